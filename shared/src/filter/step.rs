@@ -1,0 +1,125 @@
+//! What a filter answers, and what the driver then has to do.
+
+use super::event::Direction;
+use crate::audit::Record;
+use crate::policy::Answer;
+use crate::time::Duration;
+
+/// How to go on.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Wait for a call that the root or another stream of this VM has made.
+    Await(CallId),
+    /// Make this call and wait for its answer. Naming the call is the only way to wait for one.
+    CallOut(Callout),
+    /// Let the proxy go on with what it holds.
+    Continue,
+    /// Keep what the proxy holds until more of the body is there.
+    Hold,
+    /// Too late to answer: end the stream.
+    Reset,
+    /// Answer now; nothing goes on.
+    Respond(LocalResponse),
+}
+
+/// An answer of our own. Only [`super::Effects::enforce`] makes one, so none goes round the audit record.
+#[derive(Debug)]
+pub struct LocalResponse(Answer);
+
+/// A call to another service. Every call has a time limit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Callout {
+    /// A unary gRPC call.
+    Grpc(GrpcCall),
+    /// An HTTP call.
+    Http(HttpCall),
+}
+
+/// An HTTP call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpCall {
+    /// The proxy's name of the upstream cluster.
+    pub cluster: String,
+    /// Header pairs; `:method`, `:path` and `:authority` among them.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long to wait; never zero.
+    pub timeout: Duration,
+}
+
+/// A unary gRPC call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GrpcCall {
+    /// The proxy's name of the upstream cluster.
+    pub cluster: String,
+    /// Full name of the service.
+    pub service: String,
+    /// Name of the method.
+    pub method: String,
+    /// The request message.
+    pub message: Vec<u8>,
+    /// How long to wait; never zero.
+    pub timeout: Duration,
+}
+
+/// Names a call within one VM.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CallId(pub(super) u32);
+
+/// What the host's callback must answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Flow {
+    /// Go on with what you hold.
+    Continue,
+    /// Keep it.
+    Pause,
+}
+
+/// What the driver has to do, in order.
+#[derive(Debug)]
+pub enum Op {
+    /// Write a record: to the log and to filter state.
+    Audit(Record),
+    /// Make a call for this stream; feed [`super::Event::CalloutReply`]. Always the last op of an event.
+    CallOut(CallId, Callout),
+    /// Make a call on the root; feed [`super::Root::on_reply`].
+    CallOutShared(CallId, Callout),
+    /// Add to a counter. Names are a closed set of the configuration, never request data (OT-02).
+    Count(String, u64),
+    /// Remove a header.
+    RemoveHeader(Direction, String),
+    /// Replace all that the proxy holds of the body in this callback.
+    ReplaceBody(Direction, Vec<u8>),
+    /// End the stream.
+    Reset,
+    /// Answer the client.
+    Respond(Answer),
+    /// Let a paused stream go on.
+    Resume(Direction),
+    /// Set a header to this one value.
+    SetHeader(Direction, String, Vec<u8>),
+}
+
+/// What the driver has to do for the root.
+#[derive(Debug)]
+pub enum RootOp {
+    /// Make a call; feed [`super::Root::on_reply`].
+    CallOut(CallId, Callout),
+    /// Add to a counter.
+    Count(String, u64),
+    /// Write a line to the log, without content and tokens.
+    Warn(String),
+}
+
+impl LocalResponse {
+    pub(super) const fn new(answer: Answer) -> Self {
+        Self(answer)
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        self.0
+    }
+}

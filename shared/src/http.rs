@@ -1,0 +1,136 @@
+//! HTTP as a proxy shows it to a filter: header pairs as bytes, bodies as chunks.
+
+use core::fmt;
+
+/// A header block. Names and values are bytes, because a peer may send any; repeated names stay visible.
+///
+/// Names are compared without case; Envoy hands them over in lower case.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Headers {
+    text: Vec<u8>,
+    spans: Vec<Spans>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Spans {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+/// A header that decides something came more than once (BY-H-07).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RepeatedHeader;
+
+impl Headers {
+    /// No headers.
+    pub const fn new() -> Self {
+        Self { text: Vec::new(), spans: Vec::new() }
+    }
+
+    /// Room for a block of `bytes` bytes in `pairs` pairs.
+    pub fn with_capacity(pairs: usize, bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), spans: Vec::with_capacity(pairs) }
+    }
+
+    /// Adds a pair behind the others.
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let start = self.text.len();
+        self.text.extend_from_slice(name);
+        let middle = self.text.len();
+        self.text.extend_from_slice(value);
+        self.spans.push(Spans { name: (start, middle), value: (middle, self.text.len()) });
+    }
+
+    /// All pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|spans| (self.slice(spans.name), self.slice(spans.value)))
+    }
+
+    /// The values of one name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The value of a name that may come once at the most. Two lines of it are an error, not a choice.
+    pub fn one(&self, name: &str) -> Result<Option<&[u8]>, RepeatedHeader> {
+        let mut values = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value);
+        let first = values.next();
+        if values.next().is_some() { Err(RepeatedHeader) } else { Ok(first) }
+    }
+
+    /// Whether a name is there at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// `:status` as a number, if there is exactly one and it is one.
+    pub fn status(&self) -> Option<u16> {
+        let value = self.one(":status").ok()??;
+        core::str::from_utf8(value).ok()?.parse().ok()
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut headers = Self::new();
+        for (name, value) in pairs {
+            headers.push(name, value);
+        }
+        headers
+    }
+}
+
+/// Shows names only: a value may be a credential.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned())).finish()
+    }
+}
+
+/// The media type of a `content-type` value in lower case, and its parameters as they stand.
+pub fn media_type(value: &[u8]) -> (String, &[u8]) {
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    let (essence, rest) = value.split_at(end);
+    (String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase(), rest.get(1..).unwrap_or_default().trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_header_is_an_error() {
+        let headers: Headers = [("x-a", "1"), ("X-A", "2"), ("x-b", "3")].into_iter().collect();
+        assert_eq!(headers.one("x-a"), Err(RepeatedHeader));
+        assert_eq!(headers.one("x-b"), Ok(Some(&b"3"[..])));
+        assert_eq!(headers.one("x-c"), Ok(None));
+    }
+
+    #[test]
+    fn values_are_bytes_and_debug_hides_them() {
+        let headers: Headers = [("authorization", &b"Bearer \xff"[..])].into_iter().collect();
+        assert_eq!(headers.one("authorization"), Ok(Some(&b"Bearer \xff"[..])));
+        assert_eq!(format!("{headers:?}"), r#"["authorization"]"#);
+    }
+
+    #[test]
+    fn media_types_are_compared_without_case() {
+        assert_eq!(media_type(b"Application/JSON; charset=utf-8"), ("application/json".into(), &b"charset=utf-8"[..]));
+        assert_eq!(media_type(b" text/event-stream "), ("text/event-stream".into(), &b""[..]));
+    }
+}

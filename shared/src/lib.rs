@@ -1,0 +1,26 @@
+//! Every decision of the Wardpoint plugins, as a sans-IO machine.
+//!
+//! A policy is told what happened ([`filter::Filter`]) and says how to go on ([`filter::Step`]); it never calls anybody.
+//! Time and randomness are inputs. The one law of driving it: one event into [`filter::Stream::handle`], then drain
+//! [`filter::Stream::poll_op`] before the next.
+//!
+//! | layer | modules | knows |
+//! |---|---|---|
+//! | 5 | `mcp_authz` | one plugin each; they never use each other |
+//! | 4 | `identity` | who: verified claims, agent mapping |
+//! | 3 | [`filter`] | the contract between a policy and a proxy |
+//! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
+//! | 1 | [`policy`] | decision, reason, rule, subject |
+//! | 0 | [`http`], [`time`], [`secret`], `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
+//!
+//! A lower layer never uses a higher one (`tests/layers.rs`).
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod config;
+pub mod filter;
+pub mod http;
+pub mod json;
+pub mod policy;
+pub mod secret;
+pub mod time;

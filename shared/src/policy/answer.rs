@@ -1,0 +1,158 @@
+//! From a refusal to the bytes that the client gets: the one place that knows them.
+
+use super::{Deny, Reason};
+use crate::json::push_string;
+
+/// How refusals are shown to clients.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Denial {
+    /// HTTP error status and, where the protocol has one, its error body.
+    #[default]
+    Refuse,
+    /// As if the thing did not exist: HTTP 200 and `-32602` with this message (MCP-L-05).
+    Hide(String),
+}
+
+/// The protocol that the client speaks.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Wire {
+    /// Plain HTTP; nothing is known of the body.
+    #[default]
+    Http,
+    /// JSON-RPC 2.0, with the raw text of the request's id if it has one.
+    JsonRpc(Option<Box<str>>),
+}
+
+/// A `WWW-Authenticate: Bearer` challenge (RFC 6750 section 3, RFC 9728 section 5.1).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Challenge {
+    /// `error`; none where the request had no credential at all (RFC 6750 section 3.1).
+    pub error: Option<&'static str>,
+    /// All scopes that the operation needs, at once (MCP-Z-02).
+    pub scopes: Vec<String>,
+    /// Where the protected-resource metadata stands.
+    pub resource_metadata: Option<String>,
+}
+
+/// An HTTP answer of our own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header pairs without `:status`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// What the client gets for `deny`. `decision_id` is that of the audit record.
+    pub fn new(deny: &Deny, wire: &Wire, denial: &Denial, challenge: Option<&Challenge>, decision_id: &str) -> Self {
+        let reason = deny.reason;
+        let hidden = match denial {
+            Denial::Hide(message) if matches!(wire, Wire::JsonRpc(_)) => Some(message.as_str()),
+            Denial::Hide(_) | Denial::Refuse => None,
+        };
+        let status = if hidden.is_some() { 200 } else { reason.status() };
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        if let Some(challenge) = challenge.filter(|_| hidden.is_none()) {
+            headers.push(("www-authenticate", challenge.to_string()));
+        }
+        if reason == Reason::UnsupportedMethod {
+            headers.push(("allow", "POST, GET, DELETE".to_owned()));
+        }
+        Self { status, headers, body: body(reason, wire, hidden, decision_id).into_bytes() }
+    }
+}
+
+fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, decision_id: &str) -> String {
+    let mut out = String::with_capacity(192);
+    if let Wire::JsonRpc(id) = wire {
+        out.push_str(r#"{"jsonrpc":"2.0","#);
+        if let Some(id) = id {
+            out.push_str(r#""id":"#);
+            out.push_str(id);
+            out.push(',');
+        }
+        let (code, message) = hidden.map_or((reason.rpc_code(), reason.message()), |message| (-32602, message));
+        out.push_str(r#""error":{"code":"#);
+        out.push_str(&code.to_string());
+        out.push_str(r#","message":"#);
+        push_string(&mut out, message);
+    } else {
+        out.push_str(r#"{"error":{"message":"#);
+        push_string(&mut out, reason.message());
+    }
+    if hidden.is_none() {
+        out.push_str(r#","data":{"reason":"#);
+        push_string(&mut out, reason.code());
+        out.push_str(r#","decisionId":"#);
+        push_string(&mut out, decision_id);
+        out.push('}');
+    }
+    out.push_str("}}");
+    out
+}
+
+impl core::fmt::Display for Challenge {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Bearer")?;
+        let scope = Some(self.scopes.join(" ")).filter(|s| !s.is_empty());
+        let parts =
+            [("error", self.error), ("scope", scope.as_deref()), ("resource_metadata", self.resource_metadata.as_deref())];
+        let mut separator = " ";
+        for (name, value) in parts {
+            let Some(value) = value else { continue };
+            // RFC 6750 section 3: no quote, backslash or control character inside a quoted value.
+            let clean: String = value.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+            write!(f, "{separator}{name}=\"{clean}\"")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deny(reason: Reason) -> Deny {
+        Deny { reason, rule: None, tier: None }
+    }
+
+    fn text(answer: &Answer) -> String {
+        format!("{} {:?} {}", answer.status, answer.headers, String::from_utf8_lossy(&answer.body))
+    }
+
+    #[test]
+    fn a_refusal_has_the_request_s_id_and_a_decision_id() {
+        let answer = Answer::new(&deny(Reason::NoMatchingRule), &Wire::JsonRpc(Some("7".into())), &Denial::Refuse, None, "d1");
+        insta::assert_snapshot!(text(&answer), @r#"403 [("content-type", "application/json")] {"jsonrpc":"2.0","id":7,"error":{"code":-32003,"message":"not allowed","data":{"reason":"no_matching_rule","decisionId":"d1"}}}"#);
+    }
+
+    #[test]
+    fn a_hidden_tool_looks_unknown() {
+        let answer = Answer::new(
+            &deny(Reason::NoMatchingRule),
+            &Wire::JsonRpc(Some("\"a\"".into())),
+            &Denial::Hide("Unknown tool: x".into()),
+            None,
+            "d1",
+        );
+        insta::assert_snapshot!(text(&answer), @r#"200 [("content-type", "application/json")] {"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"Unknown tool: x"}}"#);
+    }
+
+    #[test]
+    fn a_challenge_names_all_scopes_and_cannot_be_broken_out_of() {
+        let challenge = Challenge {
+            error: Some("insufficient_scope"),
+            scopes: vec!["files:read".into(), "files:\"x\\\r\n".into()],
+            resource_metadata: Some("https://a.example/.well-known/oauth-protected-resource".into()),
+        };
+        assert_eq!(
+            challenge.to_string(),
+            "Bearer error=\"insufficient_scope\", scope=\"files:read files:x\", resource_metadata=\"https://a.example/.well-known/oauth-protected-resource\""
+        );
+        assert_eq!(Challenge::default().to_string(), "Bearer");
+    }
+}

@@ -1,0 +1,140 @@
+//! Every way to say no, and what each looks like on the wire.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:literal, $rpc:literal, $message:literal;)+) => {
+        /// Why a request was refused. Codes are API: never renamed, each with one HTTP status and one JSON-RPC code.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable machine code.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The HTTP status of the answer.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status),+ }
+            }
+
+            /// The JSON-RPC error code of the answer.
+            pub fn rpc_code(self) -> i32 {
+                match self { $(Self::$name => $rpc),+ }
+            }
+
+            /// The text for people; fixed, so that nothing of the request is reflected.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$name => $message),+ }
+            }
+
+            /// What it means, for the reference page.
+            pub fn doc(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+// JSON-RPC codes: -32020…-32099 belong to MCP and only those that it defines are used (rules.md 1.3); -32003 is the
+// project's own code for a policy denial; -32700/-32600/-32601/-32602/-32603 are those of JSON-RPC 2.0.
+reasons! {
+    /// The configured mapping says that another agent owns the OAuth client of this token.
+    AgentMismatch = "agent_mismatch", 403, -32003, "not allowed";
+    /// The body has an array of messages (MCP-T-11).
+    Batch = "batch", 400, -32600, "batches are not supported";
+    /// The body is larger than `limits.maxBodyBytes` (BY-H-04).
+    BodyTooLarge = "body_too_large", 413, -32600, "request body too large";
+    /// A call to another service that the decision needed did not succeed.
+    CalloutFailed = "callout_failed", 503, -32603, "a service that the decision needs is unavailable";
+    /// An object has a member whose name differs from a known one only in case (BY-J-02, BY-J-03).
+    CaseTwin = "case_twin", 400, -32600, "ambiguous member name";
+    /// The client left before a decision was made; nothing was refused.
+    ClientLeft = "client_left", 499, -32603, "client left";
+    /// A deny rule matched.
+    DeniedByRule = "denied_by_rule", 403, -32003, "not allowed";
+    /// An object has two members of one name (BY-J-01).
+    DuplicateMember = "duplicate_member", 400, -32600, "duplicate member name";
+    /// A routing header is missing, repeated, malformed or differs from the body (MCP-H-01).
+    HeaderMismatch = "header_mismatch", 400, -32020, "header mismatch";
+    /// A call to the proxy failed, so what was decided could not be carried out.
+    HostFailed = "host_failed", 500, -32603, "internal error";
+    /// The proxy did something in an order that the policy cannot guard.
+    HostOutOfOrder = "host_out_of_order", 500, -32603, "internal error";
+    /// `hostProfile.holdHeaders` is true, but this proxy does not deliver a body while headers are held.
+    HostProfileWrong = "host_profile_wrong", 503, -32603, "hostProfile.holdHeaders must be false on this proxy, or allow_on_headers_stop_iteration true";
+    /// The user's token lacks a scope that the rule asks for (MCP-Z-02).
+    InsufficientScope = "insufficient_scope", 403, -32003, "insufficient scope";
+    /// The policy itself broke its contract; a bug.
+    Internal = "internal", 500, -32603, "internal error";
+    /// An id is null, a float, an object or the like (BY-J-08, BY-J-12).
+    InvalidId = "invalid_id", 400, -32600, "invalid id";
+    /// The body is not one strict JSON text (BY-J-04…09).
+    MalformedJson = "malformed_json", 400, -32700, "malformed JSON";
+    /// The body is JSON, but not a JSON-RPC 2.0 message (BY-J-10…12).
+    MalformedMessage = "malformed_message", 400, -32600, "not a JSON-RPC 2.0 message";
+    /// A modern request lacks required metadata (MCP-T-10).
+    MissingMeta = "missing_meta", 400, -32602, "missing request metadata";
+    /// The caller cannot be named: no verified peer identity.
+    NoAgent = "no_agent", 403, -32003, "not allowed";
+    /// No allow rule matched: the default.
+    NoMatchingRule = "no_matching_rule", 403, -32003, "not allowed";
+    /// A rule asks for a user, and no verified user is there (MCP-Z-01).
+    NoUser = "no_user", 401, -32003, "authentication required";
+    /// The verified claims could not be read.
+    ClaimsUnreadable = "claims_unreadable", 403, -32003, "not allowed";
+    /// The `Origin` of a browser is not on the list (MCP-T-05).
+    OriginRefused = "origin_refused", 403, -32003, "origin not allowed";
+    /// A header that decides something came twice (BY-H-07).
+    RepeatedHeader = "repeated_header", 400, -32600, "repeated header";
+    /// The upstream answered with an encoding that cannot be read (BY-H-02).
+    ResponseEncoded = "response_encoded", 502, -32603, "the answer could not be inspected";
+    /// The upstream's answer is larger than `limits.maxBodyBytes`.
+    ResponseTooLarge = "response_too_large", 502, -32603, "the answer is too large to be inspected";
+    /// The upstream's answer cannot be read where it must be filtered (MCP-L-04, BY-E-09).
+    ResponseUnreadable = "response_unreadable", 502, -32603, "the answer could not be inspected";
+    /// Arrays or objects are nested deeper than allowed (BY-J-07).
+    TooDeep = "too_deep", 400, -32600, "nested too deeply";
+    /// The policy let a request go without a decision; a bug, and it was refused.
+    Undecided = "undecided", 500, -32603, "internal error";
+    /// The method is not known, so it cannot be judged (rules.md 1.4, last row).
+    UnknownMethod = "unknown_method", 403, -32601, "method not found";
+    /// The body is encoded (BY-H-01).
+    UnsupportedEncoding = "unsupported_encoding", 415, -32600, "content encoding not supported";
+    /// The body is not `application/json` in UTF-8 (BY-H-06).
+    UnsupportedMediaType = "unsupported_media_type", 415, -32600, "media type not supported";
+    /// The HTTP method is not one of this endpoint (BY-H-05, BY-H-11).
+    UnsupportedMethod = "unsupported_method", 405, -32600, "HTTP method not allowed";
+    /// The protocol version is not one of those that are configured (MCP-T-10).
+    UnsupportedVersion = "unsupported_version", 400, -32022, "unsupported protocol version";
+    /// The request asks for another protocol (BY-H-09).
+    UpgradeRefused = "upgrade_refused", 400, -32600, "upgrade not supported";
+    /// The upstream or the proxy answered with an error before the decision was made; only its status went on.
+    UpstreamAnsweredEarly = "upstream_answered_early", 502, -32603, "the upstream answered early";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_speak_snake_case() {
+        let mut seen = std::collections::HashSet::new();
+        for reason in Reason::ALL {
+            assert!(seen.insert(reason.code()), "{} twice", reason.code());
+            assert!(reason.code().chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            assert!((400..600).contains(&reason.status()));
+            assert!(!reason.doc().trim().is_empty());
+        }
+    }
+
+    #[test]
+    fn only_codes_that_mcp_defines_are_taken_from_its_range() {
+        for reason in Reason::ALL.iter().filter(|r| (-32099..=-32020).contains(&r.rpc_code())) {
+            assert!([-32020, -32021, -32022].contains(&reason.rpc_code()), "rules.md 1.3: {}", reason.code());
+        }
+    }
+}

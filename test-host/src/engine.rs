@@ -1,0 +1,110 @@
+//! What an engine is given and what it gives back.
+
+use std::time::Duration;
+
+use crate::transcript::Transcript;
+
+/// Something that can play an exchange: the native core, the compiled plugin in wasmtime, a real Envoy.
+pub trait Engine {
+    /// Its name on the command line and in reports.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can play what a case needs.
+    fn offers(&self, need: Need) -> bool;
+
+    /// Plays one exchange and reports what an outsider saw.
+    fn run(&mut self, play: &Play) -> Result<Transcript, EngineError>;
+}
+
+/// The engine itself failed; this says nothing about the plugin.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct EngineError(#[from] pub anyhow::Error);
+
+/// One exchange, fully resolved: a case under one header-hold profile and one way to cut the bodies.
+#[derive(Clone, Debug, Default)]
+pub struct Play {
+    /// Name of the plugin: `mcp-authz`, `probe`.
+    pub plugin: String,
+    /// Its configuration as JSON, `hostProfile` set to that of this play.
+    pub config: Vec<u8>,
+    /// Whether the host can hold headers.
+    pub hold_headers: bool,
+    /// SPIFFE id of the mTLS peer.
+    pub peer: Option<String>,
+    /// Claims of the verified token, as `jwt_authn` would have left them; the token itself in `authorization` on a real proxy.
+    pub claims: Option<serde_json::Value>,
+    /// The client's request.
+    pub request: Sent,
+    /// What the upstream answers once it has the complete request; `None`: it never answers.
+    pub upstream: Option<Sent>,
+    /// The upstream answers as soon as it has the request's headers.
+    pub upstream_early: bool,
+    /// Answers to callouts, in the order in which they are made.
+    pub callouts: Vec<CalloutScript>,
+    /// When the client goes away by itself.
+    pub client_leaves: Option<Leaves>,
+    /// Host properties beyond those that `peer` and `claims` give; path and raw value.
+    pub properties: Vec<(Vec<String>, Vec<u8>)>,
+    /// Host calls that fail: name of the import, and the proxy-wasm status that it gives.
+    pub faults: Vec<(String, u32)>,
+    /// How long the exchange lasts before the driver looks: ticks fire in this time. Virtual where the engine has a virtual clock.
+    pub time: Duration,
+    /// The limit of the proxy's buffers; 1 MiB, Envoy's default, if `None`.
+    pub buffer_limit: Option<usize>,
+    /// HTTP/2 between client and proxy, for engines that have a wire.
+    pub http2: bool,
+}
+
+/// A message on the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// Header pairs, pseudo headers included, in order; repeated names allowed.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body in the parts in which it is sent. Empty: the headers end the message.
+    pub chunks: Vec<Vec<u8>>,
+    /// Trailers; they end the message.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// How a callout ends.
+#[derive(Clone, Debug)]
+pub enum CalloutScript {
+    /// With this answer, after this time.
+    Answer(Sent, Duration),
+    /// The connection is reset.
+    Reset,
+    /// Never; the proxy's time limit ends it.
+    Silence,
+    /// The cluster does not exist.
+    NoCluster,
+}
+
+/// When the client goes away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leaves {
+    /// After the request's headers.
+    AfterRequestHeaders,
+    /// After the first chunk of the answer.
+    AfterFirstResponseChunk,
+}
+
+/// What a case needs that not every engine has. A closed set; skips are listed with it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Need {
+    /// A virtual clock.
+    Clock,
+    /// Bodies cut exactly as written.
+    ExactCut,
+    /// A host call that fails on request.
+    HostFault,
+    /// A VM that is killed.
+    Kill,
+    /// Host properties that a real proxy cannot be made to have.
+    Properties,
+    /// Several VMs whose order of work is under control.
+    Vms,
+    /// Header bytes that the proxy's own codec refuses before any filter sees them.
+    WireBytes,
+}

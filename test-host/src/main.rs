@@ -1,0 +1,3 @@
+//! The CLI `wardpoint`.
+
+fn main() {}

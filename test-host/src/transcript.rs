@@ -1,0 +1,80 @@
+//! What an outsider saw of one exchange. Two engines agree if their transcripts are equal.
+
+use serde_json::Value;
+
+/// What client, upstream and called services saw, and what was recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transcript {
+    /// What the client got.
+    pub client: ClientSaw,
+    /// What the upstream got.
+    pub upstream: UpstreamSaw,
+    /// Calls to other services, in order.
+    pub callouts: Vec<Called>,
+    /// Audit records, in order; without `time` and `took_us`.
+    pub audit: Vec<Value>,
+    /// Counters of the plugin that are not zero, by name.
+    pub counters: std::collections::BTreeMap<String, u64>,
+    /// The plugin trapped; what the trap said. Always a failure.
+    pub trapped: Option<String>,
+    /// All that the plugin wrote to the log but audit records. Not compared between engines; scanned for canaries.
+    pub log: Vec<String>,
+}
+
+/// What the client got.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClientSaw {
+    /// Status; `None`: no answer at all.
+    pub status: Option<u16>,
+    /// Header pairs without `:status` and those that the proxy itself adds (`server`, `date`, `x-envoy-*`,
+    /// `transfer-encoding`, `connection`), names in lower case, sorted by name.
+    pub headers: Vec<(String, String)>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+    /// How it ended.
+    pub end: Ending,
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// As it should.
+    Complete,
+    /// It was still open when the driver stopped looking: a hang.
+    #[default]
+    Open,
+    /// The stream was reset.
+    Reset,
+}
+
+/// What the upstream got.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum UpstreamSaw {
+    /// A complete request.
+    Complete {
+        /// Header pairs, those that the proxy itself adds left out, sorted by name.
+        headers: Vec<(String, String)>,
+        /// The body, whole.
+        body: Vec<u8>,
+    },
+    /// Nothing, or (headers not held) headers without any byte of the body and without an end.
+    #[default]
+    Nothing,
+    /// Part of a body: something leaked, or somebody left.
+    Partial {
+        /// The bytes that came.
+        body: Vec<u8>,
+    },
+}
+
+/// A call to another service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Called {
+    /// The cluster.
+    pub cluster: String,
+    /// Header pairs, those that the proxy itself adds left out, sorted by name.
+    pub headers: Vec<(String, String)>,
+    /// The body, or the gRPC message.
+    pub body: Vec<u8>,
+}
