@@ -50,6 +50,11 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, limits, nodes: 0, open: Vec::new(), names: Names::default(), began: false, failed: None }
     }
 
+    /// Bytes read so far; after [`peek`](Self::peek), where the next value starts.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// What the next value is, by its first byte; it is not yet read.
     pub fn peek(&mut self) -> Result<Kind, Error> {
         match self.value_byte()? {
