@@ -21,6 +21,8 @@ pub mod config;
 pub mod filter;
 pub mod http;
 pub mod json;
+pub mod jsonrpc;
+pub mod mcp;
 pub mod policy;
 pub mod secret;
 pub mod time;
