@@ -7,8 +7,8 @@ mod decode;
 mod error;
 mod problems;
 
-pub(crate) use decode::{choice, record};
 pub use decode::{Decode, Fields, choice_schema, object_schema, word};
+pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;
 

@@ -144,7 +144,12 @@ impl Drive {
             seen.push(match op {
                 Op::Audit(record) => {
                     let reason = record.reason.map(Reason::code);
-                    format!("audit {} {}{}", record.outcome.as_str(), reason.unwrap_or("-"), if record.late { " late" } else { "" })
+                    format!(
+                        "audit {} {}{}",
+                        record.outcome.as_str(),
+                        reason.unwrap_or("-"),
+                        if record.late { " late" } else { "" }
+                    )
                 }
                 Op::CallOut(id, _) => {
                     self.last_call = Some(id);
@@ -181,7 +186,11 @@ impl Drive {
     }
 
     fn response(&mut self, status: &str) -> String {
-        self.head(Direction::Response, &[(":status", status), ("content-length", "4"), ("www-authenticate", "Bearer"), ("x", "y")], false)
+        self.head(
+            Direction::Response,
+            &[(":status", status), ("content-length", "4"), ("www-authenticate", "Bearer"), ("x", "y")],
+            false,
+        )
     }
 
     fn body(&mut self, direction: Direction, text: &str, end_of_stream: bool) -> String {

@@ -20,7 +20,16 @@ fn some(text: &str) -> Result<Option<Vec<u8>>, crate::filter::PropertyError> {
 
 /// peer, then iss, sub, scope, azp, client_id, act, groups.
 fn waypoint(sub: &str, azp: &str, act: &[u8]) -> Given {
-    vec![some(PLANNER), some("https://idp"), some(sub), some("files:read  b"), some(azp), Ok(None), Ok(Some(act.to_vec())), Ok(None)]
+    vec![
+        some(PLANNER),
+        some("https://idp"),
+        some(sub),
+        some("files:read  b"),
+        some(azp),
+        Ok(None),
+        Ok(Some(act.to_vec())),
+        Ok(None),
+    ]
 }
 
 fn read(source: &Source, given: &Given) -> Result<Caller, Reason> {

@@ -59,8 +59,10 @@ impl<'a> Value<'a> {
     }
 }
 
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// A block of pairs: count, sizes, then each text with a NUL behind it; all numbers 32 bit little endian.
-fn pairs(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ValueError> {
+fn pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ValueError> {
     let number = |at: usize| -> Result<usize, ValueError> {
         let four = bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).ok_or(ValueError)?;
         usize::try_from(u32::from_le_bytes(four)).map_err(|_| ValueError)

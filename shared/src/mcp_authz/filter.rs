@@ -20,9 +20,17 @@ pub struct McpFilter {
 
 enum State {
     ExpectHeaders,
-    ExpectBody { caller: Caller, routing: Headers, body: Vec<u8> },
+    ExpectBody {
+        caller: Caller,
+        routing: Headers,
+        body: Vec<u8>,
+    },
     /// `id`: the raw id of the request whose answer it must be; a GET stream has none.
-    ExpectAnswer { caller: Caller, lists: bool, id: Option<Box<str>> },
+    ExpectAnswer {
+        caller: Caller,
+        lists: bool,
+        id: Option<Box<str>>,
+    },
     ExpectList(Listing),
     Done,
 }
@@ -176,7 +184,9 @@ impl McpFilter {
             DenialForm::Refuse | DenialForm::StepUp => Denial::Refuse,
         };
         let challenge = match &verdict.decision {
-            Decision::Deny(Deny { reason: Reason::NoUser, .. }) => Some(Challenge { scopes: verdict.needed, ..Challenge::default() }),
+            Decision::Deny(Deny { reason: Reason::NoUser, .. }) => {
+                Some(Challenge { scopes: verdict.needed, ..Challenge::default() })
+            }
             Decision::Deny(Deny { reason: Reason::InsufficientScope, .. }) if self.policy.denial == DenialForm::StepUp => {
                 Some(Challenge { error: Some("insufficient_scope"), scopes: verdict.needed, resource_metadata: None })
             }
@@ -201,5 +211,11 @@ impl McpFilter {
 }
 
 fn about(caller: &Caller) -> About {
-    About { subject: caller.user.clone(), agent: caller.agent.clone(), actors: caller.actors.clone(), action: None, resource: None }
+    About {
+        subject: caller.user.clone(),
+        agent: caller.agent.clone(),
+        actors: caller.actors.clone(),
+        action: None,
+        resource: None,
+    }
 }

@@ -7,7 +7,7 @@
 //! What cannot be taken back: without header hold the request's headers reach the upstream before its body is judged; the
 //! body does not (`late` in the record).
 
-mod config;
+pub mod config;
 mod filter;
 mod listing;
 mod policy;
@@ -15,7 +15,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use config::schema;
 pub use policy::{Miss, Policy};
 
 use std::rc::Rc;

@@ -47,7 +47,9 @@ pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool
     }
     let content_type = headers.one("content-type").ok().flatten().unwrap_or_default();
     let (essence, parameters) = media_type(content_type);
-    let utf8 = parameters.is_empty() || parameters.eq_ignore_ascii_case(b"charset=utf-8") || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\"");
+    let utf8 = parameters.is_empty()
+        || parameters.eq_ignore_ascii_case(b"charset=utf-8")
+        || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\"");
     if essence != "application/json" || !utf8 {
         return Err(Reason::UnsupportedMediaType);
     }
@@ -76,9 +78,11 @@ pub(super) fn judge_message<'a>(
     let era = check_headers(&message, routing).map_err(|fault| (header_reason(fault), id))?;
     let version = match era {
         Era::Modern => message.meta_version.as_deref().and_then(Version::from_text),
-        Era::Legacy => routing.one("mcp-protocol-version").ok().flatten().and_then(|value| {
-            Version::from_text(core::str::from_utf8(value).ok()?.trim())
-        }),
+        Era::Legacy => routing
+            .one("mcp-protocol-version")
+            .ok()
+            .flatten()
+            .and_then(|value| Version::from_text(core::str::from_utf8(value).ok()?.trim())),
     };
     let spoken = match version {
         Some(version) => policy.versions.contains(&version),
