@@ -25,4 +25,5 @@ pub mod jsonrpc;
 pub mod mcp;
 pub mod policy;
 pub mod secret;
+pub mod sse;
 pub mod time;
