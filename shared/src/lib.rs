@@ -27,4 +27,5 @@ pub mod mcp;
 pub mod mcp_authz;
 pub mod policy;
 pub mod secret;
+pub mod sse;
 pub mod time;
