@@ -17,6 +17,7 @@ enum Do {
     Call,
     Continue,
     Deny,
+    DenyInEvents(&'static str),
     EditBodyAndHold,
     EditBodyAndContinue,
     Hold,
@@ -57,6 +58,11 @@ impl Scripted {
             Do::Call => Step::CallOut(call()),
             Do::Continue => Step::Continue,
             Do::Deny => fx.enforce(Ruling::new(Decision::deny(Reason::NoMatchingRule))),
+            Do::DenyInEvents(before) => {
+                fx.replace_body(before.into());
+                let wire = crate::policy::Wire::Events(Some("1".into()));
+                fx.enforce(Ruling { wire, ..Ruling::new(Decision::deny(Reason::ResponseUnreadable)) })
+            }
             Do::EditBodyAndHold => {
                 fx.edit_body();
                 Step::Hold
@@ -295,6 +301,17 @@ fn respond_after_response_headers_replaces_a_held_body_or_resets() {
     let _ = (d.request(), d.body(Request, "", true), d.response("200"));
     assert_eq!(d.body(Response, "gone", false), "Continue");
     assert_eq!(d.body(Response, "bad", false), "Pause, audit deny no_matching_rule late, reset");
+}
+
+#[test]
+fn respond_in_a_stream_of_events_ends_it_with_an_error_event() {
+    let mut d = drive(false, &[Do::Allow, Do::Skip, Do::EditBodyAndContinue, Do::Continue, Do::DenyInEvents("data: ok\n\n")]);
+    let _ = (d.request(), d.body(Request, "", true), d.response("200"));
+    assert_eq!(d.body(Response, "gone", false), "Continue");
+    let seen = d.body(Response, "ok and bad", false);
+    let want = r#"Continue, audit deny response_unreadable late, body "data: ok\n\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,"#;
+    assert!(seen.starts_with(want), "{seen}");
+    assert_eq!(d.body(Response, "more", true), "Continue, body \"\"");
 }
 
 #[test]

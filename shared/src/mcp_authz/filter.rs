@@ -117,7 +117,7 @@ impl Filter for McpFilter {
         let ok = head.headers.status().is_some_and(|status| (200..300).contains(&status));
         let listing = match media_type(content_type.unwrap_or_default()).0.as_str() {
             "application/json" => Listing::whole(self.policy.clone(), caller, id),
-            "text/event-stream" => Listing::stream(self.policy.clone(), caller, id),
+            "text/event-stream" => Listing::events(self.policy.clone(), caller, id),
             // An error answer of another type lists nothing that a client would read.
             _ if !ok => {
                 fx.skip_body();
@@ -133,15 +133,15 @@ impl Filter for McpFilter {
 
     fn on_response_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         let State::ExpectList(listing) = &mut self.state else { return Step::Continue };
-        match listing.push(chunk) {
-            Ok(None) if listing.is_whole() && !chunk.end_of_stream => Step::Hold,
-            Ok(None) => Step::Continue,
-            Ok(Some(text)) => {
-                fx.replace_body(text);
-                Step::Continue
-            }
-            Err(reason) => {
-                let (about, wire) = (about(listing.caller()), Wire::JsonRpc(listing.id()));
+        let pushed = listing.push(chunk);
+        if let Some(text) = pushed.text {
+            fx.replace_body(text);
+        }
+        match pushed.failed {
+            None if listing.is_whole() && !chunk.end_of_stream => Step::Hold,
+            None => Step::Continue,
+            Some(reason) => {
+                let (about, wire) = (about(listing.caller()), listing.wire());
                 self.state = State::Done;
                 fx.enforce(Ruling { about, wire, ..Ruling::new(Decision::deny(reason)) })
             }
