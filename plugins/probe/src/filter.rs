@@ -86,13 +86,12 @@ impl Filter for ProbeFilter {
         if !self.script.decides() {
             let _goes_on = fx.enforce(Ruling::new(Decision::allow("probe")));
         }
-        self.act(&[Phase::RequestHeaders], fx)
+        self.act(Phase::RequestHeaders, fx)
     }
 
     fn on_request_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         trace(&format!("requestBody size={} eos={}", chunk.bytes.len(), chunk.end_of_stream));
-        let last = if chunk.end_of_stream { Some(Phase::RequestEnd) } else { None };
-        self.act(&[Some(Phase::RequestBody), last].into_iter().flatten().collect::<Vec<_>>(), fx)
+        self.act_on_body(Phase::RequestBody, Phase::RequestEnd, chunk.end_of_stream, fx)
     }
 
     fn on_callout_reply(&mut self, _now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
@@ -100,7 +99,7 @@ impl Filter for ProbeFilter {
             Ok(reply) => format!("callout status={} n={} size={}", reply.status, reply.headers.len(), reply.body.len()),
             Err(error) => format!("callout error={error:?}"),
         });
-        self.act(&[Phase::Callout], fx)
+        self.act(Phase::Callout, fx)
     }
 
     fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
@@ -109,13 +108,12 @@ impl Filter for ProbeFilter {
         if self.script.edits(&[Phase::ResponseHeaders, Phase::ResponseBody, Phase::ResponseEnd]) {
             fx.edit_body();
         }
-        self.act(&[Phase::ResponseHeaders], fx)
+        self.act(Phase::ResponseHeaders, fx)
     }
 
     fn on_response_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         trace(&format!("responseBody size={} eos={}", chunk.bytes.len(), chunk.end_of_stream));
-        let last = if chunk.end_of_stream { Some(Phase::ResponseEnd) } else { None };
-        self.act(&[Some(Phase::ResponseBody), last].into_iter().flatten().collect::<Vec<_>>(), fx)
+        self.act_on_body(Phase::ResponseBody, Phase::ResponseEnd, chunk.end_of_stream, fx)
     }
 
     fn on_end(&mut self, _fx: &mut Effects<'_>) {
@@ -124,9 +122,17 @@ impl Filter for ProbeFilter {
 }
 
 impl ProbeFilter {
-    fn act(&self, phases: &[Phase], fx: &mut Effects<'_>) -> Step {
+    /// The last part is in both phases. Nothing comes after it, so what was to be held for more goes on.
+    fn act_on_body(&self, each: Phase, end: Phase, last: bool, fx: &mut Effects<'_>) -> Step {
+        match self.act(each, fx) {
+            Step::Continue | Step::Hold if last => self.act(end, fx),
+            step => step,
+        }
+    }
+
+    fn act(&self, phase: Phase, fx: &mut Effects<'_>) -> Step {
         let mut step = Step::Continue;
-        for action in phases.iter().flat_map(|phase| self.script.at(*phase)) {
+        for action in self.script.at(phase) {
             match action {
                 Action::Allow => step = fx.enforce(Ruling::new(Decision::allow("probe"))),
                 Action::CallOut(cluster) => step = Step::CallOut(http(cluster)),
