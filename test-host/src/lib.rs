@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod host;
+pub mod native;
 pub mod transcript;
