@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod envoy;
 pub mod host;
 pub mod native;
 pub mod transcript;
