@@ -244,9 +244,7 @@ impl<'t> Builder<'t> {
                 };
                 self.add(Node { bytes, ..node }, 0, count)
             }
-            Event::DocumentStart(_) if self.root.is_some() => {
-                refuse("a second document; one file holds one document".to_owned())
-            }
+            Event::DocumentStart(_) if self.root.is_some() => refuse("a second document; one file holds one document".to_owned()),
             Event::DocumentStart(_) | Event::DocumentEnd | Event::StreamStart | Event::StreamEnd | Event::Nothing => Ok(()),
         }
     }
