@@ -232,7 +232,7 @@ pub(super) fn show(value: &Value) -> String {
 }
 
 /// A body for people: bytes that are no text are escaped, long ones are cut.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     const MOST: usize = 4096;
     if bytes.is_empty() {
         return "(empty)".to_owned();

@@ -41,6 +41,13 @@ pub fn broken(case: &Case, open_expected: bool, seen: &Transcript) -> Vec<String
     if matches!(seen.upstream, UpstreamSaw::Complete { .. }) && seen.audit.is_empty() {
         out.push("a request reached the upstream without an audit record".to_owned());
     }
+    out.extend(leaked(case, seen));
+    out
+}
+
+/// The secrets of the case that log or audit show; how many, never which.
+pub fn leaked(case: &Case, seen: &Transcript) -> Vec<String> {
+    let mut out = Vec::new();
     for canary in &case.canaries {
         let in_log = seen.log.iter().filter(|line| line.contains(canary.as_str())).count();
         let in_audit = seen.audit.iter().filter(|record| holds(record, canary)).count();

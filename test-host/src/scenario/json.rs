@@ -77,6 +77,11 @@ pub(super) fn project(expected: &Node, seen: &Value) -> Value {
     }
 }
 
+/// Whether `expected` is a matcher and not a mapping.
+pub(super) fn special_text(expected: &Node) -> bool {
+    special(expected).is_some()
+}
+
 enum Special {
     Absent,
     Text(TextMatch),

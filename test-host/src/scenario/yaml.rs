@@ -142,6 +142,17 @@ impl Node {
 
     /// The place of `path` (`rules[2].tools[0]`), or of the last part of it that is there. A member's place is its key.
     pub fn locate(&self, path: &str) -> Place {
+        self.walk(path).1
+    }
+
+    /// The node at `path`.
+    pub fn locate_node(&self, path: &str) -> Option<&Self> {
+        let (node, _, rest) = self.walk(path);
+        rest.is_empty().then_some(node)
+    }
+
+    /// As far as `path` goes: the node, its place, and what is left of the path.
+    fn walk<'n, 'p>(&'n self, path: &'p str) -> (&'n Self, Place, &'p str) {
         let (mut node, mut place, mut rest) = (self, self.place, path);
         loop {
             rest = rest.strip_prefix('.').unwrap_or(rest);
@@ -152,16 +163,16 @@ impl Node {
                         .filter_map(|entry| Some((entry, rest.strip_prefix(entry.key.as_str())?)))
                         .filter(|(_, tail)| tail.is_empty() || tail.starts_with(['.', '[']))
                         .max_by_key(|(entry, _)| entry.key.len());
-                    let Some((entry, tail)) = found else { return place };
+                    let Some((entry, tail)) = found else { return (node, place, rest) };
                     (node, place, rest) = (&entry.value, entry.place, tail);
                 }
                 Data::List(items) => {
                     let found = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
                     let item = found.and_then(|(index, tail)| Some((items.get(index.parse::<usize>().ok()?)?, tail)));
-                    let Some((item, tail)) = item else { return place };
+                    let Some((item, tail)) = item else { return (node, place, rest) };
                     (node, place, rest) = (item, item.place, tail);
                 }
-                _ => return place,
+                _ => return (node, place, rest),
             }
         }
     }
