@@ -3,6 +3,8 @@
 
 pub mod cli;
 pub mod engine;
+pub mod host;
+pub mod native;
 pub mod report;
 pub mod scenario;
 pub mod transcript;
