@@ -1,4 +1,5 @@
 //! The compiled plugins on a host that fails: no call's status makes them trap, and what was to be refused never passes.
+#![expect(clippy::unwrap_used, reason = "the machinery of a test: it fails by panicking")]
 
 mod raw_vm;
 
@@ -11,7 +12,8 @@ const STATUSES: std::ops::RangeInclusive<u32> = 0..=13;
 const UNKNOWN: u32 = 4242;
 
 const AGENT: &str = "spiffe://cluster.local/ns/agents/sa/planner";
-const POLICY: &str = r#"{"version":1,"hostProfile":{"holdHeaders":false},"identity":{"direction":"inbound","peer":"waypoint"},
+/// `HOLD` is `true` or `false`.
+const POLICY: &str = r#"{"version":1,"hostProfile":{"holdHeaders":HOLD},"identity":{"direction":"inbound","peer":"waypoint"},
     "rules":[{"id":"reads","allow":{"agents":["spiffe://cluster.local/ns/agents/sa/planner"],"user":"none","tools":["read_file"]}}]}"#;
 
 /// What became of a request.
@@ -28,9 +30,15 @@ enum End {
 }
 
 fn call_of(tool: &str) -> Host {
+    held_call_of(tool, false)
+}
+
+/// The same on a host that delivers bodies while headers are held, and a policy that makes use of it.
+fn held_call_of(tool: &str, holds_headers: bool) -> Host {
     let headers = [(":method", "POST"), (":path", "/mcp"), (":authority", "tools"), ("content-type", "application/json")];
     Host {
-        configuration: POLICY.into(),
+        configuration: POLICY.replace("HOLD", if holds_headers { "true" } else { "false" }).into(),
+        holds_headers,
         request: headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect(),
         response: vec![(b":status".to_vec(), b"200".to_vec())],
         body: format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}"}}}}"#).into_bytes(),
@@ -63,7 +71,7 @@ fn play(vm: &mut Vm) -> End {
     let mut held = vm.call("proxy_on_request_headers", &[2, 4, 0]) != 0;
     vm.call("proxy_on_http_call_response", &[1, 1, 1, 0, 0]);
     vm.call("proxy_on_grpc_receive", &[1, 1, 0]);
-    if !held || vm.host().resumed {
+    if !held || vm.host().resumed || vm.host().holds_headers {
         vm.host().resumed = false;
         held = vm.call("proxy_on_request_body", &[2, size, 1]) != 0;
         vm.call("proxy_on_http_call_response", &[1, 2, 1, 0, 0]);
@@ -96,7 +104,9 @@ fn every_fault(plugin: &Plugin) -> Vec<(String, u32)> {
 #[test]
 fn without_faults_the_policy_decides() {
     let plugin = Plugin::load("mcp-authz");
-    assert_eq!(exchange(&plugin, call_of("read_file"), BTreeMap::new()).0, End::Passed);
+    for holds_headers in [false, true] {
+        assert_eq!(exchange(&plugin, held_call_of("read_file", holds_headers), BTreeMap::new()).0, End::Passed);
+    }
     let (end, mut vm) = exchange(&plugin, call_of("delete_repo"), BTreeMap::new());
     assert_eq!(end, End::Answered(403));
     let audits = vm.host().log.iter().filter(|line| line.starts_with("wardpoint.audit ")).count();
@@ -107,8 +117,11 @@ fn without_faults_the_policy_decides() {
 fn no_fault_lets_a_refused_call_through() {
     let plugin = Plugin::load("mcp-authz");
     for (call, status) in every_fault(&plugin) {
-        let (end, mut vm) = exchange(&plugin, call_of("delete_repo"), BTreeMap::from([(call.clone(), status)]));
-        assert_ne!(end, End::Passed, "{call} gave {status}: {:?}", vm.host().called);
+        for holds_headers in [false, true] {
+            let host = held_call_of("delete_repo", holds_headers);
+            let (end, mut vm) = exchange(&plugin, host, BTreeMap::from([(call.clone(), status)]));
+            assert_ne!(end, End::Passed, "{call} gave {status}, hold {holds_headers}: {:?}", vm.host().called);
+        }
     }
 }
 
@@ -175,7 +188,8 @@ fn a_fault_while_it_is_configured_keeps_a_plugin_from_starting() {
         let mut host = call_of("read_file");
         host.faults = BTreeMap::from([(call.clone(), status)]);
         let mut vm = plugin.start(host);
-        let started = vm.call("proxy_on_configure", &[1, i32::try_from(POLICY.len()).unwrap()]) == 1;
+        let size = i32::try_from(vm.host().configuration.len()).unwrap();
+        let started = vm.call("proxy_on_configure", &[1, size]) == 1;
         let needed = call == "proxy_get_buffer_bytes" || (status != 0 && call == "proxy_set_tick_period_milliseconds");
         assert!(!needed || !started, "{call} gave {status}");
         if !started {

@@ -351,21 +351,27 @@ fn given(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, 
 }
 
 macro_rules! imports {
-    ($module:literal: $(fn $name:ident($($argument:ident: $type:ty),*);)+) => {
-        #[cfg(target_arch = "wasm32")]
+    ($($module:literal { $(fn $name:ident($($argument:ident: $type:ty),*);)+ })+) => {
+        $(#[cfg(target_arch = "wasm32")]
         #[link(wasm_import_module = $module)]
         unsafe extern "C" {
             $(fn $name($($argument: $type),*) -> u32;)+
-        }
-        // Off a proxy no call is there; this lets everything else be compiled and tested natively.
-        $(#[cfg(not(target_arch = "wasm32"))]
-        unsafe fn $name($(_: $type),*) -> u32 {
-            Status::UNIMPLEMENTED.0
         })+
+
+        /// Off a proxy no call is there; this lets everything else be compiled and tested natively.
+        #[cfg(not(target_arch = "wasm32"))]
+        #[expect(clippy::too_many_arguments, reason = "the ABI has that many")]
+        mod absent {
+            $($(pub(super) unsafe fn $name($(_: $type),*) -> u32 {
+                super::Status::UNIMPLEMENTED.0
+            })+)+
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        use absent::*;
     };
 }
 
-imports! { "env":
+imports! { "env" {
     fn proxy_call_foreign_function(
         name: *const u8, name_size: usize, arguments: *const u8, arguments_size: usize, data: *mut *mut u8, size: *mut usize
     );
@@ -400,10 +406,9 @@ imports! { "env":
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32);
     fn proxy_set_tick_period_milliseconds(millis: u32);
 }
-
-imports! { "wasi_snapshot_preview1":
+"wasi_snapshot_preview1" {
     fn random_get(into: *mut u8, size: usize);
-}
+} }
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {

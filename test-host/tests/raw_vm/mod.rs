@@ -1,4 +1,10 @@
 //! A VM whose every host call is in the test's hand: no model of a proxy, only the ABI.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the machinery of a test: it fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +17,8 @@ pub(crate) struct Host {
     /// Status by name of the call; `*` is for all that are not named. Absent: the call does what it should.
     pub(crate) faults: BTreeMap<String, u32>,
     pub(crate) configuration: Vec<u8>,
+    /// Bodies are delivered while headers are held.
+    pub(crate) holds_headers: bool,
     pub(crate) request: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) response: Vec<(Vec<u8>, Vec<u8>)>,
     /// What the proxy holds of the body.
