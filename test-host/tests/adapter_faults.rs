@@ -1,4 +1,5 @@
 //! The compiled plugins on a host that fails: no call's status makes them trap, and what was to be refused never passes.
+//! And what of a body they are shown, which the host tells in two ways.
 #![expect(clippy::unwrap_used, reason = "the machinery of a test: it fails by panicking")]
 
 mod raw_vm;
@@ -179,6 +180,65 @@ fn an_edit_that_fails_keeps_the_request() {
             assert_eq!(end, if gone { End::Passed } else { End::Answered(500) }, "{script}: {call} gave {status}");
         }
     }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_does_not_pass() {
+    let plugin = Plugin::load("probe");
+    let script = "requestBody=hold;requestEnd=allow";
+    assert_eq!(exchange(&plugin, scripted(script), BTreeMap::new()).0, End::Passed);
+    for status in STATUSES.chain([UNKNOWN]) {
+        let (end, _) = exchange(&plugin, scripted(script), BTreeMap::from([("proxy_get_buffer_bytes".to_owned(), status)]));
+        assert_eq!(end, End::Answered(500), "status {status}");
+    }
+}
+
+/// What the proxy holds at each body callback, and the sizes that the filter was shown. The sizes are those that the probe
+/// logs under Envoy for a body that comes as `a`, `bcd`, end.
+#[test]
+fn only_new_bytes_are_shown() {
+    let plugin = Plugin::load("probe");
+    for (script, callbacks, shown) in [
+        // Nothing is held: each callback has its own bytes.
+        ("requestBody=continue", [("a", 0), ("bcd", 0), ("", 1)], [1, 3, 0]),
+        // Held: the buffer grows.
+        ("requestBody=hold", [("a", 0), ("abcd", 0), ("abcd", 1)], [1, 3, 0]),
+        // Held and replaced: what grows is our text.
+        ("requestBody=hold;requestBody=replaceBody:xyz", [("a", 0), ("xyzbcd", 0), ("xyz", 1)], [1, 3, 0]),
+        // Held for a reply that then lets it go.
+        ("requestBody=callOut:oracle;callout=continue", [("a", 0), ("bcd", 0), ("", 1)], [1, 3, 0]),
+    ] {
+        let host = scripted(script);
+        let size = i32::try_from(host.configuration.len()).unwrap();
+        let mut vm = plugin.start(host);
+        vm.host().response = vec![(b":status".to_vec(), b"200".to_vec())];
+        assert_eq!(vm.call("proxy_on_configure", &[1, size]), 1);
+        vm.call("proxy_on_context_create", &[2, 1]);
+        assert_eq!(vm.call("proxy_on_request_headers", &[2, 4, 0]), 0, "{script}");
+        for (token, (holds, end)) in (1..).zip(callbacks) {
+            vm.host().body = holds.into();
+            vm.call("proxy_on_request_body", &[2, i32::try_from(holds.len()).unwrap(), end]);
+            vm.call("proxy_on_http_call_response", &[1, token, 1, 0, 0]);
+        }
+        let lines = vm.host().log.iter().filter_map(|line| line.strip_prefix("probe.trace requestBody size="));
+        let sizes: Vec<i32> = lines.filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
+        assert_eq!(sizes, shown, "{script}");
+        assert_eq!(vm.host().answered, None, "{script}");
+    }
+}
+
+#[test]
+fn a_buffer_that_shrinks_while_it_is_held_is_refused() {
+    let plugin = Plugin::load("probe");
+    let host = scripted("requestBody=hold");
+    let size = i32::try_from(host.configuration.len()).unwrap();
+    let mut vm = plugin.start(host);
+    vm.call("proxy_on_configure", &[1, size]);
+    vm.call("proxy_on_context_create", &[2, 1]);
+    vm.call("proxy_on_request_headers", &[2, 4, 0]);
+    assert_eq!(vm.call("proxy_on_request_body", &[2, 70, 0]), 1);
+    assert_eq!(vm.call("proxy_on_request_body", &[2, 3, 1]), 1);
+    assert_eq!(vm.host().answered, Some(500));
 }
 
 #[test]
