@@ -4,4 +4,6 @@
 pub mod engine;
 pub mod host;
 pub mod native;
+mod random;
 pub mod transcript;
+pub mod wasm;
