@@ -9,7 +9,8 @@ use wardpoint_core::config::ConfigErrors;
 
 use super::plugins::{Plugin, names, plugin};
 use super::{Exit, Streams};
-use crate::scenario::{LoadError, Problem, read_yaml, yaml::Node};
+use crate::scenario::yaml::{Node, Place};
+use crate::scenario::{LoadError, Problem, read_yaml};
 
 /// Report every problem of configurations, each with its line
 #[derive(Debug, clap::Args)]
@@ -79,12 +80,12 @@ pub(super) fn configuration(plugin: &Plugin, file: &Path, text: &str) -> Result<
         Err(errors) if is_json && file.extension().is_none_or(|extension| extension != "json") => match &node {
             Ok(node) if serde_json::from_str::<serde_json::Value>(text).is_err() => {
                 let json = node.to_json().to_string();
-                (plugin.configure)(json.as_bytes()).map_err(|errors| placed(file, Some(node), &errors))?;
+                (plugin.configure)(json.as_bytes()).map_err(|errors| placed(file, text, Some(node), &errors))?;
                 Ok(json.into_bytes())
             }
-            node => Err(placed(file, node.as_ref().ok(), &errors)),
+            node => Err(placed(file, text, node.as_ref().ok(), &errors)),
         },
-        Err(errors) => Err(placed(file, node.as_ref().ok(), &errors)),
+        Err(errors) => Err(placed(file, text, node.as_ref().ok(), &errors)),
     }
 }
 
@@ -93,8 +94,10 @@ fn configured(plugin: &Plugin, file: &Path, text: &str) -> Result<(), LoadError>
 }
 
 /// The problems with their lines, in the order of the text.
-fn placed(file: &Path, node: Option<&Node>, errors: &ConfigErrors) -> LoadError {
-    let place = |problem: &wardpoint_core::config::Problem| node.map(|node| node.locate(&problem.path));
+fn placed(file: &Path, text: &str, node: Option<&Node>, errors: &ConfigErrors) -> LoadError {
+    let place = |problem: &wardpoint_core::config::Problem| {
+        offset(&problem.text).and_then(|at| place_of(text, at)).or_else(|| Some(node?.locate(&problem.path)))
+    };
     let mut problems: Vec<Problem> = errors
         .problems()
         .iter()
@@ -102,4 +105,16 @@ fn placed(file: &Path, node: Option<&Node>, errors: &ConfigErrors) -> LoadError 
         .collect();
     problems.sort_by_key(|problem| problem.place);
     LoadError { file: file.to_owned(), problems }
+}
+
+/// The offset in a problem of the text as such: `… at byte 16: …`.
+fn offset(problem: &str) -> Option<usize> {
+    let (_, rest) = problem.split_once("at byte ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn place_of(text: &str, byte: usize) -> Option<Place> {
+    let before = text.get(..byte)?;
+    let column = before.rsplit('\n').next()?.chars().count() + 1;
+    Some(Place { line: before.matches('\n').count() + 1, column })
 }

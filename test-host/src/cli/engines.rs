@@ -5,7 +5,9 @@ use clap::ValueEnum;
 use super::plugins;
 use crate::engine::{Engine, EngineError};
 use crate::envoy::Envoy;
+use crate::host::Manners;
 use crate::scenario::run::Engines;
+use crate::wasm::Wasm;
 
 /// An engine on the command line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -37,6 +39,7 @@ impl Engines for Real {
     fn make(&self, name: &'static str) -> Result<Box<dyn Engine>, EngineError> {
         match name {
             "native" => Ok(Box::new(plugins::native())),
+            "wasm" => Ok(Box::new(Wasm::new(None, Manners::default()))),
             "envoy" => Ok(Box::new(Envoy::new()?)),
             other => Err(EngineError(anyhow::anyhow!("there is no engine `{other}`"))),
         }

@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
     let style = Style::new(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
     let progress = err.is_terminal();
-        execute(&cli, &Real, Streams { out: &mut out, err: &mut err, style, progress }).into()
+    execute(&cli, &Real, Streams { out: &mut out, err: &mut err, style, progress }).into()
 }
 
 /// Carries out a command line.
