@@ -226,7 +226,7 @@ impl Exchange<'_> {
             }
         };
         self.call(call.scope, |filter, host| {
-            let result = filter.on_reply(host, token, came);
+            let result = filter.on_reply(host, call.scope, token, came);
             host.reply = Default::default();
             host.grpc = None;
             result

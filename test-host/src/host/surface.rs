@@ -25,9 +25,17 @@ impl Host {
         self.fault(import)
     }
 
-    /// The context that calls act on (`proxy_set_effective_context`).
-    pub fn set_scope(&mut self, scope: Scope) {
+    /// `proxy_get_current_time_nanoseconds`.
+    pub fn clock(&self) -> Result<u64, Status> {
+        self.fault("proxy_get_current_time_nanoseconds")?;
+        Ok(self.now)
+    }
+
+    /// `proxy_set_effective_context`: what later calls act on.
+    pub fn turn_to(&mut self, scope: Scope) -> Result<(), Status> {
+        self.fault("proxy_set_effective_context")?;
         self.scope = scope;
+        Ok(())
     }
 
     /// `proxy_log`. The level is not kept: `info` and above reach the capture.
@@ -172,18 +180,21 @@ impl Host {
     /// `proxy_get_property`.
     pub fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         self.fault("proxy_get_property")?;
-        if let ["filter_state", key] = path
-            && let Some(value) = self.filter_state.get(*key)
-        {
+        let own = match path {
+            ["filter_state", key] => self.filter_state.get(*key),
+            [key] => self.filter_state.get(&format!("wasm.{key}")),
+            _ => None,
+        };
+        if let Some(value) = own {
             return Ok(value.clone());
         }
         self.properties.get(path)
     }
 
-    /// `proxy_set_property` and `set_envoy_filter_state`: kept as filter state of the stream.
-    pub fn set_filter_state(&mut self, import: &str, key: &str, value: &[u8]) -> Result<(), Status> {
-        self.fault(import)?;
-        self.filter_state.insert(key.to_owned(), value.to_vec());
+    /// `proxy_set_property`: filter state of the stream, under `wasm.<path>`.
+    pub fn set_property(&mut self, path: &str, value: &[u8]) -> Result<(), Status> {
+        self.fault("proxy_set_property")?;
+        self.filter_state.insert(format!("wasm.{path}"), value.to_vec());
         Ok(())
     }
 
@@ -244,6 +255,18 @@ impl Host {
     pub fn increment_metric(&mut self, id: u32, by: i64) -> Result<(), Status> {
         self.fault("proxy_increment_metric")?;
         self.shared.borrow_mut().increment_metric(id, by)
+    }
+
+    /// `proxy_record_metric`.
+    pub fn record_metric(&mut self, id: u32, value: u64) -> Result<(), Status> {
+        self.fault("proxy_record_metric")?;
+        self.shared.borrow_mut().record_metric(id, value)
+    }
+
+    /// `proxy_get_metric`.
+    pub fn get_metric(&mut self, id: u32) -> Result<u64, Status> {
+        self.fault("proxy_get_metric")?;
+        self.shared.borrow_mut().get_metric(id)
     }
 
     /// `proxy_set_tick_period_milliseconds`; 0 stops the ticks.
