@@ -93,7 +93,7 @@ pub fn run(
     let (sender, results) = mpsc::channel::<Result<(usize, Vec<Line>), EngineError>>();
     let mut failed = None;
     thread::scope(|scope| {
-        for _ in 0..setting.workers.clamp(1, jobs.len().max(1)) {
+        for _ in 0..setting.workers.max(1).min(jobs.len()) {
             let (sender, next, jobs) = (sender.clone(), &next, &jobs);
             scope.spawn(move || {
                 let made: Result<Vec<_>, _> = setting.engines.iter().map(|name| engines.make(name)).collect();
