@@ -1,6 +1,6 @@
 //! The script: what to do in each callback.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde_json::Value;
 
@@ -8,6 +8,10 @@ use crate::abi;
 
 thread_local! {
     static SCRIPT: RefCell<Value> = const { RefCell::new(Value::Null) };
+    /// The stream for which things are done.
+    static STREAM: Cell<u32> = const { Cell::new(0) };
+    /// Calls under way, and the streams that made them.
+    static CALLS: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A callback that a script can act in.
@@ -64,6 +68,19 @@ pub(crate) const fn last(end: bool) -> &'static str {
     if end { " end" } else { "" }
 }
 
+/// The stream that made this call.
+pub(crate) fn caller(call: u32) -> Option<u32> {
+    let stream = CALLS.with_borrow(|calls| calls.iter().find(|(token, _)| *token == call).map(|(_, stream)| *stream));
+    STREAM.set(stream.unwrap_or_default());
+    stream
+}
+
+/// As [`run`], for this stream.
+pub(crate) fn run_for(stream: u32, place: Place) -> u32 {
+    STREAM.set(stream);
+    run(place)
+}
+
 /// Carries out what the script says for this callback. The result is the callback's.
 pub(crate) fn run(place: Place) -> u32 {
     let (actions, cluster) = SCRIPT.with_borrow(|script| {
@@ -87,7 +104,13 @@ pub(crate) fn run(place: Place) -> u32 {
             }
             ["trap"] => trap(),
             ["respond", status, body] => abi::respond(u32::try_from(number(status)).unwrap_or(0), body).to_string(),
-            ["call", timeout] => abi::call(&cluster, u32::try_from(number(timeout)).unwrap_or(0)).to_string(),
+            ["call", timeout] => {
+                let (status, token) = abi::call(&cluster, u32::try_from(number(timeout)).unwrap_or(0));
+                if status == 0 {
+                    CALLS.with_borrow_mut(|calls| calls.push((token, STREAM.get())));
+                }
+                status.to_string()
+            }
             ["resume", which] => abi::resume(stream(which)).to_string(),
             ["close", which] => abi::close(stream(which)).to_string(),
             ["get", which, name] => abi::value(map(which), name),
