@@ -2,8 +2,6 @@
 
 use std::alloc::{Layout, alloc};
 
-pub(crate) const REQUEST_BODY: u32 = 0;
-pub(crate) const RESPONSE_BODY: u32 = 1;
 pub(crate) const PLUGIN_CONFIGURATION: u32 = 7;
 pub(crate) const REQUEST_HEADERS: u32 = 0;
 pub(crate) const RESPONSE_HEADERS: u32 = 2;

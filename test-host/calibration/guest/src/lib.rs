@@ -22,7 +22,11 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_context: u32, _parent: u32) {}
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    if parent != 0 {
+        script::begin(context);
+    }
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> bool {
