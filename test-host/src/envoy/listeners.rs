@@ -136,7 +136,7 @@ impl Listeners {
         if missing > 0 && missing < play.callouts.len() && services.len() > 1 {
             bail!("a play in which only some callouts have a cluster cannot be played here");
         }
-        let mut clusters = BTreeMap::new();
+        let mut clusters = BTreeMap::from([(bootstrap::NOWHERE.to_owned(), bootstrap::nowhere())]);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let name = upstream_cluster(protocol);
             let server = self.server(name, Role::Upstream, protocol, stage).await?;
