@@ -1,6 +1,10 @@
-"""An MCP server of the Python SDK; it answers in 2025-11-25 and in 2026-07-28 on one URL."""
+"""An MCP server of the Python SDK; it answers in 2025-11-25 and in 2026-07-28 on one URL.
+
+Arguments: the port on the loopback address, and the file that its dangerous tool appends to.
+"""
 
 import sys
+from pathlib import Path
 
 import anyio
 import uvicorn
@@ -17,7 +21,9 @@ def echo(message: str) -> str:
 
 @server.tool()
 def delete_repo(name: str) -> str:
-    """Delete a repository (it only says so)."""
+    """Delete a repository: a line in a file stands for it."""
+    with Path(sys.argv[2]).open("a") as deleted:
+        deleted.write(f"{name}\n")
     return f"deleted {name}"
 
 
