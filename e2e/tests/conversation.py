@@ -97,5 +97,5 @@ class Seen:
         return found[0]
 
 
-def call(name: str, tool: str, *, stream: bool = False, **arguments) -> dict:
+def call(name: str, tool: str, /, *, stream: bool = False, **arguments) -> dict:
     return {"do": "call", "name": name, "tool": tool, "arguments": arguments, "stream": stream}

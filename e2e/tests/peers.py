@@ -18,10 +18,10 @@ class Peer:
 
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.name, self.log = name, log
+        # Not the whole environment: one of the servers has a tool that shows it.
+        given = {"PATH": os.environ["PATH"], **(env or {})}
         with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env={**os.environ, **(env or {})}
-            )
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env=given)
 
     def wait_for(self, is_ready) -> None:
         deadline = time.monotonic() + READY_WITHIN
