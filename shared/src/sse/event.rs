@@ -7,59 +7,61 @@ use std::borrow::Cow;
 pub struct Event<'a> {
     /// All bytes, with comments and line ends.
     pub raw: &'a [u8],
+    /// The same without the mark that clients skip.
+    body: &'a [u8],
     /// The `data` fields, joined with LF (BY-E-03). `None`: comments or other fields only.
     pub data: Option<Cow<'a, [u8]>>,
     /// The last `event` field. Events of any name carry data (BY-E-06).
     pub name: Option<&'a [u8]>,
     /// The last `id` field without NUL (BY-E-07).
     pub id: Option<&'a [u8]>,
-    /// Clients that split lines also at U+2028, form feed and the like (Python's `splitlines`) see `data` fields here
-    /// that are none. Where events are filtered, this one must not go on.
+    /// Clients differ about its data: some split lines also at U+2028, form feed and the like (Python's `splitlines`) and
+    /// see `data` fields that are none; some skip byte order marks where others do not. Where events are filtered, this
+    /// one must not go on.
     pub ambiguous: bool,
 }
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 impl<'a> Event<'a> {
-    /// Reads the bytes of one event.
-    ///
-    /// A byte order mark is skipped at the start of any event and not only of the first: when the events before it are
-    /// dropped, it comes first (BY-E-02).
-    pub fn new(raw: &'a [u8]) -> Self {
-        let mut event = Self { raw, data: None, name: None, id: None, ambiguous: is_ambiguous(raw) };
-        for line in Lines(raw.strip_prefix(BOM).unwrap_or(raw)) {
+    /// Reads the bytes of one event. `first`: clients see it at the start of the stream, where they skip one byte order
+    /// mark; anywhere else a mark is part of a field name (BY-E-02).
+    pub fn new(raw: &'a [u8], first: bool) -> Self {
+        let body = raw.strip_prefix(BOM).filter(|_| first).unwrap_or(raw);
+        let mut event = Self { raw, body, data: None, name: None, id: None, ambiguous: is_ambiguous(body) };
+        let mut fields = 0;
+        for line in Lines(body) {
             match field(line.text) {
-                (b"data", value) => match &mut event.data {
-                    None => event.data = Some(Cow::Borrowed(value)),
-                    Some(data) => {
-                        let data = data.to_mut();
-                        data.push(b'\n');
-                        data.extend_from_slice(value);
+                (b"data", value) => {
+                    fields += 1;
+                    match &mut event.data {
+                        None => event.data = Some(Cow::Borrowed(value)),
+                        Some(data) => {
+                            let data = data.to_mut();
+                            data.push(b'\n');
+                            data.extend_from_slice(value);
+                        }
                     }
-                },
+                }
                 (b"event", value) => event.name = Some(value),
                 (b"id", value) if !value.contains(&0) => event.id = Some(value),
                 _ => {}
             }
         }
+        // A client that does not skip the mark misses the first of several lines.
+        event.ambiguous |= fields > 1 && body.len() < raw.len() && body.starts_with(b"data");
         event
     }
 
     /// The same event with other data: all other lines stay byte for byte.
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.raw.len() + data.len() + 8);
-        let body = match self.raw.strip_prefix(BOM) {
-            Some(body) => {
-                out.extend_from_slice(BOM);
-                body
-            }
-            None => self.raw,
-        };
+        out.extend_from_slice(self.raw.strip_suffix(self.body).unwrap_or_default());
         let mut done = self.data.is_none();
         if done {
             push_data(&mut out, data, b"\n");
         }
-        for line in Lines(body) {
+        for line in Lines(self.body) {
             if field(line.text).0 != b"data" {
                 out.extend_from_slice(line.text);
                 out.extend_from_slice(line.end);
@@ -118,11 +120,12 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Whether `data` follows something that only some clients take for the end of a line.
-fn is_ambiguous(raw: &[u8]) -> bool {
-    memchr::memmem::find_iter(raw, b"data").any(|at| {
-        let before = raw.get(..at).unwrap_or_default();
-        let before = before.strip_suffix(BOM).unwrap_or(before);
-        matches!(before, [.., 0x0b | 0x0c | 0x1c..=0x1e] | [.., 0xc2, 0x85] | [.., 0xe2, 0x80, 0xa8 | 0xa9])
+/// Whether `data` follows something that only some clients skip, or take for the end of a line.
+fn is_ambiguous(body: &[u8]) -> bool {
+    memchr::memmem::find_iter(body, b"data").any(|at| {
+        matches!(
+            body.get(..at).unwrap_or_default(),
+            [.., 0x0b | 0x0c | 0x1c..=0x1e] | [.., 0xc2, 0x85] | [.., 0xe2, 0x80, 0xa8 | 0xa9] | [.., 0xef, 0xbb, 0xbf]
+        )
     })
 }

@@ -56,6 +56,8 @@ pub struct Rewriter<E> {
 struct State<E> {
     filter: E,
     cut: bool,
+    /// Something went on already, so that what follows is not the start of the stream for a client.
+    began: bool,
     /// The event before did not go on, so neither does the LF of its last line end.
     drop_line_feed: bool,
 }
@@ -63,7 +65,7 @@ struct State<E> {
 impl<E: EventFilter> Rewriter<E> {
     /// Events may have up to `limit` bytes.
     pub const fn new(limit: usize, filter: E) -> Self {
-        Self { framer: Framer::new(limit), state: State { filter, cut: false, drop_line_feed: false } }
+        Self { framer: Framer::new(limit), state: State { filter, cut: false, began: false, drop_line_feed: false } }
     }
 
     /// Takes a chunk. The start of an event whose end has not come is held back.
@@ -113,9 +115,10 @@ impl<E: EventFilter> State<E> {
             Piece::LineFeed => return sink.keep(b"\n"),
             Piece::Event(raw) => raw,
         };
-        let event = Event::new(raw);
+        let event = Event::new(raw, !self.began);
         let rewrite = self.filter.on_event(event.clone());
-        self.drop_line_feed = matches!(rewrite, Rewrite::Drop);
+        self.drop_line_feed = rewrite == Rewrite::Drop;
+        self.began |= rewrite != Rewrite::Drop;
         match rewrite {
             Rewrite::Keep => sink.keep(raw),
             Rewrite::Data(data) => sink.other(&event.with_data(&data)),

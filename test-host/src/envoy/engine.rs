@@ -1,0 +1,169 @@
+//! One play on a real Envoy.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+use super::bootstrap::STATS;
+use super::client::{Errand, Exchange};
+use super::identity::{Identity, TOKEN_HEADER};
+use super::listeners::Listeners;
+use super::message;
+use super::proxy::Proxy;
+use super::servers::Protocol;
+use super::stage::Stage;
+use crate::engine::{Engine, EngineError, Need, Play};
+use crate::transcript::{Ending, Transcript};
+
+/// How long an exchange may take beyond the time that the play itself asks for.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// How much longer to look once the upstream has all and is not to answer.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+
+/// How long to wait until all parties have noticed the end.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// The engine `envoy`. It starts Envoy with the first play; dropping it ends Envoy.
+pub struct Envoy {
+    running: Option<Running>,
+    runtime: Runtime,
+}
+
+struct Running {
+    proxy: Proxy,
+    listeners: Listeners,
+    identity: Identity,
+    stage: Stage,
+}
+
+impl Envoy {
+    /// An engine that has not started Envoy yet.
+    pub fn new() -> Result<Self, EngineError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Ok(Self { running: None, runtime: runtime.map_err(anyhow::Error::from)? })
+    }
+}
+
+impl Engine for Envoy {
+    fn name(&self) -> &'static str {
+        "envoy"
+    }
+
+    fn offers(&self, need: Need) -> bool {
+        match need {
+            Need::Clock | Need::ExactCut | Need::HostFault | Need::Kill | Need::Properties | Need::Vms | Need::WireBytes => false,
+        }
+    }
+
+    fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
+        if self.running.as_mut().is_some_and(|running| !running.proxy.is_alive()) {
+            self.running = None;
+        }
+        let Self { running, runtime } = self;
+        let transcript = runtime.block_on(async {
+            let running = match running {
+                Some(running) => running,
+                None => running.insert(Running::start().await?),
+            };
+            running.play(play).await
+        });
+        Ok(transcript?)
+    }
+}
+
+impl Running {
+    async fn start() -> anyhow::Result<Self> {
+        Ok(Self {
+            proxy: Proxy::start().await?,
+            listeners: Listeners::default(),
+            identity: Identity::new()?,
+            stage: Stage::default(),
+        })
+    }
+
+    async fn play(&mut self, play: &Play) -> anyhow::Result<Transcript> {
+        let Self { proxy, listeners, identity, stage } = self;
+        let trailers = !play.request.trailers.is_empty() || play.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty());
+        // HTTP/1 clients and servers hardly ever have trailers, so a play with trailers is HTTP/2 on both sides.
+        let upstream = if trailers { Protocol::Http2 } else { Protocol::Http1 };
+        stage.set(play);
+        let at = listeners.for_play(play, upstream, proxy, identity, stage).await?;
+        let before = counters(proxy).await?;
+        proxy.log.news()?;
+
+        let http2 = play.http2 || trailers;
+        let tls = play.peer.as_deref().map(|peer| identity.client(peer, http2)).transpose()?;
+        let token = play.claims.as_ref().map(|claims| identity.token(claims)).transpose()?;
+        let errand = Errand {
+            to: at,
+            tls,
+            http2,
+            request: &play.request,
+            added: token.map(|token| (TOKEN_HEADER, token)).into_iter().collect(),
+            leaves: play.client_leaves,
+        };
+        let mut exchange = Exchange::new();
+        tokio::select! {
+            done = exchange.run(errand) => done?,
+            () = tokio::time::sleep(DEADLINE + play.time) => {}
+            () = upstream_hangs(stage) => {}
+        }
+        if exchange.saw.end != Ending::Open {
+            settle(proxy, stage).await?;
+        }
+        let said = proxy.log.news()?;
+        let counters = grown(&before, &counters(proxy).await?);
+        let mut added = Vec::new();
+        if message::pseudo(&play.request, ":authority").is_none() {
+            added.push(":authority");
+        }
+        let transcript = Transcript {
+            client: exchange.into_saw(),
+            upstream: stage.upstream_saw(&added),
+            callouts: stage.called(),
+            audit: said.audit,
+            counters,
+            trapped: said.trapped,
+            log: said.lines,
+        };
+        settle(proxy, stage).await?;
+        if transcript.trapped.is_some() {
+            listeners.discard(at);
+        }
+        Ok(transcript)
+    }
+}
+
+/// Ends some time after nothing more can come from the upstream.
+async fn upstream_hangs(stage: &Stage) {
+    while !stage.waits_for_ever() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(LAST_LOOK).await;
+}
+
+/// Waits until Envoy has no exchange left and the upstream has noticed: then all is logged and counted.
+async fn settle(proxy: &mut Proxy, stage: &Stage) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLE {
+        let active: u64 = proxy.admin.stats(&format!("^http.{STATS}.downstream_rq_active$")).await?.into_values().sum();
+        if active == 0 && stage.is_quiet() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    Ok(())
+}
+
+/// Counters that plugins made, without the prefix that Envoy gives them.
+async fn counters(proxy: &mut Proxy) -> anyhow::Result<BTreeMap<String, u64>> {
+    let all = proxy.admin.stats("^wasmcustom").await?;
+    Ok(all.into_iter().map(|(name, value)| (name.trim_start_matches("wasmcustom.").to_owned(), value)).collect())
+}
+
+fn grown(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let changes = after.iter().map(|(name, value)| (name.clone(), value - before.get(name).copied().unwrap_or(0).min(*value)));
+    changes.filter(|(_, change)| *change > 0).collect()
+}

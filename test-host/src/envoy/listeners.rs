@@ -1,0 +1,245 @@
+//! The listeners of a running Envoy: one for each distinct configuration, made when it is first needed.
+//!
+//! Every listener has a VM of its own. It is used again by the next play with the same configuration, unless that play could
+//! meet what an earlier one left behind (a cached answer of a callout) or the VM has trapped: then it gets a new one.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::bootstrap::{self, Wanted};
+use super::identity::Identity;
+use super::proxy::Proxy;
+use super::servers::{Protocol, Role, serve};
+use super::stage::Stage;
+use crate::engine::{CalloutScript, Play};
+
+/// Listeners kept at a time; each has a compiled module in memory.
+const KEPT: usize = 24;
+
+/// How long Envoy may take for a new listener: it compiles the module.
+const READY: Duration = Duration::from_secs(20);
+
+/// Listeners and clusters.
+#[derive(Default)]
+pub(super) struct Listeners {
+    made: u64,
+    listeners: Vec<Listener>,
+    clusters: BTreeMap<String, Value>,
+    servers: BTreeMap<(String, Protocol), SocketAddr>,
+}
+
+/// What decides whether two plays can use the same listener.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Key {
+    plugin: String,
+    config: Vec<u8>,
+    hold_headers: bool,
+    buffer_limit: Option<usize>,
+    tls: bool,
+    upstream: Protocol,
+}
+
+struct Listener {
+    key: Key,
+    config: Value,
+    at: SocketAddr,
+    reusable: bool,
+}
+
+impl Listeners {
+    /// The address at which this play is to be played.
+    pub(super) async fn for_play(
+        &mut self,
+        play: &Play,
+        upstream: Protocol,
+        proxy: &mut Proxy,
+        identity: &Identity,
+        stage: &Stage,
+    ) -> anyhow::Result<SocketAddr> {
+        let config: Value = serde_json::from_slice(&play.config).unwrap_or_default();
+        let services = services(&config);
+        self.set_clusters(&services, play, proxy, stage).await?;
+        let key = Key {
+            plugin: play.plugin.clone(),
+            config: play.config.clone(),
+            hold_headers: play.hold_headers,
+            buffer_limit: play.buffer_limit,
+            tls: play.peer.is_some(),
+            upstream,
+        };
+        if let Some(at) = self.listeners.iter().position(|listener| listener.key == key && listener.reusable) {
+            let listener = self.listeners.remove(at);
+            let address = listener.at;
+            self.listeners.push(listener);
+            return Ok(address);
+        }
+        self.listeners.retain(|listener| listener.key != key);
+        self.add(key, services.is_empty() && play.callouts.is_empty(), &config, proxy, identity).await
+    }
+
+    /// The next play with this listener gets a new VM.
+    pub(super) fn discard(&mut self, at: SocketAddr) {
+        for listener in self.listeners.iter_mut().filter(|listener| listener.at == at) {
+            listener.reusable = false;
+        }
+    }
+
+    async fn add(
+        &mut self,
+        key: Key,
+        reusable: bool,
+        config: &Value,
+        proxy: &mut Proxy,
+        identity: &Identity,
+    ) -> anyhow::Result<SocketAddr> {
+        self.made += 1;
+        let name = format!("play-{}", self.made);
+        let provider = config.pointer("/identity/claims/provider").and_then(Value::as_str).unwrap_or("payload");
+        let wanted = Wanted {
+            name: &name,
+            plugin: &key.plugin,
+            module: &module(&key.plugin)?,
+            config: std::str::from_utf8(&key.config).context("Envoy takes a configuration that is text")?,
+            provider,
+            hold_headers: key.hold_headers,
+            buffer_limit: key.buffer_limit,
+            tls: key.tls,
+            upstream: upstream_cluster(key.upstream),
+        };
+        let config = bootstrap::listener(&wanted, identity)?;
+        while self.listeners.len() >= KEPT {
+            self.listeners.remove(0);
+        }
+        let all: Vec<&Value> = self.listeners.iter().map(|listener| &listener.config).chain([&config]).collect();
+        let rejected = rejections(proxy).await?;
+        proxy.set_listeners(&all)?;
+        let port = ready(&name, rejected, proxy).await?;
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        self.listeners.push(Listener { key, config, at, reusable });
+        Ok(at)
+    }
+
+    /// Defines upstream and called services; the latter not where the play says that they do not exist.
+    async fn set_clusters(
+        &mut self,
+        services: &[(String, Protocol)],
+        play: &Play,
+        proxy: &mut Proxy,
+        stage: &Stage,
+    ) -> anyhow::Result<()> {
+        let missing = play.callouts.iter().filter(|script| matches!(script, CalloutScript::NoCluster)).count();
+        if missing > 0 && missing < play.callouts.len() && services.len() > 1 {
+            bail!("a play in which only some callouts have a cluster cannot be played here");
+        }
+        let mut clusters = BTreeMap::new();
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let name = upstream_cluster(protocol);
+            let server = self.server(name, Role::Upstream, protocol, stage).await?;
+            clusters.insert(name.to_owned(), bootstrap::cluster(name, server, protocol));
+        }
+        for (name, protocol) in services.iter().filter(|_| missing == 0) {
+            let server = self.server(name, Role::Service(name.clone()), *protocol, stage).await?;
+            clusters.insert(name.clone(), bootstrap::cluster(name, server, *protocol));
+        }
+        if self.clusters == clusters {
+            return Ok(());
+        }
+        let before = cluster_updates(proxy).await?;
+        proxy.set_clusters(&clusters.values().collect::<Vec<_>>())?;
+        self.clusters = clusters;
+        let begun = Instant::now();
+        while cluster_updates(proxy).await? == before {
+            if begun.elapsed() > READY {
+                bail!("Envoy does not take its clusters: {}", proxy.last_words());
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        Ok(())
+    }
+
+    async fn server(&mut self, name: &str, role: Role, protocol: Protocol, stage: &Stage) -> anyhow::Result<SocketAddr> {
+        if let Some(server) = self.servers.get(&(name.to_owned(), protocol)) {
+            return Ok(*server);
+        }
+        let server = serve(role, protocol, stage.clone()).await?;
+        self.servers.insert((name.to_owned(), protocol), server);
+        Ok(server)
+    }
+}
+
+const fn upstream_cluster(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http1 => "play-upstream-http1",
+        Protocol::Http2 => "play-upstream-http2",
+    }
+}
+
+/// Waits until the listener works, or says why Envoy refused it.
+async fn ready(name: &str, rejected: u64, proxy: &mut Proxy) -> anyhow::Result<u16> {
+    let begun = Instant::now();
+    loop {
+        if let Some(port) = proxy.admin.listeners().await?.get(name) {
+            return Ok(*port);
+        }
+        if rejections(proxy).await? > rejected {
+            let said = proxy.log.news()?.lines.join("\n");
+            bail!("the plugin or Envoy refuses the configuration: {said}\n{}", proxy.last_words());
+        }
+        if begun.elapsed() > READY {
+            bail!("the listener is not there within {} s: {}", READY.as_secs(), proxy.last_words());
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+async fn rejections(proxy: &mut Proxy) -> anyhow::Result<u64> {
+    Ok(proxy.admin.stats("^listener_manager.lds.update_rejected$").await?.into_values().sum())
+}
+
+async fn cluster_updates(proxy: &mut Proxy) -> anyhow::Result<u64> {
+    Ok(proxy.admin.stats("^cluster_manager.cds.update_success$").await?.into_values().sum())
+}
+
+/// The clusters that a configuration names: every text under a key `cluster`; HTTP/2 where a key around it speaks of gRPC.
+fn services(config: &Value) -> Vec<(String, Protocol)> {
+    fn walk(value: &Value, grpc: bool, out: &mut Vec<(String, Protocol)>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| walk(item, grpc, out)),
+            Value::Object(fields) => {
+                let grpc = grpc || fields.contains_key("service");
+                for (key, value) in fields {
+                    let grpc = grpc || key.to_ascii_lowercase().contains("grpc");
+                    match value {
+                        Value::String(name) if key == "cluster" => {
+                            let protocol = if grpc { Protocol::Http2 } else { Protocol::Http1 };
+                            if !out.iter().any(|(known, _)| known == name) {
+                                out.push((name.clone(), protocol));
+                            }
+                        }
+                        _ => walk(value, grpc, out),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(config, false, &mut out);
+    out
+}
+
+/// The file of a plugin's module.
+fn module(plugin: &str) -> anyhow::Result<PathBuf> {
+    let file = format!("{plugin}.wasm");
+    if let Some(folder) = std::env::var_os("WARDPOINT_PLUGINS") {
+        return Ok(std::path::absolute(PathBuf::from(folder).join(file))?);
+    }
+    let folder = std::env::current_dir()?;
+    let found = folder.ancestors().map(|folder| folder.join("target/plugins").join(&file)).find(|path| path.exists());
+    found.with_context(|| format!("no target/plugins/{file}: run `make plugins`, or set WARDPOINT_PLUGINS to its folder"))
+}
