@@ -36,9 +36,10 @@ async def converse(plan: dict) -> None:
                 for step in steps[:-1] if ends else steps:
                     await carry_out(client, step)
                 started = time.monotonic()
-        except MCPError as error:
-            say({"step": "open", "error": described(error)}, started)
-            return
+        except* MCPError as group:
+            # What goes wrong in the opening comes wrapped by the SDK's task groups.
+            say({"step": "open", "error": described(innermost(group))}, started)
+            ends = False
     if ends:
         # The SDK ends the session when the client closes, and only logs a failure: the status tells.
         deletes = [status for method, status in statuses if method == "DELETE"]
@@ -65,6 +66,12 @@ async def carry_out(client: Client, step: dict) -> None:
     except MCPError as error:
         seen["error"] = described(error)
     say(seen, started)
+
+
+def innermost(group: BaseException) -> MCPError:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
 
 
 def described(error: MCPError) -> dict:

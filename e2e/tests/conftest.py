@@ -39,7 +39,7 @@ def world() -> Iterator[World]:
         for name, start in (("everything", start_everything), ("dual", lambda folder: start_dual_era(folder, deleted))):
             peer, servers[name] = start(folder)
             stack.callback(peer.stop)
-        setting = Setting(folder, Path(os.environ["WARDPOINT_MCP_AUTHZ"]), authority, authority.server(), provider, servers)
+        setting = Setting(folder, Path(os.environ["WARDPOINT_PLUGINS"]) / "mcp-authz.wasm", authority, authority.server(), provider, servers)
         tokens = {"planner": provider.token(), "other": None, "stranger": provider.token()}
         callers = {agent: Caller(authority, authority.agent(agent), token) for agent, token in tokens.items()}
         yield World(setting, callers, deleted)

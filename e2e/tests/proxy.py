@@ -30,8 +30,8 @@ class Setting:
 class Proxy:
     """An Envoy whose listener comes from a file, so that its policy can be replaced while it runs."""
 
-    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None) -> None:
-        self._setting, self._name, self._hold = setting, name, hold
+    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None, resume: bool = False) -> None:
+        self._setting, self._name, self._hold, self._resume = setting, name, hold, resume
         self._folder = setting.folder / name
         self._folder.mkdir()
         self.port = free_port()
@@ -124,8 +124,12 @@ class Proxy:
     def _mtls(self) -> dict:
         own = {"certificate_chain": {"filename": str(self._setting.certificate.cert)}}
         own |= {"private_key": {"filename": str(self._setting.certificate.key)}}
+        # Envoy does not verify a certificate again when a TLS session is resumed and says so in
+        # `connection.peer_certificate_valid`: such a peer would be nobody.
         tls = {
             "require_client_certificate": True,
+            "disable_stateless_session_resumption": not self._resume,
+            "disable_stateful_session_resumption": not self._resume,
             "common_tls_context": {
                 "alpn_protocols": ["h2", "http/1.1"],
                 "tls_certificates": [own],
