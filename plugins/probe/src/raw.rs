@@ -18,6 +18,8 @@ use crate::filter::Probe;
 pub(crate) struct Raw {
     policy: Vm<Probe>,
     scripts: BTreeMap<u32, String>,
+    /// Who made a call: Envoy answers on the root, whoever called.
+    calls: BTreeMap<u32, u32>,
 }
 
 impl Callbacks for Raw {
@@ -59,9 +61,9 @@ impl Callbacks for Raw {
     }
 
     fn on_http_reply(&mut self, id: u32, token: u32, headers: usize, body_size: usize) {
-        if self.run(id, "callout", &format!("n={headers} size={body_size}")).is_none() {
-            self.policy.on_http_reply(id, token, headers, body_size);
-        }
+        let Some(stream) = self.calls.remove(&token) else { return self.policy.on_http_reply(id, token, headers, body_size) };
+        let turned = abi::set_effective_context(stream);
+        let _done = self.run(stream, "callout", &format!("on={id} n={headers} size={body_size} turned={turned:?}"));
     }
 
     fn on_grpc_message(&mut self, id: u32, token: u32, size: usize) {
@@ -87,13 +89,20 @@ impl Callbacks for Raw {
 
 impl Raw {
     /// Makes the calls of a phase; `pause` among them is what the callback answers. `None`: not a raw request.
-    fn run(&self, id: u32, phase: &str, seen: &str) -> Option<Flow> {
-        let script = self.scripts.get(&id)?;
+    fn run(&mut self, id: u32, phase: &str, seen: &str) -> Option<Flow> {
+        let script = self.scripts.get(&id)?.clone();
         log(&format!("{phase} {seen}"));
         let mut flow = Flow::Continue;
         for step in script.split(';').filter_map(|step| step.trim().split_once('=')).filter(|(at, _)| *at == phase) {
             match step.1 {
                 "pause" => flow = Flow::Pause,
+                call if call.starts_with("call|") => {
+                    let made = make(call.trim_start_matches("call|"));
+                    log(&format!("{phase} {call} -> {}", made.map_or_else(|status| status.0, |_| 0)));
+                    if let Ok(token) = made {
+                        self.calls.insert(token, id);
+                    }
+                }
                 call => log(&format!("{phase} {call} -> {}", outcome(call))),
             }
         }
@@ -105,11 +114,6 @@ fn outcome(call: &str) -> String {
     let parts: Vec<&str> = call.split('|').collect();
     let size = |text: &str| text.parse().unwrap_or(usize::MAX);
     let result = match parts.as_slice() {
-        ["call", cluster] => {
-            let headers = [(":method", "GET"), (":path", "/raw"), (":authority", "raw")];
-            let headers = pairs::encode(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-            abi::http_call(cluster.as_bytes(), &headers, b"", 500).map(|_| String::new())
-        }
         ["close", side] => abi::close(which(side, Side::Request, Side::Response)).map(|()| String::new()),
         ["getBuffer", side, start, length] => {
             let buffer = which(side, Buffer::RequestBody, Buffer::ResponseBody);
@@ -141,6 +145,12 @@ fn outcome(call: &str) -> String {
         Ok(what) => format!("0{what}"),
         Err(Status(status)) => status.to_string(),
     }
+}
+
+fn make(cluster: &str) -> Result<u32, Status> {
+    let headers = [(":method", "GET"), (":path", "/raw"), (":authority", "raw")];
+    let headers = pairs::encode(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    abi::http_call(cluster.as_bytes(), &headers, b"", 500)
 }
 
 fn asked() -> Option<String> {

@@ -5,7 +5,6 @@ use core::cmp::Ordering;
 use super::text::Str;
 
 /// The names of all objects that are open, innermost last.
-#[derive(Default)]
 pub(super) struct Names {
     entries: Vec<Entry>,
     unescaped: Vec<u8>,
@@ -34,21 +33,27 @@ struct Entry {
 const FEW: usize = 8;
 
 impl Names {
+    /// Room for the names of a usual request.
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::with_capacity(32), unescaped: Vec::new() }
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark { entries: self.entries.len(), unescaped: self.unescaped.len() }
     }
 
-    pub(super) fn push(&mut self, name: &Str<'_>) {
+    #[inline]
+    pub(super) fn push(&mut self, text: &[u8], name: &Str<'_>) {
         let at = name.span().start;
         if name.is_escaped() {
-            let text = name.text();
+            let name = name.text();
             let start = self.unescaped.len();
-            self.unescaped.extend_from_slice(text.as_bytes());
+            self.unescaped.extend_from_slice(name.as_bytes());
             let end = self.unescaped.len();
-            self.entries.push(Entry { prefix: prefix(text.as_bytes()), start, end, escaped: true, at });
+            self.entries.push(Entry { prefix: prefix(name.as_bytes(), 0, name.len()), start, end, escaped: true, at });
         } else {
             let (start, end) = (at + 1, at + 1 + name.raw().len());
-            self.entries.push(Entry { prefix: prefix(name.raw()), start, end, escaped: false, at });
+            self.entries.push(Entry { prefix: prefix(text, start, name.raw().len()), start, end, escaped: false, at });
         }
     }
 
@@ -62,7 +67,7 @@ impl Names {
         let order = |a: &Entry, b: &Entry| a.prefix.cmp(&b.prefix).then_with(|| bytes(a).cmp(bytes(b)));
         let own = entries.get_mut(mark.entries..).unwrap_or_default();
         let twice = if own.len() <= FEW {
-            pairs(own).find(|(a, b)| order(a, b) == Ordering::Equal)
+            pair(own, bytes)
         } else {
             own.sort_unstable_by(order);
             own.windows(2).filter_map(|pair| pair.first().zip(pair.last())).find(|(a, b)| order(a, b) == Ordering::Equal)
@@ -76,13 +81,25 @@ impl Names {
     }
 }
 
-fn pairs(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Entry)> {
-    entries.iter().enumerate().flat_map(|(i, b)| entries.iter().take(i).map(move |a| (a, b)))
+/// Of all pairs, one that is equal.
+fn pair<'a>(entries: &'a [Entry], bytes: impl Fn(&Entry) -> &'a [u8]) -> Option<(&'a Entry, &'a Entry)> {
+    for (index, b) in entries.iter().enumerate() {
+        for a in entries.iter().take(index) {
+            if a.prefix == b.prefix && bytes(a) == bytes(b) {
+                return Some((a, b));
+            }
+        }
+    }
+    None
 }
 
-fn prefix(name: &[u8]) -> u64 {
-    match name.first_chunk::<8>() {
-        Some(chunk) => u64::from_le_bytes(*chunk),
-        None => name.iter().rev().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte)),
+/// The first eight bytes of a name of `length` bytes, zeros behind shorter ones.
+#[inline]
+fn prefix(text: &[u8], start: usize, length: usize) -> u64 {
+    let rest = text.get(start..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(chunk) if length >= 8 => u64::from_le_bytes(*chunk),
+        Some(chunk) => u64::from_le_bytes(*chunk) & ((1 << (8 * length)) - 1),
+        None => rest.iter().take(length).rev().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte)),
     }
 }

@@ -47,7 +47,7 @@ pub enum Kind {
 impl<'a> Reader<'a> {
     /// Starts before the first byte of a text.
     pub fn new(text: &'a [u8], limits: Limits) -> Self {
-        Self { text, at: 0, limits, nodes: 0, open: Vec::new(), names: Names::default(), began: false, failed: None }
+        Self { text, at: 0, limits, nodes: 0, open: Vec::with_capacity(8), names: Names::new(), began: false, failed: None }
     }
 
     /// Bytes read so far; after [`peek`](Self::peek), where the next value starts.
@@ -125,23 +125,25 @@ impl<'a> Reader<'a> {
     /// Reads any value and checks all that is in it; where it stood.
     pub fn skip(&mut self) -> Result<Span, Error> {
         let base = self.open.len();
-        let mut first = None;
+        self.value_byte()?;
+        let start = self.at;
         loop {
-            let kind = self.peek()?;
-            let start = self.begin(kind)?;
-            first = first.or(Some(start));
-            let mut more = match kind {
-                Kind::Map => self.enter(b'}')?,
-                Kind::List => self.enter(b']')?,
-                Kind::String => self.str().map(|_| false)?,
-                Kind::Number => self.scan_number().map(|()| false)?,
-                Kind::Null => self.literal(b"null").map(|()| false)?,
-                Kind::Bool if self.text.get(start) == Some(&b't') => self.literal(b"true").map(|()| false)?,
-                Kind::Bool => self.literal(b"false").map(|()| false)?,
+            self.blanks();
+            self.count()?;
+            let mut more = match self.text.get(self.at) {
+                Some(b'"') => self.str().map(|_| false)?,
+                Some(b'{') => self.enter(b'}')?,
+                Some(b'[') => self.enter(b']')?,
+                Some(b'-' | b'0'..=b'9') => self.scan_number().map(|()| false)?,
+                Some(b't') => self.literal(b"true").map(|()| false)?,
+                Some(b'f') => self.literal(b"false").map(|()| false)?,
+                Some(b'n') => self.literal(b"null").map(|()| false)?,
+                Some(_) => return Err(self.fail(ErrorKind::UnexpectedByte, self.at)),
+                None => return Err(self.fail(ErrorKind::Truncated, self.at)),
             };
             while !more {
                 if self.open.len() == base {
-                    return Ok(Span { start: first.unwrap_or(start), end: self.at });
+                    return Ok(Span { start, end: self.at });
                 }
                 more = self.next()?;
             }
@@ -197,15 +199,21 @@ impl<'a> Reader<'a> {
         if self.peek()? != kind {
             return Err(self.fail(ErrorKind::WrongKind, self.at));
         }
+        self.count()?;
+        Ok(self.at)
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
         if self.nodes >= self.limits.nodes {
             return Err(self.fail(ErrorKind::TooManyNodes, self.at));
         }
         self.nodes += 1;
         self.began = true;
-        Ok(self.at)
+        Ok(())
     }
 
     /// Goes into a list or map; whether it has anything in it.
+    #[inline]
     fn enter(&mut self, close: u8) -> Result<bool, Error> {
         if self.open.len() >= self.limits.depth {
             return Err(self.fail(ErrorKind::TooDeep, self.at));
@@ -217,6 +225,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Behind a value in a list or map: whether another follows. If not, the list or map is closed.
+    #[inline]
     fn next(&mut self) -> Result<bool, Error> {
         self.blanks();
         let close = self.open.last().map_or(0, |frame| frame.close);
@@ -231,6 +240,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn leave(&mut self) -> Result<(), Error> {
         self.at += 1;
         if let Some(frame) = self.open.pop()
@@ -243,6 +253,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A member name with its colon.
+    #[inline]
     fn name(&mut self) -> Result<Str<'a>, Error> {
         self.blanks();
         match self.text.get(self.at) {
@@ -251,7 +262,7 @@ impl<'a> Reader<'a> {
             None => return Err(self.fail(ErrorKind::Truncated, self.at)),
         }
         let name = self.str()?;
-        self.names.push(&name);
+        self.names.push(self.text, &name);
         self.blanks();
         match self.text.get(self.at) {
             Some(b':') => self.at += 1,
@@ -262,6 +273,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The string whose opening quote is next.
+    #[inline]
     fn str(&mut self) -> Result<Str<'a>, Error> {
         let start = self.at;
         match scan::string(self.text, start + 1) {
@@ -292,6 +304,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[inline]
     fn blanks(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.text.get(self.at) {
             self.at += 1;

@@ -14,6 +14,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Checks a string from the byte behind its opening quote on.
+#[inline]
 pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
     let (mut at, mut high, mut escaped) = (start, 0, false);
     loop {
@@ -37,6 +38,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
 }
 
 /// The next quote, backslash or control character. `high` gets a bit when a byte before it is not ASCII.
+#[inline]
 fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     let mut words = 0;
     let mut rest = text.get(at..).unwrap_or_default();
