@@ -1,6 +1,13 @@
 //! The behavioural proxy-wasm host: plays scenarios against a plugin on three engines and compares what an outsider saw.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod engine;
 pub mod envoy;
+pub mod host;
+pub mod native;
+mod random;
+pub mod report;
+pub mod scenario;
 pub mod transcript;
+pub mod wasm;

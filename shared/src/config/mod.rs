@@ -1,5 +1,43 @@
 //! Text to policy: every problem at once, each with its path.
+//!
+//! A plugin declares its raw types with [`record!`] and [`choice!`]; the same declaration reads them and makes their JSON
+//! Schema. What the raw types mean is the plugin's `compile`.
 
+mod decode;
 mod error;
+mod problems;
 
+pub use decode::{Decode, Fields, choice_schema, object_schema, word};
+pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
+pub use problems::Problems;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::json::{self, Node};
+
+/// Largest configuration, in bytes.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Reads JSON text into a tree, and gives it with `sha256:` and the digest of its canonical form.
+pub fn parse(text: &[u8], problems: &mut Problems) -> Option<(Node, String)> {
+    if text.is_empty() {
+        problems.add("the configuration is empty. An empty policy is an error, not an allow");
+        return None;
+    }
+    if text.len() > MAX_BYTES {
+        problems.add(format!("the configuration has {} bytes; {MAX_BYTES} is the limit", text.len()));
+        return None;
+    }
+    match json::parse_tree(text, json::Limits::default()) {
+        Ok(node) => {
+            let digest = Sha256::digest(node.canonical());
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            Some((node, format!("sha256:{hex}")))
+        }
+        Err(error) => {
+            problems.add(format!("not valid JSON at byte {}: {error}", error.at));
+            None
+        }
+    }
+}

@@ -30,7 +30,8 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 /// 4. A reply that nobody waits for is ignored.
 /// 5. Body bytes while a reply is awaited are shown to the filter and stay held; its `Continue` and `Hold` wait.
 /// 6. A second `CallOut` while one is open is a bug of the filter: the stream fails closed.
-/// 7. `Respond` once response headers have gone on replaces a body of which nothing has left, else resets.
+/// 7. `Respond` once response headers have gone on replaces a body of which nothing has left, ends a stream of events with
+///    an error event, else resets.
 /// 8. After an answer or a reset nothing more is shown to the filter but the end.
 /// 9. A call that cannot be made comes back as a reply in the same callback, so no `Resume` follows.
 /// 10. A request that would go through without a decision is refused with `undecided`.
@@ -457,7 +458,8 @@ impl<F: Filter> Stream<F> {
     }
 
     fn respond(&mut self, response: LocalResponse, direction: Direction, place: Place) -> Flow {
-        // Whatever the filter wanted changed goes nowhere now.
+        let released = self.released_events();
+        // Whatever else the filter wanted changed goes nowhere now.
         self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)));
         self.waiting = None;
         let side = &mut self.exchange.response;
@@ -469,14 +471,28 @@ impl<F: Filter> Stream<F> {
             self.ops.push_back(Op::Respond(response.into_answer()));
             return self.close(Closed::Answered);
         }
-        if side.edits_body && !side.bytes_gone && matches!(place, Place::Body { .. }) {
-            // The status has left; the protocol's own error takes the place of the body.
+        if side.edits_body && (!side.bytes_gone || released.is_some()) && matches!(place, Place::Body { .. }) {
+            // The status has left; the protocol's own error takes the place of the body, or of the rest of its events.
             side.swallows = true;
-            self.ops.push_back(Op::ReplaceBody(Direction::Response, response.into_answer().body));
+            let mut body = released.unwrap_or_default();
+            body.extend(response.into_answer().body);
+            self.ops.push_back(Op::ReplaceBody(Direction::Response, body));
             return Flow::Continue;
         }
         self.ops.push_back(Op::Reset);
         self.close(Closed::Dead)
+    }
+
+    /// Where the answer is a stream of events: those of this chunk that the filter has let go, before the error.
+    fn released_events(&mut self) -> Option<Vec<u8>> {
+        if !matches!(self.exchange.wire, Wire::Events(_)) {
+            return None;
+        }
+        let released = self.ops.iter_mut().find_map(|op| match op {
+            Op::ReplaceBody(Direction::Response, bytes) => Some(core::mem::take(bytes)),
+            _ => None,
+        });
+        Some(released.unwrap_or_default())
     }
 
     fn close(&mut self, closed: Closed) -> Flow {

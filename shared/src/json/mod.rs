@@ -1,5 +1,60 @@
 //! JSON without building it: one strict reader, spans out, splices in.
+//!
+//! Every decision reads a text through [`Reader`] and nothing else, because two parsers that disagree are a bypass. What
+//! the reader accepts, every reasonable parser reads in the same way; whatever is ambiguous is an error (rules.md 6.1).
 
+mod error;
+mod names;
+mod reader;
+mod scan;
+mod splice;
+mod text;
+mod tree;
 mod write;
 
+pub use error::{Error, ErrorKind};
+pub use reader::{Kind, Reader};
+pub use splice::{Overlap, Splices};
+pub use text::Str;
+pub use tree::{Node, parse_tree};
 pub use write::{push_string, push_string_bounded};
+
+/// What a text may cost (BY-J-07, BY-J-08).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Deepest nesting of lists and maps. The reader does not recurse; what reads on behind us may.
+    pub depth: usize,
+    /// Longest number, in bytes.
+    pub number: usize,
+    /// Most values in one text, at all depths together.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 64, number: 64, nodes: 200_000 }
+    }
+}
+
+/// A part of a text, in bytes from its start.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The part itself; empty where the span is not one of this text.
+    pub fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// Checks a whole text: grammar, UTF-8, limits, no member twice.
+pub fn check(text: &[u8], limits: Limits) -> Result<(), Error> {
+    let mut reader = Reader::new(text, limits);
+    reader.skip()?;
+    reader.finish()
+}

@@ -19,6 +19,8 @@ pub enum Wire {
     /// Plain HTTP; nothing is known of the body.
     #[default]
     Http,
+    /// JSON-RPC 2.0 in the events of an answer that has begun.
+    Events(Option<Box<str>>),
     /// JSON-RPC 2.0, with the raw text of the request's id if it has one.
     JsonRpc(Option<Box<str>>),
 }
@@ -61,13 +63,17 @@ impl Answer {
         if reason == Reason::UnsupportedMethod {
             headers.push(("allow", "POST, GET, DELETE".to_owned()));
         }
-        Self { status, headers, body: body(reason, wire, hidden, decision_id).into_bytes() }
+        let mut body = body(reason, wire, hidden, decision_id);
+        if let Wire::Events(_) = wire {
+            body = format!("event: message\ndata: {body}\n\n");
+        }
+        Self { status, headers, body: body.into_bytes() }
     }
 }
 
 fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, decision_id: &str) -> String {
     let mut out = String::with_capacity(192);
-    if let Wire::JsonRpc(id) = wire {
+    if let Wire::Events(id) | Wire::JsonRpc(id) = wire {
         out.push_str(r#"{"jsonrpc":"2.0","#);
         if let Some(id) = id {
             out.push_str(r#""id":"#);

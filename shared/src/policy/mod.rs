@@ -1,9 +1,11 @@
 //! The vocabulary of decisions. What a policy *is* stands with its plugin; what it *says* is here.
 
 mod answer;
+mod pattern;
 mod reason;
 
 pub use answer::{Answer, Challenge, Denial, Wire};
+pub use pattern::Pattern;
 pub use reason::Reason;
 
 use core::fmt;

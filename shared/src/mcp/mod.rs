@@ -1,0 +1,16 @@
+//! MCP: what a message asks for, in either era (rules.md 1).
+//!
+//! The body decides; headers are only compared with it (MCP-E-01, MCP-H-05).
+
+mod headers;
+mod listing;
+mod method;
+mod request;
+mod version;
+
+pub use crate::jsonrpc::{BadMessage, Fault, Id, Shape};
+pub use headers::{HeaderFault, check_headers};
+pub use listing::{Filtered, List, filter_lists, filter_tools};
+pub use method::{Key, Method};
+pub use request::{Message, read_request};
+pub use version::{Era, Version};

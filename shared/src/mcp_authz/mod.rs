@@ -1,0 +1,67 @@
+//! `mcp-authz`: which agent and user may call which MCP tool; lists show only what may be called.
+//!
+//! 1. With the headers: the caller is named, and what no body could cure is refused.
+//! 2. With the whole body: it is read strictly as one message, held against the routing headers, and decided.
+//! 3. With the answer: lists of tools lose what the caller may not call; all else goes by byte for byte.
+//!
+//! What cannot be taken back: without header hold the request's headers reach the upstream before its body is judged; the
+//! body does not (`late` in the record).
+
+pub mod config;
+mod filter;
+mod listing;
+mod policy;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use policy::{Miss, Policy};
+
+use std::rc::Rc;
+
+use crate::config::ConfigErrors;
+use crate::filter::{Plugin, Properties, Settings};
+use crate::identity::Caller;
+use crate::policy::{Decision, Reason, RuleId};
+
+/// The plugin's name.
+pub const NAME: &str = "mcp-authz";
+
+/// The plugin.
+pub struct McpAuthz(Rc<Policy>);
+
+impl Plugin for McpAuthz {
+    const NAME: &'static str = NAME;
+    type Filter = filter::McpFilter;
+
+    fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {
+        Policy::configure(config).map(|policy| Self(Rc::new(policy)))
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings()
+    }
+
+    fn filter(&self) -> Self::Filter {
+        filter::McpFilter::new(self.0.clone())
+    }
+}
+
+/// Why a call of a tool is decided as it is.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The decision.
+    pub decision: Decision,
+    /// Each rule in order: whether it is an allow rule, and why it did not match, if it did not.
+    pub rules: Vec<(RuleId, bool, Option<Miss>)>,
+}
+
+/// Who asks, by the values of the properties that the plugin declares; what the filter itself sees of a request.
+pub fn caller(policy: &Policy, values: Properties<'_>) -> Result<Caller, Reason> {
+    policy.source.read(values)
+}
+
+/// Why `caller` may or may not call `tool`; by the code that decides, with its trace.
+pub fn explain(policy: &Policy, caller: &Caller, tool: &str) -> Explanation {
+    Explanation { decision: policy.decide(caller, tool).decision, rules: policy.trace(caller, tool) }
+}

@@ -1,0 +1,130 @@
+//! What can be said of a request before its body, and of its body before the rules.
+
+use super::policy::Policy;
+use crate::http::{Headers, media_type};
+use crate::json::{ErrorKind, Limits};
+use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
+use crate::policy::Reason;
+
+/// What a request wants to be, by its HTTP method.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// POST: a message in the body.
+    Message,
+    /// GET: the stream of a legacy session (MCP-G-03).
+    Stream,
+    /// DELETE: the end of a legacy session (MCP-G-05).
+    EndSession,
+}
+
+/// Headers of which two lines are refused: peers take the first or the last of them (BY-H-07).
+const SINGLE: &[&str] = &["authorization", "content-type", "content-encoding", "content-length", "mcp-session-id", "origin"];
+/// Headers that the body is held against.
+const ROUTING: &[&str] = &["mcp-protocol-version", "mcp-method", "mcp-name"];
+
+/// Judges a request by its headers alone.
+pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, Reason> {
+    if SINGLE.iter().any(|name| headers.one(name).is_err()) {
+        return Err(Reason::RepeatedHeader);
+    }
+    if headers.has("upgrade") || headers.one(":method") == Ok(Some(b"CONNECT")) {
+        return Err(Reason::UpgradeRefused);
+    }
+    if let Ok(Some(origin)) = headers.one("origin")
+        && !policy.origins.iter().any(|known| known.as_bytes() == origin)
+    {
+        return Err(Reason::OriginRefused);
+    }
+    let legacy = policy.versions.iter().any(|version| version.era() == Era::Legacy);
+    match headers.one(":method") {
+        Ok(Some(b"POST")) => {}
+        Ok(Some(b"GET")) if legacy && end_of_stream && accepts_events(headers) => return Ok(Kind::Stream),
+        Ok(Some(b"DELETE")) if legacy && end_of_stream => return Ok(Kind::EndSession),
+        _ => return Err(Reason::UnsupportedMethod),
+    }
+    if !headers.one("content-encoding").ok().flatten().is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+        return Err(Reason::UnsupportedEncoding);
+    }
+    let content_type = headers.one("content-type").ok().flatten().unwrap_or_default();
+    let (essence, parameters) = media_type(content_type);
+    let utf8 = parameters.is_empty()
+        || parameters.eq_ignore_ascii_case(b"charset=utf-8")
+        || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\"");
+    if essence != "application/json" || !utf8 {
+        return Err(Reason::UnsupportedMediaType);
+    }
+    if declared_length(headers).is_some_and(|length| length > policy.max_body) {
+        return Err(Reason::BodyTooLarge);
+    }
+    if end_of_stream { Err(Reason::MalformedJson) } else { Ok(Kind::Message) }
+}
+
+/// The headers that [`judge_message`] needs, kept until the body is there.
+pub(super) fn routing(headers: &Headers) -> Headers {
+    headers.iter().filter(|(name, _)| ROUTING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))).collect()
+}
+
+/// Reads a whole body as one message that its headers agree with. The error has the raw id to answer with.
+pub(super) fn judge_message<'a>(
+    policy: &Policy,
+    body: &'a [u8],
+    routing: &Headers,
+) -> Result<(Message<'a>, Era), (Reason, Option<&'a str>)> {
+    let message = read_request(body, Limits::default()).map_err(|bad: BadMessage<'a>| {
+        let id = bad.id.as_ref().map(|id| id.raw());
+        (fault_reason(bad.fault), id)
+    })?;
+    let id = message.id.as_ref().map(|id| id.raw());
+    let era = check_headers(&message, routing).map_err(|fault| (header_reason(fault), id))?;
+    let version = match era {
+        Era::Modern => message.meta_version.as_deref().and_then(Version::from_text),
+        Era::Legacy => routing
+            .one("mcp-protocol-version")
+            .ok()
+            .flatten()
+            .and_then(|value| Version::from_text(core::str::from_utf8(value).ok()?.trim())),
+    };
+    let spoken = match version {
+        Some(version) => policy.versions.contains(&version),
+        // A legacy request may leave the header out (MCP-E-04, `initialize`).
+        None => policy.versions.iter().any(|version| version.era() == era),
+    };
+    if spoken { Ok((message, era)) } else { Err((Reason::UnsupportedVersion, id)) }
+}
+
+fn accepts_events(headers: &Headers) -> bool {
+    let accepted = |value: &[u8]| value.split(|c| *c == b',').any(|part| media_type(part).0 == "text/event-stream");
+    headers.all("accept").any(accepted)
+}
+
+fn declared_length(headers: &Headers) -> Option<usize> {
+    core::str::from_utf8(headers.one("content-length").ok()??).ok()?.parse().ok()
+}
+
+fn fault_reason(fault: Fault) -> Reason {
+    match fault {
+        Fault::Batch => Reason::Batch,
+        Fault::CaseTwin => Reason::CaseTwin,
+        Fault::InvalidId => Reason::InvalidId,
+        Fault::Json(error) => match error.kind {
+            ErrorKind::DuplicateMember => Reason::DuplicateMember,
+            ErrorKind::TooDeep | ErrorKind::TooManyNodes => Reason::TooDeep,
+            _ => Reason::MalformedJson,
+        },
+        Fault::Params(_) => Reason::InvalidParams,
+        Fault::Malformed(_) => Reason::MalformedMessage,
+    }
+}
+
+fn header_reason(fault: HeaderFault) -> Reason {
+    match fault {
+        HeaderFault::AmbiguousEra
+        | HeaderFault::Illegal(_)
+        | HeaderFault::Mismatch(_)
+        | HeaderFault::Missing(_)
+        | HeaderFault::Repeated(_) => Reason::HeaderMismatch,
+        HeaderFault::MissingMeta => Reason::MissingMeta,
+        HeaderFault::ResponseRefused => Reason::MalformedMessage,
+        HeaderFault::UnsupportedVersion => Reason::UnsupportedVersion,
+    }
+}

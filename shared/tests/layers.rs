@@ -1,0 +1,51 @@
+//! A lower layer never uses a higher one. Reads the `crate::` paths of every source file.
+
+use std::fs;
+use std::path::Path;
+
+/// Lowest first; a module may use those of its own line and of the lines above it.
+const LAYERS: &[&[&str]] = &[
+    &["http", "time", "secret", "json", "sse", "jsonrpc", "mcp"],
+    &["policy"],
+    &["audit", "config"],
+    &["filter"],
+    &["identity"],
+    &["mcp_authz"],
+];
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_module_uses_a_layer_above_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut checked = 0;
+    for file in files.iter().filter(|file| !file.ends_with("lib.rs")) {
+        let inside = file.strip_prefix(&root).unwrap();
+        let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let own = layer(module).unwrap_or_else(|| panic!("{module} has no layer: add it here and in ARCHITECTURE.md"));
+        for used in fs::read_to_string(file).unwrap().split("crate::").skip(1) {
+            let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let Some(theirs) = layer(&name) else { continue };
+            assert!(theirs <= own, "{} uses {name}, which is of a higher layer", inside.display());
+            let plugins = LAYERS.len() - 1;
+            assert!(own != plugins || theirs != plugins || name == module, "{}: plugins never use each other", inside.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "only {checked} uses were seen: does this test still read what it should?");
+}

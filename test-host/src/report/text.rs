@@ -1,0 +1,89 @@
+//! The report for people: one line a case, a failure with its diff.
+
+use std::io::{self, Write};
+
+use similar::ChangeTag;
+
+use super::sketch::lines;
+use super::{Named, Report, Style, Totals, needs};
+use crate::scenario::compare::Mismatch;
+use crate::scenario::run::{Failure, Outcome};
+
+/// See [`Report`].
+#[derive(Debug)]
+pub struct Text<W> {
+    out: W,
+    style: Style,
+}
+
+impl<W: Write> Text<W> {
+    /// Writes to `out`.
+    pub fn new(out: W, style: Style) -> Self {
+        Self { out, style }
+    }
+
+    fn failure(&mut self, named: Named<'_>, failure: &Failure) -> io::Result<()> {
+        match failure {
+            Failure::Differs(mismatches, broken) => {
+                for text in broken {
+                    writeln!(self.out, "    {}: {text}", named.at())?;
+                }
+                for mismatch in mismatches {
+                    self.mismatch(named, mismatch)?;
+                }
+            }
+            Failure::Engine(error) => writeln!(self.out, "    the engine failed: {error}")?,
+            Failure::Engines(diff) => {
+                writeln!(self.out, "    engines differ")?;
+                for line in diff.lines() {
+                    let line = match line.chars().next() {
+                        Some('-') => self.style.good(line),
+                        Some('+') => self.style.bad(line),
+                        _ => line.to_owned(),
+                    };
+                    writeln!(self.out, "      {line}")?;
+                }
+            }
+            Failure::Unstated => writeln!(self.out, "    no expectation; run with --bless to write down what was seen")?,
+        }
+        Ok(())
+    }
+
+    fn mismatch(&mut self, named: Named<'_>, mismatch: &Mismatch) -> io::Result<()> {
+        let Mismatch { place, path, expected, seen } = mismatch;
+        writeln!(self.out, "    {}:{place}: {path}", named.scenario.file.display())?;
+        for (tag, line) in lines(expected, seen) {
+            let line = match tag {
+                ChangeTag::Equal => format!("  {line}"),
+                ChangeTag::Delete => self.style.good(format!("- {line}")),
+                ChangeTag::Insert => self.style.bad(format!("+ {line}")),
+            };
+            writeln!(self.out, "      {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Report for Text<W> {
+    fn line(&mut self, named: Named<'_>) -> io::Result<()> {
+        let line = named.line;
+        let (word, tail) = match &line.outcome {
+            Outcome::Passed => (self.style.good("ok  "), format!("{} plays", line.plays)),
+            Outcome::Failed(cut, _) => (self.style.bad("FAIL"), format!("{cut}")),
+            Outcome::Skipped(lacks) => (self.style.left_out("skip"), format!("needs {}", needs(lacks).join(", "))),
+        };
+        let tail = self.style.faint(format!("({tail})"));
+        let (engine, profile) = (&line.engine, line.profile.as_str());
+        writeln!(self.out, "{word} {engine:6} {profile:7} {}  {}  {tail}", named.at(), named.case.name)?;
+        if let Outcome::Failed(_, failure) = &line.outcome {
+            self.failure(named, failure)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        let Totals { passed, failed, skipped } = totals;
+        writeln!(self.out, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,69 @@
+//! What holds for every exchange, whatever a case expects.
+
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::model::Case;
+use crate::transcript::{Ending, Transcript, UpstreamSaw};
+
+/// The audit schema without `time` and `took_us`, which transcripts leave out. `Err`: the schema itself is broken.
+static SCHEMA: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
+    let mut schema: Value = serde_json::from_str(wardpoint_core::audit::SCHEMA).map_err(|error| error.to_string())?;
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| name != "time" && name != "took_us");
+    }
+    jsonschema::validator_for(&schema).map_err(|error| error.to_string())
+});
+
+/// What `seen` breaks: traps, hangs, malformed audit records, unaudited requests, leaked credentials.
+pub fn broken(case: &Case, open_expected: bool, seen: &Transcript) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(trap) = &seen.trapped {
+        out.push(format!("the plugin trapped: {trap}"));
+    }
+    if seen.client.end == Ending::Open && !open_expected && case.exchange.leaves.is_none() {
+        out.push("the exchange hangs: the client's answer did not end".to_owned());
+    }
+    match &*SCHEMA {
+        Err(error) => out.push(format!("the audit schema is broken: {error}")),
+        Ok(schema) => {
+            for (index, record) in seen.audit.iter().enumerate() {
+                out.extend(
+                    schema
+                        .iter_errors(record)
+                        .map(|error| format!("audit record {index} breaks its schema at `{}`: {error}", error.instance_path())),
+                );
+            }
+        }
+    }
+    if matches!(seen.upstream, UpstreamSaw::Complete { .. }) && seen.audit.is_empty() {
+        out.push("a request reached the upstream without an audit record".to_owned());
+    }
+    out.extend(leaked(case, seen));
+    out
+}
+
+/// The secrets of the case that log or audit show; how many, never which.
+pub fn leaked(case: &Case, seen: &Transcript) -> Vec<String> {
+    let mut out = Vec::new();
+    for canary in &case.canaries {
+        let in_log = seen.log.iter().filter(|line| line.contains(canary.as_str())).count();
+        let in_audit = seen.audit.iter().filter(|record| holds(record, canary)).count();
+        if in_log + in_audit > 0 {
+            out.push(format!("a secret of the case is in {in_log} log lines and {in_audit} audit records"));
+        }
+    }
+    out
+}
+
+/// Whether a text is in any string or member name of `value`.
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string.contains(text),
+        Value::Array(items) => items.iter().any(|item| holds(item, text)),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains(text) || holds(value, text)),
+        _ => false,
+    }
+}

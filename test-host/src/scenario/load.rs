@@ -1,0 +1,415 @@
+//! From a file to a [`Scenario`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::expect;
+use super::fields::{Fields, LoadError, Problems};
+use super::message::{Side, body, message};
+use super::model::{Case, Exchange, Expect, Profile, Scenario, Span};
+use super::yaml::{self, Data, Node};
+use crate::engine::{CalloutScript, Leaves, Need, Sent};
+
+const NEEDS: [(&str, Need); 7] = [
+    ("clock", Need::Clock),
+    ("exactCut", Need::ExactCut),
+    ("hostFault", Need::HostFault),
+    ("kill", Need::Kill),
+    ("properties", Need::Properties),
+    ("vms", Need::Vms),
+    ("wireBytes", Need::WireBytes),
+];
+
+/// Shortest token that is looked for in log and audit; shorter ones would be found by chance.
+const MIN_CANARY: usize = 8;
+
+/// How strict a load is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expectations {
+    /// Every case says what must be seen.
+    Required,
+    /// They may be missing or broken: they are about to be written.
+    Open,
+}
+
+/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`. All problems of all files at once.
+pub fn load_all(paths: &[PathBuf], expectations: Expectations) -> Result<Vec<Scenario>, Vec<LoadError>> {
+    let (mut files, mut scenarios, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for path in paths {
+        if let Err(error) = collect(path, &mut files) {
+            errors.push(LoadError::whole(path, format!("cannot be read: {error}")));
+        }
+    }
+    for file in files {
+        match load(&file, expectations) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "yaml") {
+            collect(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one file.
+pub fn load(file: &Path, expectations: Expectations) -> Result<Scenario, LoadError> {
+    let text = fs::read_to_string(file).map_err(|error| LoadError::whole(file, format!("cannot be read: {error}")))?;
+    parse(file, text, expectations)
+}
+
+/// Reads a text as if it stood in `file`.
+pub fn parse(file: &Path, text: String, expectations: Expectations) -> Result<Scenario, LoadError> {
+    let root = read_yaml(file, &text)?;
+    let mut problems = Problems::default();
+    let scenario = scenario(file, &root, expectations, &mut problems);
+    match scenario {
+        Some((plugin, cases)) if problems.is_empty() => Ok(Scenario { file: file.to_owned(), text, plugin, cases }),
+        _ => Err(LoadError { file: file.to_owned(), problems: problems.into_list() }),
+    }
+}
+
+/// A YAML or JSON text, its error as that of the file.
+pub fn read_yaml(file: &Path, text: &str) -> Result<Node, LoadError> {
+    yaml::parse(text).map_err(|error| LoadError {
+        file: file.to_owned(),
+        problems: vec![super::fields::Problem { place: Some(error.place), path: String::new(), text: error.text }],
+    })
+}
+
+/// The exchange alone, for `explain`: the same fields as those of a case, no configuration and no expectation.
+pub fn parse_exchange(file: &Path, text: &str) -> Result<Exchange, LoadError> {
+    let root = read_yaml(file, text)?;
+    let mut problems = Problems::default();
+    let exchange = Fields::of(&root, "", &mut problems).map(|mut fields| {
+        let exchange = exchange(&mut fields, &mut problems);
+        fields.finish(&mut problems);
+        exchange
+    });
+    match exchange {
+        Some(exchange) if problems.is_empty() => Ok(exchange),
+        _ => Err(LoadError { file: file.to_owned(), problems: problems.into_list() }),
+    }
+}
+
+fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut Problems) -> Option<(String, Vec<Case>)> {
+    let mut fields = Fields::of(root, "", problems)?;
+    let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
+    let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
+    let cases = fields.take("cases");
+    fields.finish(problems);
+    if plugin.is_none() && root.get("plugin").is_none() {
+        problems.add(root, "", "`plugin` is missing: the name of the plugin that the cases are about");
+    }
+    if config.is_none() && root.get("config").is_none() {
+        problems.add(root, "", "`config` is missing: a path relative to this file, or the configuration itself");
+    }
+    let Some((list, path)) = cases else {
+        problems.add(root, "", "`cases` is missing: a list of exchanges");
+        return None;
+    };
+    let items = problems.list(list, &path);
+    if items.is_empty() && matches!(list.data, Data::List(_)) {
+        problems.add(list, &path, "no cases");
+    }
+    let config = config.unwrap_or(Value::Null);
+    let cases = items.iter().enumerate();
+    let cases: Vec<Case> =
+        cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &config, expectations, problems)).collect();
+    for (index, case) in cases.iter().enumerate() {
+        if cases.iter().take(index).any(|other| other.name == case.name) {
+            problems.at(case.place, &format!("{path}[{index}].name"), format!("`{}` is there twice", case.name));
+        }
+    }
+    Some((plugin?, cases))
+}
+
+fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<Value> {
+    let Data::String(name) = &node.data else {
+        if !matches!(node.data, Data::Map(_)) {
+            problems.expected(node, path, "a path or a mapping");
+            return None;
+        }
+        return Some(node.to_json());
+    };
+    let target = file.parent().unwrap_or(Path::new("")).join(name);
+    let read = fs::read_to_string(&target).map_err(|error| error.to_string());
+    match read.and_then(|text| yaml::parse(&text).map_err(|error| error.to_string())) {
+        Ok(config) => Some(config.to_json()),
+        Err(error) => {
+            problems.add(node, path, format!("`{}` cannot be read: {error}", target.display()));
+            None
+        }
+    }
+}
+
+fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, problems: &mut Problems) -> Option<Case> {
+    let mut fields = Fields::of(node, path, problems)?;
+    let name = fields.take("name").and_then(|(node, path)| problems.string(node, &path));
+    if node.get("name").is_none() {
+        problems.add(node, path, "`name` is missing: a sentence that says what must happen");
+    }
+    let cites = fields.take("cites").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
+    let needs = words(&mut fields, "needs", &NEEDS, problems).unwrap_or_default();
+    let profile_names = [("hold", Profile::Hold), ("no-hold", Profile::NoHold)];
+    let profiles = words(&mut fields, "profiles", &profile_names, problems).unwrap_or_else(|| Profile::ALL.to_vec());
+    let own_config = fields.take("config");
+    let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
+    let exchange = exchange(&mut fields, problems);
+    let expect_field = fields.take("expect");
+    fields.finish(problems);
+
+    let mut expect = Expect::default();
+    match expect_field {
+        Some((node, path)) => {
+            // With Open, an expectation that cannot be read is as good as none: it will be written anew.
+            let mut dropped = Problems::default();
+            let sink = if expectations == Expectations::Open { &mut dropped } else { &mut *problems };
+            for profile in &profiles {
+                let key = if *profile == Profile::Hold { "hold" } else { "noHold" };
+                let over = node.get(key).map(|over| (over, format!("{path}.{key}")));
+                let expected = expect::expected(node, &path, over, sink);
+                match profile {
+                    Profile::Hold => expect.hold = expected,
+                    Profile::NoHold => expect.no_hold = expected,
+                }
+            }
+        }
+        None if expectations == Expectations::Required => {
+            problems.add(node, path, "`expect` is missing; run with --bless to write down what is seen");
+        }
+        None => {}
+    }
+
+    let mut merged = config.clone();
+    if let Some((node, path)) = &own_config {
+        if matches!(node.data, Data::Map(_)) {
+            merge(&mut merged, &node.to_json());
+        } else {
+            problems.expected(node, path, "a mapping that is merged over the configuration of the file");
+        }
+    }
+    let key = match &node.data {
+        Data::Map(entries) => entries.iter().find(|entry| entry.key == "expect").map(|entry| entry.bytes.clone()),
+        _ => None,
+    };
+    Some(Case {
+        name: name?,
+        place: node.place,
+        cites,
+        needs,
+        profiles,
+        config: merged,
+        own_host_profile: own_config.is_some_and(|(node, _)| node.get("hostProfile").is_some()),
+        canaries: canaries.into_iter().chain(tokens(&exchange.request)).collect(),
+        exchange,
+        expect,
+        span: Span { expect_key: key, expect: expect_field_bytes(node), case: node.bytes.clone(), column: node.place.column },
+    })
+}
+
+fn expect_field_bytes(case: &Node) -> Option<std::ops::Range<usize>> {
+    case.get("expect").map(|expect| expect.bytes.clone())
+}
+
+fn words<T: Copy>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    words: &[(&'static str, T)],
+    problems: &mut Problems,
+) -> Option<Vec<T>> {
+    let (node, path) = fields.take(name)?;
+    let items = problems.list(node, &path).iter().enumerate();
+    Some(items.filter_map(|(i, item)| problems.word(item, &format!("{path}[{i}]"), words)).collect())
+}
+
+fn exchange(fields: &mut Fields<'_>, problems: &mut Problems) -> Exchange {
+    let peer = fields.take("peer").and_then(|(node, path)| problems.string(node, &path));
+    let claims = fields.take("claims").and_then(|(node, path)| {
+        Fields::of(node, &path, problems)?;
+        Some(node.to_json())
+    });
+    let properties = fields.take("properties").map(|(node, path)| properties(node, &path, problems)).unwrap_or_default();
+    let (mut request, mut leaves) = (None, None);
+    if let Some((node, path)) = fields.take("request")
+        && let Some(mut fields) = Fields::of(node, &path, problems)
+    {
+        request = Some(message(&mut fields, Side::Request, problems));
+        let words =
+            [("afterRequestHeaders", Leaves::AfterRequestHeaders), ("afterFirstResponseChunk", Leaves::AfterFirstResponseChunk)];
+        leaves = fields.take("leaves").and_then(|(node, path)| problems.word(node, &path, &words));
+        fields.finish(problems);
+    }
+    let request = request.unwrap_or_else(|| {
+        let empty = Node { data: Data::Map(Vec::new()), place: yaml::Place::default(), bytes: 0..0 };
+        Fields::of(&empty, "request", problems)
+            .map(|mut fields| message(&mut fields, Side::Request, problems))
+            .unwrap_or_default()
+    });
+    let (upstream, early) = upstream(fields, &request, problems);
+    Exchange {
+        peer,
+        claims,
+        properties,
+        leaves,
+        upstream,
+        early,
+        callouts: fields.take("callouts").map(|(node, path)| callouts(node, &path, problems)).unwrap_or_default(),
+        faults: fields.take("faults").map(|(node, path)| faults(node, &path, problems)).unwrap_or_default(),
+        time: fields.take("time").and_then(|(node, path)| duration(node, &path, problems)).unwrap_or_default(),
+        buffer_limit: fields
+            .take("bufferLimit")
+            .and_then(|(node, path)| problems.integer(node, &path))
+            .and_then(|limit| usize::try_from(limit).ok()),
+        http2: fields.take("http2").and_then(|(node, path)| problems.boolean(node, &path)).unwrap_or(false),
+        request,
+    }
+}
+
+/// The upstream's answer, and whether it comes early.
+fn upstream(fields: &mut Fields<'_>, request: &Sent, problems: &mut Problems) -> (Option<Sent>, bool) {
+    let Some((node, path)) = fields.take("upstream") else { return (Some(default_answer(request)), false) };
+    if let Data::String(_) = node.data {
+        problems.word(node, &path, &[("none", ())]);
+        return (None, false);
+    }
+    let Some(mut fields) = Fields::of(node, &path, problems) else { return (None, false) };
+    let sent = message(&mut fields, Side::Answer, problems);
+    let early = fields.take("early").and_then(|(node, path)| problems.boolean(node, &path)).unwrap_or(false);
+    fields.finish(problems);
+    (Some(sent), early)
+}
+
+/// An empty JSON-RPC result for the request's id.
+fn default_answer(request: &Sent) -> Sent {
+    let asked: Option<Value> = serde_json::from_slice(&request.chunks.concat()).ok();
+    let id = asked.as_ref().and_then(|value| value.get("id")).cloned().unwrap_or(json!(1));
+    let body = json!({"jsonrpc": "2.0", "id": id, "result": {}}).to_string().into_bytes();
+    let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let headers =
+        vec![pair(":status", "200"), pair("content-type", "application/json"), pair("content-length", &body.len().to_string())];
+    Sent { headers, chunks: vec![body], trailers: Vec::new() }
+}
+
+fn callouts(node: &Node, path: &str, problems: &mut Problems) -> Vec<CalloutScript> {
+    let mut scripts = Vec::new();
+    for (index, item) in problems.list(node, path).iter().enumerate() {
+        let at = format!("{path}[{index}]");
+        if let Data::String(_) = item.data {
+            let words = [("reset", 0), ("silence", 1), ("noCluster", 2)];
+            scripts.extend(problems.word(item, &at, &words).map(|word| match word {
+                0 => CalloutScript::Reset,
+                1 => CalloutScript::Silence,
+                _ => CalloutScript::NoCluster,
+            }));
+            continue;
+        }
+        let Some(mut fields) = Fields::of(item, &at, problems) else { continue };
+        let sent = message(&mut fields, Side::Answer, problems);
+        let after = fields.take("after").and_then(|(node, path)| duration(node, &path, problems)).unwrap_or_default();
+        fields.finish(problems);
+        scripts.push(CalloutScript::Answer(sent, after));
+    }
+    scripts
+}
+
+fn faults(node: &Node, path: &str, problems: &mut Problems) -> Vec<(String, u32)> {
+    let Data::Map(entries) = &node.data else {
+        problems.expected(node, path, "a mapping from host call to proxy-wasm status");
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    for entry in entries {
+        let status = problems.integer(&entry.value, &format!("{path}.{}", entry.key));
+        faults.extend(status.and_then(|s| u32::try_from(s).ok()).map(|status| (entry.key.clone(), status)));
+    }
+    faults
+}
+
+fn properties(node: &Node, path: &str, problems: &mut Problems) -> Vec<(Vec<String>, Vec<u8>)> {
+    let mut list = Vec::new();
+    for (index, item) in problems.list(node, path).iter().enumerate() {
+        let at = format!("{path}[{index}]");
+        let Some(mut fields) = Fields::of(item, &at, problems) else { continue };
+        let name = fields.take("path").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
+        let value = fields.take("value").map(|(node, path)| body(node, &path, problems));
+        fields.finish(problems);
+        match value {
+            Some(value) if !name.is_empty() => list.push((name, value)),
+            _ => problems.add(item, &at, "a property is `{path: [first, second], value: text}`"),
+        }
+    }
+    list
+}
+
+/// `250ms`, `2s`, `3m`.
+fn duration(node: &Node, path: &str, problems: &mut Problems) -> Option<Duration> {
+    let text = node.as_str().unwrap_or_default();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.strip_prefix(digits).unwrap_or_default();
+    let duration = digits.parse::<u64>().ok().and_then(|number| match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    });
+    if duration.is_none() {
+        problems.add(node, path, "expected a duration such as `250ms`, `2s` or `3m`");
+    }
+    duration
+}
+
+/// The credentials of a request: what stands behind the scheme in `authorization`, and cookies.
+fn tokens(request: &Sent) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for (name, value) in &request.headers {
+        let Ok(value) = std::str::from_utf8(value) else { continue };
+        let token = match name.to_ascii_lowercase().as_slice() {
+            b"authorization" | b"proxy-authorization" => value.split_once(' ').map_or(value, |(_, token)| token).trim(),
+            b"cookie" => value.trim(),
+            _ => continue,
+        };
+        if token.len() >= MIN_CANARY {
+            tokens.push(token.to_owned());
+        }
+    }
+    tokens
+}
+
+/// RFC 7396.
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(members) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.shift_remove(name);
+        } else {
+            merge(members.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

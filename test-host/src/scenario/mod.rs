@@ -1,0 +1,32 @@
+//! Scenarios: exchanges as YAML, each with what an outsider must see.
+//!
+//! `scenarios/README.md` is the reference of the format.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`yaml`], `fields` | text to values with places; every problem at once |
+//! | `load`, `message` | values to a [`Scenario`]: exchanges and the bytes that they send |
+//! | [`expect`], [`compare`](mod@compare) | what must be seen, and the differences |
+//! | [`invariants`] | what holds for every exchange |
+//! | [`run`](mod@run) | plays all of that on engines, in parallel |
+//! | [`bless`] | writes what was seen back into the text |
+//! | [`cut`], [`play`](mod@play) | a case, a profile and a cut to an [`crate::engine::Play`] |
+
+pub mod bless;
+pub mod compare;
+pub mod cut;
+pub mod expect;
+mod fields;
+pub mod invariants;
+mod json;
+mod load;
+mod message;
+mod model;
+pub mod play;
+pub mod run;
+mod sse;
+pub mod yaml;
+
+pub use fields::{LoadError, Problem};
+pub use load::{Expectations, load, load_all, merge, parse, parse_exchange, read_yaml};
+pub use model::{Case, Exchange, Expect, Profile, Scenario, Span};
