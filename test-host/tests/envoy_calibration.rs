@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wardpoint_test_host::engine::{CalloutScript, Engine, Leaves, Play, Sent};
 use wardpoint_test_host::envoy::Envoy;
-use wardpoint_test_host::transcript::{Transcript, UpstreamSaw};
+use wardpoint_test_host::transcript::UpstreamSaw;
 
 #[test]
 fn envoy_does_what_was_recorded() {
@@ -16,11 +16,12 @@ fn envoy_does_what_was_recorded() {
         eprintln!("skipped: ENVOY_BIN is not set");
         return;
     }
-    let mut envoy = Envoy::new().unwrap();
+    let mut envoy = Envoy::new().unwrap().with_deadline(Duration::from_millis(1300));
+    // Hangs are what some probes are about; a second is enough to tell.
     if let Some(file) = std::env::var_os("WARDPOINT_RECORD") {
         let mut out = String::new();
         for probe in probes() {
-            writeln!(out, "{}", seen(&probe, &envoy.run(&play(&probe)).unwrap())).unwrap();
+            writeln!(out, "{}", seen(&mut envoy, &probe)).unwrap();
         }
         std::fs::write(file, out).unwrap();
         return;
@@ -38,10 +39,8 @@ fn compare(engine: &mut dyn Engine, record: &str, known: &[&str]) {
     for (probe, recorded) in probes.iter().zip(&recorded) {
         let name = probe["name"].as_str().unwrap();
         assert_eq!(recorded["name"], name, "{record} is not of these probes");
-        let seen = match engine.run(&play(probe)) {
-            Ok(transcript) => seen(probe, &transcript),
-            Err(error) => json!({ "name": name, "error": error.to_string() }),
-        };
+        // A wire may join two parts; a probe that differs is played again.
+        let seen = (0..3).map(|_| seen(engine, probe)).find(|seen| seen == recorded).unwrap_or_else(|| seen(engine, probe));
         if (seen == *recorded) == known.contains(&name) {
             writeln!(differences, "{name}\n  recorded {recorded}\n  seen     {seen}").unwrap();
         }
@@ -49,13 +48,21 @@ fn compare(engine: &mut dyn Engine, record: &str, known: &[&str]) {
     assert!(differences.is_empty(), "{}:\n{differences}", engine.name());
 }
 
-fn seen(probe: &Value, transcript: &Transcript) -> Value {
+/// What an engine shows, as a row of a record. Some things that a plugin can do end Envoy: `crash`.
+fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
+    let transcript = match engine.run(&play(probe)) {
+        Ok(transcript) => transcript,
+        Err(error) if error.to_string().contains("did Envoy crash?") => return json!({ "name": probe["name"], "crash": true }),
+        Err(error) => panic!("{}: {error}", probe["name"]),
+    };
     let text = |bytes: &[u8]| shorten(&String::from_utf8_lossy(bytes));
     let upstream = match &transcript.upstream {
         UpstreamSaw::Nothing => json!("nothing"),
         UpstreamSaw::Partial { body } => json!({ "partial": text(body) }),
         UpstreamSaw::Complete { headers, body } => json!({ "headers": headers, "body": text(body) }),
     };
+    // Who is first is open where both directions are under way at once.
+    let racy = probe["racy"] == true;
     json!({
         "name": probe["name"],
         "client": {
@@ -64,10 +71,10 @@ fn seen(probe: &Value, transcript: &Transcript) -> Value {
             "body": text(&transcript.client.body),
             "end": transcript.client.end,
         },
-        "upstream": upstream,
+        "upstream": if racy { Value::Null } else { upstream },
         "callouts": transcript.callouts.len(),
         "trapped": transcript.trapped.is_some(),
-        "trace": transcript.log.iter().map(|line| shorten(line)).collect::<Vec<_>>(),
+        "trace": transcript.log.iter().filter(|_| !racy).map(|line| shorten(line)).collect::<Vec<_>>(),
     })
 }
 
@@ -96,6 +103,7 @@ fn play(probe: &Value) -> Play {
             _ => Leaves::AfterFirstResponseChunk,
         }),
         buffer_limit: probe["limit"].as_u64().map(|limit| usize::try_from(limit).unwrap()),
+        time: Duration::from_millis(probe["time"].as_u64().unwrap_or(0)),
         http2: probe["http2"].as_bool().unwrap_or(false),
         ..Play::default()
     }

@@ -120,8 +120,9 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
             "stream_idle_timeout": "0s",
             "http_filters": filters,
             "route_config": { "virtual_hosts": [
-                virtual_host("all", "*", wanted.upstream),
-                virtual_host("nowhere", "nowhere.test", NOWHERE),
+                virtual_host("all", "*", wanted.upstream, "0s"),
+                virtual_host("nowhere", "nowhere.test", NOWHERE, "0s"),
+                virtual_host("impatient", "impatient.test", wanted.upstream, "0.2s"),
             ] },
         },
     }] });
@@ -135,11 +136,11 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
     Ok(listener)
 }
 
-fn virtual_host(name: &str, domain: &str, cluster: &str) -> Value {
+fn virtual_host(name: &str, domain: &str, cluster: &str, timeout: &str) -> Value {
     json!({
         "name": name,
         "domains": [domain],
-        "routes": [{ "match": { "prefix": "" }, "route": { "cluster": cluster, "timeout": "0s" } }],
+        "routes": [{ "match": { "prefix": "" }, "route": { "cluster": cluster, "timeout": timeout } }],
     })
 }
 

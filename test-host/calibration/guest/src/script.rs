@@ -111,10 +111,13 @@ pub(crate) fn run(place: Place) -> u32 {
                 }
             }
             ["resume", "last"] => {
+                if STREAM.get() == 0 || DONE.replace(true) {
+                    continue;
+                }
                 let status = (abi::act_for(STREAM.get()), abi::resume(0));
                 format!("{status:?}")
             }
-            ["trap"] => trap(),
+            ["trap"] => core::arch::wasm32::unreachable(),
             ["respond", status, body] => abi::respond(u32::try_from(number(status)).unwrap_or(0), body).to_string(),
             ["call", timeout] => call(&cluster, number(timeout)),
             ["resume", which] => abi::resume(stream(which)).to_string(),
@@ -146,9 +149,4 @@ fn call(cluster: &str, timeout: usize) -> String {
         CALLS.with_borrow_mut(|calls| calls.push((token, STREAM.get())));
     }
     status.to_string()
-}
-
-#[expect(clippy::panic, reason = "the script asks for a trap")]
-fn trap() -> ! {
-    panic!("the script says so")
 }
