@@ -77,9 +77,9 @@ BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/
 .PHONY: in-node
 in-node:
 	@test -x target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner || \
-	  cargo install --quiet --locked --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
+	  cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner \
-	  cargo test --quiet --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions
+	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions
 
 .PHONY: test-envoy
 test-envoy: plugins ## Every scenario that needs nothing special in a real Envoy, both profiles

@@ -1,4 +1,5 @@
 //! `wardpoint run` as a user sees it, on the real binary and on engines that misbehave.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -243,6 +244,15 @@ fn engines_that_differ_are_a_failure_of_their_own() {
     assert!(out.contains("FAIL native/wasm hold    s.yaml:4  it passes  (as written)\n    engines differ\n"), "{out}");
     assert!(out.contains("+client.headers.x: 1"), "{out}");
     assert!(out.ends_with("2 passed, 1 failed, 0 skipped\n"), "{out}");
+}
+
+#[test]
+fn what_a_real_wire_frames_with_is_no_difference() {
+    let length = |_: &Play, seen: &mut Transcript| seen.client.headers.push(("content-length".into(), "1".into()));
+    let (exit, out, _) = run_on(&Fakes(nothing, length), &["--cut", "as-written"]);
+    assert_eq!(exit, Exit::Good, "{out}");
+    let (exit, out, _) = run_on(&Fakes(length, length), &["--cut", "as-written"]);
+    assert_eq!(exit, Exit::Good, "{out}");
 }
 
 #[test]

@@ -51,22 +51,22 @@ impl<P: Plugin> Callbacks for Vm<P> {
                 }
             },
         };
-        match Root::<P>::configure(&text) {
-            Ok(root) => {
-                self.roots.insert(id, Some(root));
-                let ticks = abi::set_tick_period(TICK_MILLIS);
-                if let Err(status) = ticks {
-                    host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
-                }
-                ticks.is_ok()
-            }
+        let root = match Root::<P>::configure(&text) {
+            Ok(root) => root,
             Err(errors) => {
                 for line in errors.to_string().lines() {
                     host::log(Level::Error, line);
                 }
-                false
+                return false;
             }
+        };
+        // Without ticks nothing would end what waits.
+        if let Err(status) = abi::set_tick_period(TICK_MILLIS) {
+            host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
+            return false;
         }
+        self.roots.insert(id, Some(root));
+        true
     }
 
     fn on_tick(&mut self, id: u32) {

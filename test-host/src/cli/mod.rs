@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod demo;
 mod engines;
 mod explain;
 mod plugins;
@@ -41,6 +42,8 @@ enum Command {
     Check(check::Args),
     /// Say what a policy decides about one request, and why
     Explain(explain::Args),
+    /// Show examples at work on the embedded wasmtime host: what was decided, and why
+    Demo(demo::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the JSON Schema of the audit record or of a plugin's configuration
@@ -94,6 +97,7 @@ pub fn execute(cli: &Cli, engines: &dyn Engines, mut streams: Streams<'_>) -> Ex
     let done = match &cli.command {
         Command::Run(args) => run::run(args, engines, &mut streams),
         Command::Check(args) => check::check(args, &mut streams),
+        Command::Demo(args) => demo::demo(args, engines, &mut streams),
         Command::Explain(args) => explain::explain(args, &mut streams),
         Command::Completions(args) => completions::completions(args, &mut streams),
         Command::Schema(args) => schema::schema(args, &mut streams),

@@ -6,12 +6,14 @@ mod module;
 mod state;
 mod vm;
 mod wasi;
+mod worker;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 pub use module::Compiled;
 pub use vm::Vm;
+pub use worker::{OnTrap, Worker};
 
 use crate::engine::{Engine, EngineError, Need, Play};
 use crate::host::Manners;

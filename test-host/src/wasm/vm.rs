@@ -136,6 +136,9 @@ impl Vm {
         arguments: P,
         otherwise: R,
     ) -> Result<R, Trap> {
+        if self.dead {
+            return Err(Trap("the VM has trapped before".into()));
+        }
         let Some(function) = find(&self.exports) else { return Ok(otherwise) };
         std::mem::swap(&mut self.store.data_mut().host, host);
         let result = self.store.set_fuel(FUEL).and_then(|()| function.call(&mut self.store, arguments));

@@ -1,0 +1,83 @@
+"""What a run shares: identities, servers, proxies; everything that was started is stopped, also when a test fails."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conversation import Caller, Conversation
+from identity import Authority, Provider
+from peers import start_dual_era, start_everything
+from policies import FIRST
+from proxy import Proxy, Setting
+
+HOLD = {"hold": True, "late": False}
+
+
+@dataclass(frozen=True)
+class World:
+    setting: Setting
+    callers: dict[str, Caller]
+    deleted: Path
+
+    def caller(self, agent: str, token: str | None) -> Caller:
+        return Caller(self.setting.authority, self.callers[agent].certificate, token)
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wardpoint-e2e-")))
+        authority, provider = Authority(folder, "authority"), Provider()
+        deleted = folder / "deleted"
+        deleted.touch()
+        servers = {}
+        for name, start in (("everything", start_everything), ("dual", lambda folder: start_dual_era(folder, deleted))):
+            peer, servers[name] = start(folder)
+            stack.callback(peer.stop)
+        setting = Setting(folder, Path(os.environ["WARDPOINT_PLUGINS"]) / "mcp-authz.wasm", authority, authority.server(), provider, servers)
+        tokens = {"planner": provider.token(), "other": None, "stranger": provider.token()}
+        callers = {agent: Caller(authority, authority.agent(agent), token) for agent, token in tokens.items()}
+        yield World(setting, callers, deleted)
+
+
+@pytest.fixture(scope="session")
+def proxies(world: World) -> Iterator[dict[str, Proxy]]:
+    """One proxy for each host profile, and one without the policy, as the control."""
+    with ExitStack() as stack:
+        found = {}
+        for name, policy in (("hold", FIRST), ("late", FIRST), ("open", None)):
+            found[name] = Proxy(world.setting, name, hold=HOLD.get(name, False), policy=policy)
+            stack.callback(found[name].stop)
+        yield found
+
+
+@pytest.fixture(params=["hold", "late"])
+def profile(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def fresh_proxy(world: World, profile: str) -> Iterator[Proxy]:
+    """A proxy of its own for a test that changes the policy."""
+    name = f"push-{profile}-{time.monotonic_ns()}"
+    proxy = Proxy(world.setting, name, hold=HOLD[profile], policy=FIRST)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def converse() -> Iterator:
+    """Starts conversations of a test and ends them with it."""
+    with ExitStack() as stack:
+
+        def start(*args, **kwargs) -> Conversation:
+            conversation = Conversation(*args, **kwargs)
+            stack.callback(conversation.stop)
+            return conversation
+
+        yield start

@@ -1,0 +1,87 @@
+"""Processes around the proxy: each listens on the loopback address and is stopped by its own process id."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+E2E = Path(__file__).parent.parent
+READY_WITHIN = 60.0
+STOP_WITHIN = 5.0
+
+
+class Peer:
+    """A process that serves a port until it is stopped."""
+
+    def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.name, self.log = name, log
+        # Not the whole environment: one of the servers has a tool that shows it.
+        given = {"PATH": os.environ["PATH"], **(env or {})}
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env=given)
+
+    def wait_for(self, is_ready) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        while not is_ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} was not ready within {READY_WITHIN:.0f} s:\n{self.last_words()}")
+            time.sleep(0.05)
+
+    def last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read().decode()
+
+
+def start_everything(folder: Path) -> tuple[Peer, int]:
+    """`@modelcontextprotocol/server-everything`: 2025-11-25 only, with sessions."""
+    port = free_port()
+    command = ["node", "--require", "./servers/loopback.cjs"]
+    command += ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp"]
+    return _ready(Peer("server-everything", command, folder / "everything.log", {"PORT": str(port)}), port)
+
+
+def start_dual_era(folder: Path, deleted: Path) -> tuple[Peer, int]:
+    """The Python SDK's server: both eras. `deleted` is where its dangerous tool leaves a trace."""
+    port = free_port()
+    command = [sys.executable, "servers/dual_era.py", str(port), str(deleted)]
+    return _ready(Peer("dual-era server", command, folder / "dual_era.log"), port)
+
+
+def _ready(peer: Peer, port: int) -> tuple[Peer, int]:
+    try:
+        peer.wait_for(lambda: accepts(port))
+    except BaseException:
+        peer.stop()
+        raise
+    return peer, port

