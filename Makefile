@@ -62,7 +62,7 @@ test-core: toolchain ## The core and the adapter, natively
 	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-proxy-wasm)
 
 .PHONY: test-host
-test-host: plugins ## The behavioural host, the command line, the adapter under faults
+test-host: plugins envoy ## The behavioural host, the command line, the adapter under faults
 	$(call tier,host,cargo test --quiet --locked --profile host -p wardpoint-test-host)
 
 .PHONY: test-scenarios
