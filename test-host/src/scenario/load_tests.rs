@@ -1,4 +1,7 @@
 use super::*;
+use serde_json::json;
+
+use crate::scenario::message::body;
 
 const CASE: &str = r#"
 plugin: mcp-authz
