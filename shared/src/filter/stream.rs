@@ -292,6 +292,13 @@ impl<F: Filter> Stream<F> {
                 self.close(Closed::Dead)
             }
             HostCall::Reset | HostCall::Resume => self.close(Closed::Dead),
+            HostCall::ReplaceBody if self.exchange.response.headers_gone => {
+                // An error would have to be written in the same place.
+                self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..)));
+                let _unsaid = self.effects(Direction::Response, false, now, services).fail(Reason::HostFailed);
+                self.ops.push_back(Op::Reset);
+                self.close(Closed::Dead)
+            }
             HostCall::Read | HostCall::ReplaceBody | HostCall::SetHeader => {
                 let direction = if self.exchange.response.begun { Direction::Response } else { Direction::Request };
                 self.refuse(direction, Reason::HostFailed, now, services)
@@ -325,10 +332,14 @@ impl<F: Filter> Stream<F> {
                 self.ops.push_back(Op::Reset);
                 self.close(Closed::Dead)
             }
-            // Our own answer on its way to the client.
-            (Closed::Answered, Event::ResponseHeaders(_) | Event::ResponseBody(_) | Event::Trailers(Direction::Response)) => {
-                Flow::Continue
-            }
+            // Our own answer on its way to the client; nobody needs to be able to read it here.
+            (
+                Closed::Answered,
+                Event::ResponseHeaders(_)
+                | Event::ResponseBody(_)
+                | Event::Trailers(Direction::Response)
+                | Event::Failed(HostCall::Read),
+            ) => Flow::Continue,
             _ => Flow::Pause,
         }
     }
