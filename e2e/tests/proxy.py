@@ -98,7 +98,7 @@ class Proxy:
         if policy is not None:
             filters.append(self._authz(policy))
         filters.append(_typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
-        fields = {"path": "%REQ(:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
+        fields = {"path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
         log = {"path": str(self._folder / "access.log"), "log_format": {"json_format": fields}}
         hcm = {
