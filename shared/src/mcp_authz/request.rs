@@ -24,7 +24,7 @@ const ROUTING: &[&str] = &["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// Judges a request by its headers alone.
 pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, Reason> {
-    if SINGLE.iter().any(|name| headers.one(name).is_err()) {
+    if SINGLE.iter().any(|name| headers.one(name).is_err()) || headers.all("authorization").any(has_two_credentials) {
         return Err(Reason::RepeatedHeader);
     }
     if headers.has("upgrade") || headers.one(":method") == Ok(Some(b"CONNECT")) {
@@ -95,6 +95,20 @@ pub(super) fn judge_message<'a>(
 fn accepts_events(headers: &Headers) -> bool {
     let accepted = |value: &[u8]| value.split(|c| *c == b',').any(|part| media_type(part).0 == "text/event-stream");
     headers.all("accept").any(accepted)
+}
+
+/// Whether two credentials were joined to one line, as Envoy does with two lines of `authorization` before any filter sees
+/// them. A comma behind `scheme token68` (RFC 9110 section 11.4) starts another one; between parameters it does not.
+fn has_two_credentials(value: &[u8]) -> bool {
+    let token = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let Some(comma) = memchr::memchr(b',', value) else { return false };
+    let first = value.get(..comma).unwrap_or_default().trim_ascii();
+    let Some(blank) = memchr::memchr(b' ', first) else { return true };
+    let mut credential = first.get(blank..).unwrap_or_default().trim_ascii();
+    while let Some(rest) = credential.strip_suffix(b"=") {
+        credential = rest;
+    }
+    credential.iter().all(token)
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {
