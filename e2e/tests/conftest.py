@@ -62,12 +62,16 @@ def profile(request) -> str:
 
 
 @pytest.fixture
-def fresh_proxy(world: World, profile: str) -> Iterator[Proxy]:
-    """A proxy of its own for a test that changes the policy."""
-    name = f"push-{profile}-{time.monotonic_ns()}"
-    proxy = Proxy(world.setting, name, hold=HOLD[profile], policy=FIRST)
-    yield proxy
-    proxy.stop()
+def start_proxy(world: World, profile: str) -> Iterator:
+    """Starts a proxy of its own for a test that changes or tries it; stops it with the test."""
+    with ExitStack() as stack:
+
+        def start(**options) -> Proxy:
+            proxy = Proxy(world.setting, f"{profile}-{time.monotonic_ns()}", hold=HOLD[profile], policy=FIRST, **options)
+            stack.callback(proxy.stop)
+            return proxy
+
+        yield start
 
 
 @pytest.fixture

@@ -96,6 +96,11 @@ class Seen:
         assert len(found) == 1, f"{name}: {self.steps}"
         return found[0]
 
+    @property
+    def first_error(self) -> str:
+        """What the user of the client gets to read first: at the opening, or at the first call where a pinned era needs none."""
+        return str(next(step["error"] for step in self.steps if "error" in step))
+
 
 def call(name: str, tool: str, /, *, stream: bool = False, **arguments) -> dict:
     return {"do": "call", "name": name, "tool": tool, "arguments": arguments, "stream": stream}

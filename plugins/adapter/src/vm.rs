@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp};
+use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp, TICK_PERIOD};
 use wardpoint_core::time::Timestamp;
 
 use crate::abi::{self, Buffer, Callbacks, Level, Side};
@@ -12,8 +12,6 @@ use crate::host::{self, HostServices};
 use crate::pairs;
 use crate::stream::{Exchange, Moment, Proxy};
 
-/// How often a root and its exchanges are told that time passes.
-const TICK_MILLIS: u32 = 1000;
 /// Calls on roots that fail in one callback before no more are made in it.
 const FAILURES: usize = 64;
 
@@ -61,7 +59,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
             }
         };
         // Without ticks nothing would end what waits.
-        if let Err(status) = abi::set_tick_period(TICK_MILLIS) {
+        if let Err(status) = abi::set_tick_period(u32::try_from(TICK_PERIOD.as_millis()).unwrap_or(u32::MAX)) {
             host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
             return false;
         }

@@ -21,7 +21,7 @@ pub enum Wire {
     Http,
     /// JSON-RPC 2.0 in the events of an answer that has begun.
     Events(Option<Box<str>>),
-    /// JSON-RPC 2.0, with the raw text of the request's id if it has one.
+    /// JSON-RPC 2.0, with the raw text of the request's id if it is known.
     JsonRpc(Option<Box<str>>),
 }
 
@@ -75,11 +75,10 @@ fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, decision_id: &str) ->
     let mut out = String::with_capacity(192);
     if let Wire::Events(id) | Wire::JsonRpc(id) = wire {
         out.push_str(r#"{"jsonrpc":"2.0","#);
-        if let Some(id) = id {
-            out.push_str(r#""id":"#);
-            out.push_str(id);
-            out.push(',');
-        }
+        // JSON-RPC 2.0 section 5: null where the id is not known. The Python SDK shows no text of an error without the member.
+        out.push_str(r#""id":"#);
+        out.push_str(id.as_deref().unwrap_or("null"));
+        out.push(',');
         let (code, message) = hidden.map_or((reason.rpc_code(), reason.message()), |message| (-32602, message));
         out.push_str(r#""error":{"code":"#);
         out.push_str(&code.to_string());

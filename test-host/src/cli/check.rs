@@ -17,6 +17,7 @@ use crate::scenario::{LoadError, Problem, read_yaml};
 #[command(after_help = "Examples:
   wardpoint check --plugin mcp-authz policy.yaml
   wardpoint check --plugin mcp-authz policies/*.json
+  wardpoint check --plugin mcp-authz --json policy.yaml      as the proxy wants it, if it is good
 
 YAML is read by the core schema of YAML 1.2. Aliases are resolved. What two readers could take differently is refused:
 duplicate keys, keys that are not strings, merge keys (`<<`), tags, `yes`/`no`/`on`/`off`, numbers with leading zeros.
@@ -26,6 +27,9 @@ pub(super) struct Args {
     /// The plugin that is to be configured
     #[arg(long, value_parser = PossibleValuesParser::new(names()))]
     plugin: String,
+    /// Print good configurations as JSON, a line each: what goes into a proxy's configuration
+    #[arg(long)]
+    json: bool,
     /// Files, JSON or YAML; `-` is the standard input
     #[arg(required = true)]
     config: Vec<PathBuf>,
@@ -43,10 +47,12 @@ pub(super) fn check(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> 
                 continue;
             }
         };
-        match configured(plugin, file, &text) {
-            Ok(()) => writeln!(streams.out, "{}: {}", file.display(), streams.style.good("ok"))?,
+        match configuration(plugin, file, &text) {
+            Ok(json) if args.json => writeln!(streams.out, "{}", on_one_line(&json))?,
+            Ok(_) => writeln!(streams.out, "{}: {}", file.display(), streams.style.good("ok"))?,
             Err(error) => {
-                writeln!(streams.out, "{error}")?;
+                let out: &mut dyn io::Write = if args.json { &mut *streams.err } else { &mut *streams.out };
+                writeln!(out, "{error}")?;
                 exit = if exit == Exit::Error { exit } else { Exit::Bad };
             }
         }
@@ -89,8 +95,8 @@ pub(super) fn configuration(plugin: &Plugin, file: &Path, text: &str) -> Result<
     }
 }
 
-fn configured(plugin: &Plugin, file: &Path, text: &str) -> Result<(), LoadError> {
-    configuration(plugin, file, text).map(drop)
+fn on_one_line(json: &[u8]) -> String {
+    serde_json::from_slice::<serde_json::Value>(json).map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// The problems with their lines, in the order of the text.

@@ -89,10 +89,13 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_get_buffer_bytes`. A buffer that is not there is `NotFound`.
+    /// `proxy_get_buffer_bytes`. The body of another phase is empty, and that is no error.
     pub fn buffer(&mut self, kind: BufferKind, start: usize, size: usize) -> Result<&[u8], Status> {
         self.fault("proxy_get_buffer_bytes")?;
-        let bytes = self.bytes(kind).ok_or(Status::NOT_FOUND)?;
+        let bytes = match kind {
+            BufferKind::Body(_) => self.bytes(kind).unwrap_or_default(),
+            _ => self.bytes(kind).ok_or(Status::NOT_FOUND)?,
+        };
         let end = start.saturating_add(size).min(bytes.len());
         Ok(bytes.get(start.min(end)..end).unwrap_or_default())
     }
@@ -109,7 +112,7 @@ impl Host {
         self.fault("proxy_set_buffer_bytes")?;
         let BufferKind::Body(direction) = kind else { return Err(Status::BAD_ARGUMENT) };
         if !self.on_stream() || !self.side(direction).buffer_alive {
-            return Err(Status::NOT_FOUND);
+            return Err(Status::BAD_ARGUMENT);
         }
         let buffer = &mut self.side(direction).buffer;
         if start == 0 {
@@ -122,14 +125,14 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_send_local_response`. A second one is `BadArgument`; on the root it does nothing.
+    /// `proxy_send_local_response`. A second one, and one on the root, does nothing.
     pub fn send_local_response(&mut self, status: u32, headers: Map, body: &[u8]) -> Result<(), Status> {
         self.fault("proxy_send_local_response")?;
         if !self.on_stream() {
             return Ok(());
         }
         if self.stream.answered {
-            return Err(Status::BAD_ARGUMENT);
+            return Ok(());
         }
         self.stream.answered = true;
         self.stream.wishes.push(Wish::Answer(LocalAnswer { status, headers, body: body.to_vec() }));

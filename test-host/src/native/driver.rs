@@ -6,7 +6,7 @@ use std::time::Duration;
 use wardpoint_core::audit::Record;
 use wardpoint_core::filter::{
     CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError,
-    PropertyPath, Reply, Root, RootOp, Stream,
+    PropertyPath, Reply, Root, RootOp, Stream, TICK_PERIOD,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::policy::Answer;
@@ -16,8 +16,6 @@ use super::services::HostServices;
 use crate::host::{Action, BufferKind, Came, FilterEnd, Host, Map, MapKind, Request, Scope, Status, Trap};
 use crate::random::Random;
 
-/// The tick period that the adapter asks for.
-const TICK_MILLIS: u32 = 1000;
 // Levels of the ABI's log.
 const INFO: u32 = 2;
 const WARN: u32 = 3;
@@ -130,7 +128,7 @@ impl<P: Plugin> FilterEnd for Driver<P> {
 
 impl<P: Plugin> Driver<P> {
     pub(super) fn new(root: Root<P>, host: &mut Host) -> Result<Self, Status> {
-        host.set_tick(TICK_MILLIS)?;
+        host.set_tick(u32::try_from(TICK_PERIOD.as_millis()).unwrap_or(u32::MAX))?;
         Ok(Self {
             root,
             stream: None,

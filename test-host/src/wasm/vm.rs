@@ -177,8 +177,9 @@ impl FilterEnd for Vm {
         self.call(host, |e| side(&e.trailers, direction), arguments, 0).map(action)
     }
 
-    fn on_reply(&mut self, host: &mut Host, scope: Scope, token: u32, came: Came) -> Result<(), Trap> {
-        let context = if scope == Scope::Root { ROOT } else { self.stream() };
+    fn on_reply(&mut self, host: &mut Host, _: Scope, token: u32, came: Came) -> Result<(), Trap> {
+        // Envoy 1.40 tells the root, whoever made the call; turning to the stream is the module's own doing.
+        let context = ROOT;
         match came {
             Came::Http { headers, body, trailers } => {
                 let arguments = (context, token, headers as u32, body as u32, trailers as u32);
@@ -202,8 +203,8 @@ impl FilterEnd for Vm {
         if id == ROOT {
             return Ok(());
         }
-        self.call(host, |e| e.done.as_ref(), id, 1)?;
         self.call(host, |e| e.log.as_ref(), id, ())?;
+        self.call(host, |e| e.done.as_ref(), id, 1)?;
         self.call(host, |e| e.delete.as_ref(), id, ())?;
         self.store.data_mut().stream = None;
         Ok(())

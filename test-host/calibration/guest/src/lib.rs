@@ -3,7 +3,7 @@
 //! It stands directly on the ABI, without adapter, core and SDK: it must be able to do what those never would. The
 //! configuration is the script: `{"cluster": "probe", "on": {"requestHeaders": ["set x-a 1", "pause"]}}`. Every callback and
 //! every action with its status is a line in the log.
-#![expect(unsafe_code, reason = "the ABI is raw pointers")]
+#![cfg_attr(target_arch = "wasm32", expect(unsafe_code, reason = "the ABI is raw pointers"))]
 #![cfg(target_arch = "wasm32")]
 
 mod abi;
