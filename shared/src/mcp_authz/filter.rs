@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::listing::Listing;
 use super::policy::{DenialForm, Policy};
-use super::request::{Kind, judge_head, judge_message, routing};
+use super::request::{BadBody, Kind, judge_head, judge_message, routing};
 use crate::audit::{About, Resource};
 use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
 use crate::http::{Headers, media_type};
@@ -90,7 +90,7 @@ impl Filter for McpFilter {
             return Step::Hold;
         }
         match judge_message(&self.policy, &body, &routing) {
-            Err((reason, id)) => self.refuse(fx, about(&caller), reason, id),
+            Err(bad) => self.refuse_as(fx, about(&caller), bad),
             Ok((message, era)) => self.decide(caller, &message, era, fx),
         }
     }
@@ -169,7 +169,11 @@ impl McpFilter {
             }
             // The answer to a request of the server: only in the legacy era (MCP-G-04, MCP-T-02).
             Method::None if era == Era::Legacy => "builtin:response",
-            Method::Unknown => return self.refuse(fx, about, Reason::UnknownMethod, id),
+            Method::Unknown => {
+                // To a legacy client 404 says that its session is over (MCP-G-01).
+                let denial = if era == Era::Modern { Denial::NotFound } else { Denial::Refuse };
+                return self.refuse_as(fx, about, BadBody { reason: Reason::UnknownMethod, id, denial });
+            }
             _ => return self.refuse(fx, about, Reason::NoMatchingRule, id),
         };
         let lists = message.method == Method::ToolsList;
@@ -200,10 +204,15 @@ impl McpFilter {
 
     /// Refuses for a reason that is not a rule's.
     fn refuse(&mut self, fx: &mut Effects<'_>, about: About, reason: Reason, id: Option<&str>) -> Step {
+        self.refuse_as(fx, about, BadBody { reason, id, denial: Denial::Refuse })
+    }
+
+    fn refuse_as(&mut self, fx: &mut Effects<'_>, about: About, bad: BadBody<'_>) -> Step {
         self.state = State::Done;
+        let BadBody { reason, id, denial } = bad;
         let challenge = (reason == Reason::NoUser).then(Challenge::default);
         let wire = Wire::JsonRpc(id.map(Into::into));
-        let step = fx.enforce(Ruling { about, wire, challenge, ..Ruling::new(Decision::deny(reason)) });
+        let step = fx.enforce(Ruling { decision: Decision::deny(reason), about, wire, denial, challenge });
         if let Step::Continue = step {
             // Observed only: the rest is of no interest.
             fx.skip_body();

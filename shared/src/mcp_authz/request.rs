@@ -4,7 +4,7 @@ use super::policy::Policy;
 use crate::http::{Headers, media_type};
 use crate::json::{ErrorKind, Limits};
 use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
-use crate::policy::Reason;
+use crate::policy::{Denial, Reason};
 
 /// What a request wants to be, by its HTTP method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,7 +24,7 @@ const ROUTING: &[&str] = &["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// Judges a request by its headers alone.
 pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, Reason> {
-    if SINGLE.iter().any(|name| headers.one(name).is_err()) {
+    if SINGLE.iter().any(|name| headers.one(name).is_err()) || headers.all("authorization").any(has_two_credentials) {
         return Err(Reason::RepeatedHeader);
     }
     if headers.has("upgrade") || headers.one(":method") == Ok(Some(b"CONNECT")) {
@@ -64,37 +64,57 @@ pub(super) fn routing(headers: &Headers) -> Headers {
     headers.iter().filter(|(name, _)| ROUTING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))).collect()
 }
 
-/// Reads a whole body as one message that its headers agree with. The error has the raw id to answer with.
-pub(super) fn judge_message<'a>(
-    policy: &Policy,
-    body: &'a [u8],
-    routing: &Headers,
-) -> Result<(Message<'a>, Era), (Reason, Option<&'a str>)> {
+/// Why a body is not judged by the rules.
+pub(super) struct BadBody<'a> {
+    pub(super) reason: Reason,
+    /// The raw id to answer with.
+    pub(super) id: Option<&'a str>,
+    pub(super) denial: Denial,
+}
+
+/// Reads a whole body as one message that its headers agree with.
+pub(super) fn judge_message<'a>(policy: &Policy, body: &'a [u8], routing: &Headers) -> Result<(Message<'a>, Era), BadBody<'a>> {
     let message = read_request(body, Limits::default()).map_err(|bad: BadMessage<'a>| {
         let id = bad.id.as_ref().map(|id| id.raw());
-        (fault_reason(bad.fault), id)
+        BadBody { reason: fault_reason(bad.fault), id, denial: Denial::Refuse }
     })?;
     let id = message.id.as_ref().map(|id| id.raw());
-    let era = check_headers(&message, routing).map_err(|fault| (header_reason(fault), id))?;
-    let version = match era {
-        Era::Modern => message.meta_version.as_deref().and_then(Version::from_text),
-        Era::Legacy => routing
-            .one("mcp-protocol-version")
-            .ok()
-            .flatten()
-            .and_then(|value| Version::from_text(core::str::from_utf8(value).ok()?.trim())),
+    let header = routing.one("mcp-protocol-version").ok().flatten().and_then(|value| core::str::from_utf8(value).ok());
+    let wanted = message.meta_version.as_deref().or(header).map(str::trim);
+    let bad = |reason| {
+        let supported = policy.versions.iter().map(|version| version.text()).collect();
+        let denial = match reason {
+            Reason::UnsupportedVersion => Denial::Versions { supported, requested: wanted.unwrap_or_default().to_owned() },
+            _ => Denial::Refuse,
+        };
+        BadBody { reason, id, denial }
     };
-    let spoken = match version {
+    let era = check_headers(&message, routing).map_err(|fault| bad(header_reason(fault)))?;
+    let spoken = match wanted.and_then(Version::from_text) {
         Some(version) => policy.versions.contains(&version),
         // A legacy request may leave the header out (MCP-E-04, `initialize`).
         None => policy.versions.iter().any(|version| version.era() == era),
     };
-    if spoken { Ok((message, era)) } else { Err((Reason::UnsupportedVersion, id)) }
+    if spoken { Ok((message, era)) } else { Err(bad(Reason::UnsupportedVersion)) }
 }
 
 fn accepts_events(headers: &Headers) -> bool {
     let accepted = |value: &[u8]| value.split(|c| *c == b',').any(|part| media_type(part).0 == "text/event-stream");
     headers.all("accept").any(accepted)
+}
+
+/// Whether two credentials were joined to one line, as Envoy does with two lines of `authorization` before any filter sees
+/// them. A comma behind `scheme token68` (RFC 9110 section 11.4) starts another one; between parameters it does not.
+fn has_two_credentials(value: &[u8]) -> bool {
+    let token = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let Some(comma) = memchr::memchr(b',', value) else { return false };
+    let first = value.get(..comma).unwrap_or_default().trim_ascii();
+    let Some(blank) = memchr::memchr(b' ', first) else { return true };
+    let mut credential = first.get(blank..).unwrap_or_default().trim_ascii();
+    while let Some(rest) = credential.strip_suffix(b"=") {
+        credential = rest;
+    }
+    credential.iter().all(token)
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {

@@ -1,7 +1,10 @@
 //! From a refusal to the bytes that the client gets: the one place that knows them.
 
 use super::{Deny, Reason};
-use crate::json::push_string;
+use crate::json::{push_ascii_bounded, push_string};
+
+/// Longest version, in characters, that is repeated to a client: any that exists has ten.
+const VERSION: usize = 32;
 
 /// How refusals are shown to clients.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -11,6 +14,15 @@ pub enum Denial {
     Refuse,
     /// As if the thing did not exist: HTTP 200 and `-32602` with this message (MCP-L-05).
     Hide(String),
+    /// As `Refuse`, with HTTP status 404: how a modern server lacks a method (MCP-T-10).
+    NotFound,
+    /// As `Refuse`, and `data` says which protocol versions would do and which one was asked for (MCP-T-10).
+    Versions {
+        /// What would do.
+        supported: Vec<&'static str>,
+        /// What the client asked for.
+        requested: String,
+    },
 }
 
 /// The protocol that the client speaks.
@@ -53,9 +65,13 @@ impl Answer {
         let reason = deny.reason;
         let hidden = match denial {
             Denial::Hide(message) if matches!(wire, Wire::JsonRpc(_)) => Some(message.as_str()),
-            Denial::Hide(_) | Denial::Refuse => None,
+            Denial::Hide(_) | Denial::NotFound | Denial::Refuse | Denial::Versions { .. } => None,
         };
-        let status = if hidden.is_some() { 200 } else { reason.status() };
+        let status = match denial {
+            _ if hidden.is_some() => 200,
+            Denial::NotFound => 404,
+            Denial::Hide(_) | Denial::Refuse | Denial::Versions { .. } => reason.status(),
+        };
         let mut headers = vec![("content-type", "application/json".to_owned())];
         if let Some(challenge) = challenge.filter(|_| hidden.is_none()) {
             headers.push(("www-authenticate", challenge.to_string()));
@@ -63,7 +79,7 @@ impl Answer {
         if reason == Reason::UnsupportedMethod {
             headers.push(("allow", "POST, GET, DELETE".to_owned()));
         }
-        let mut body = body(reason, wire, hidden, decision_id);
+        let mut body = body(reason, wire, hidden, denial, decision_id);
         if let Wire::Events(_) = wire {
             body = format!("event: message\ndata: {body}\n\n");
         }
@@ -71,7 +87,7 @@ impl Answer {
     }
 }
 
-fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, decision_id: &str) -> String {
+fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, denial: &Denial, decision_id: &str) -> String {
     let mut out = String::with_capacity(192);
     if let Wire::Events(id) | Wire::JsonRpc(id) = wire {
         out.push_str(r#"{"jsonrpc":"2.0","#);
@@ -93,6 +109,15 @@ fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, decision_id: &str) ->
         push_string(&mut out, reason.code());
         out.push_str(r#","decisionId":"#);
         push_string(&mut out, decision_id);
+        if let Denial::Versions { supported, requested } = denial {
+            out.push_str(r#","supported":["#);
+            for (index, version) in supported.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { "," });
+                push_string(&mut out, version);
+            }
+            out.push_str(r#"],"requested":"#);
+            push_ascii_bounded(&mut out, requested, VERSION);
+        }
         out.push('}');
     }
     out.push_str("}}");
@@ -145,6 +170,13 @@ mod tests {
             "d1",
         );
         insta::assert_snapshot!(text(&answer), @r#"200 [("content-type", "application/json")] {"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"Unknown tool: x"}}"#);
+    }
+
+    #[test]
+    fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
+        let denial = Denial::Versions { supported: vec!["2025-11-25", "2026-07-28"], requested: "x".repeat(40) };
+        let answer = Answer::new(&deny(Reason::UnsupportedVersion), &Wire::JsonRpc(Some("7".into())), &denial, None, "d1");
+        insta::assert_snapshot!(text(&answer), @r#"400 [("content-type", "application/json")] {"jsonrpc":"2.0","id":7,"error":{"code":-32022,"message":"unsupported protocol version","data":{"reason":"unsupported_version","decisionId":"d1","supported":["2025-11-25","2026-07-28"],"requested":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u2026"}}}"#);
     }
 
     #[test]
