@@ -7,7 +7,9 @@ SHELL := /bin/bash
 ENVOY_VERSION := 1.40.0
 # Istio 1.30 and 1.31 carry these.
 ENVOY_OTHERS := 1.38.3 1.39.3
-PLUGINS := mcp-authz probe
+PLUGINS := mcp-authz
+# For tests only: what calibrates the model of Envoy, and what does on request what a plugin may do.
+PROBES := probe calibration
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
 
 export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
@@ -28,9 +30,9 @@ toolchain: ## The Rust toolchain with the wasm targets
 
 .PHONY: plugins
 plugins: toolchain ## target/plugins/<name>.wasm, ready to ship
-	@cargo build --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%)
+	@cargo build --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%)
 	@mkdir -p $(WARDPOINT_PLUGINS)
-	@for name in $(PLUGINS); do \
+	@for name in $(PLUGINS) $(PROBES); do \
 	  cp target/wasm32-wasip1/release/wardpoint_$${name//-/_}.wasm $(WARDPOINT_PLUGINS)/$$name.wasm; \
 	  echo "$$name.wasm: $$(stat -c %s $(WARDPOINT_PLUGINS)/$$name.wasm) bytes"; done
 
@@ -55,14 +57,14 @@ test: lint test-core plugins test-host test-scenarios test-node test-envoy e2e #
 lint: toolchain ## Format and clippy, native and wasm
 	$(call tier,lint,cargo fmt --check; \
 	  cargo clippy --quiet --locked --profile host --workspace --all-targets -- -D warnings; \
-	  cargo clippy --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) -- -D warnings)
+	  cargo clippy --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%) -- -D warnings)
 
 .PHONY: test-core
 test-core: toolchain ## The core and the adapter, natively
 	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-proxy-wasm)
 
 .PHONY: test-host
-test-host: plugins ## The behavioural host, the command line, the adapter under faults
+test-host: plugins envoy ## The behavioural host, the command line, the adapter under faults
 	$(call tier,host,cargo test --quiet --locked --profile host -p wardpoint-test-host)
 
 .PHONY: test-scenarios
@@ -77,9 +79,9 @@ BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/
 .PHONY: in-node
 in-node:
 	@test -x target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner || \
-	  cargo install --quiet --locked --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
+	  cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner \
-	  cargo test --quiet --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions
+	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions
 
 .PHONY: test-envoy
 test-envoy: plugins ## Every scenario that needs nothing special in a real Envoy, both profiles

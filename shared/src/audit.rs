@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::json::{push_string, push_string_bounded};
+use crate::json::{push_ascii_bounded, push_string};
 use crate::policy::{Mode, PolicyId, Reason, RuleId, Tier};
 use crate::time::{Duration, Timestamp};
 
@@ -116,7 +116,7 @@ impl Record {
         out.push_str(r#"},"trace":"#);
         push_option(&mut out, self.trace.as_deref());
         out.push_str(r#","request":"#);
-        push_string_bounded(&mut out, &self.request, PEER_TEXT);
+        push_ascii_bounded(&mut out, &self.request, PEER_TEXT);
         out.push_str(r#","subject":"#);
         match &self.about.subject {
             None => out.push_str("null"),
@@ -124,7 +124,7 @@ impl Record {
                 out.push_str(r#"{"issuer":"#);
                 push_option(&mut out, subject.issuer.as_deref());
                 out.push_str(r#","user":"#);
-                push_string_bounded(&mut out, &subject.user, PEER_TEXT);
+                push_ascii_bounded(&mut out, &subject.user, PEER_TEXT);
                 out.push_str(r#","owner":"#);
                 push_option(&mut out, subject.owner.as_deref());
                 out.push('}');
@@ -137,7 +137,7 @@ impl Record {
             if index > 0 {
                 out.push(',');
             }
-            push_string_bounded(&mut out, actor, PEER_TEXT);
+            push_ascii_bounded(&mut out, actor, PEER_TEXT);
         }
         out.push_str(r#"],"action":"#);
         push_option(&mut out, self.about.action.as_deref());
@@ -148,7 +148,7 @@ impl Record {
                 out.push('{');
                 push_string(&mut out, resource.kind);
                 out.push(':');
-                push_string_bounded(&mut out, &resource.name, PEER_TEXT);
+                push_ascii_bounded(&mut out, &resource.name, PEER_TEXT);
                 out.push('}');
             }
         }
@@ -172,7 +172,7 @@ impl Record {
 fn push_option(out: &mut String, text: Option<&str>) {
     match text {
         None => out.push_str("null"),
-        Some(text) => push_string_bounded(out, text, PEER_TEXT),
+        Some(text) => push_ascii_bounded(out, text, PEER_TEXT),
     }
 }
 

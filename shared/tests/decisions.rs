@@ -1,4 +1,5 @@
 //! The decisions of `mcp-authz`, through its public face. Runs natively and, with `wasm-bindgen-test`, in Node.
+#![expect(clippy::panic, reason = "a policy of a test that is none is a failed test")]
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -16,7 +17,10 @@ fn policy(rules: &str) -> Policy {
         r#"{{"version":1,"identity":{{"peer":"waypoint","claims":{{"provider":"payload"}}}},
             "roles":{{"claim":"groups","map":{{"admins":["admin"],"staff":["writer","reader"]}}}},"rules":{rules}}}"#
     );
-    Policy::configure(text.as_bytes()).unwrap()
+    match Policy::configure(text.as_bytes()) {
+        Ok(policy) => policy,
+        Err(errors) => panic!("{errors}"),
+    }
 }
 
 fn caller(agent: &str, user: bool, scopes: &[&str], groups: &[&str]) -> Caller {

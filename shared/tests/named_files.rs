@@ -14,7 +14,9 @@ fn what_the_documents_name_exists() {
             let path = span.trim_end_matches('/');
             let is_path = path.contains('/')
                 && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
-                && ["shared/", "plugins/", "test-host/", "examples/", "e2e/", ".ci/", ".cargo/"].iter().any(|p| path.starts_with(p));
+                && ["shared/", "plugins/", "test-host/", "examples/", "e2e/", ".ci/", ".cargo/"]
+                    .iter()
+                    .any(|p| path.starts_with(p));
             if is_path {
                 assert!(root.join(path).exists(), "{document} names `{span}`, which does not exist");
                 seen += 1;

@@ -6,6 +6,8 @@ pub mod engine;
 pub mod envoy;
 pub mod host;
 pub mod native;
+mod random;
 pub mod report;
 pub mod scenario;
 pub mod transcript;
+pub mod wasm;

@@ -1,3 +1,8 @@
 //! The CLI `wardpoint`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wardpoint_test_host::cli::main()
+}

@@ -66,7 +66,7 @@ fn a_callout_is_answered(run: &mut dyn FnMut(&Play) -> Transcript) {
     let answer = CalloutScript::Answer(sent(&[(":status", "202")], &["yes"]), Duration::from_millis(20));
     let seen = run(&Play { callouts: vec![answer], ..play(&config) });
     assert_eq!(seen.callouts.len(), 1);
-    assert_eq!(seen.callouts[0].body, b"ask");
+    assert_eq!(seen.callouts.first().map(|call| call.body.as_slice()), Some(&b"ask"[..]));
     assert!(seen.log.contains(&"callout 202 body 3 trailers 0".to_owned()), "{seen:#?}");
     assert_eq!(seen.client.body, b"world");
 }

@@ -1,4 +1,5 @@
 //! The engine `native` with a plugin of its own: ops become calls of the host, events come in order.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod plays;
 
@@ -141,7 +142,7 @@ fn callouts_are_played_in_both_phases_and_profiles() {
             (answer("200"), 200, "Ok(200)"),
             (answer("500"), 503, "Ok(500)"),
             (CalloutScript::Silence, 503, "Ok(504)"),
-            (CalloutScript::Reset, 503, "Err(NoReply)"),
+            (CalloutScript::Reset, 503, "Ok(503)"),
             (CalloutScript::NoCluster, 503, "Err(NotDispatched)"),
         ] {
             let mut play = post(&["a", "sk"]);

@@ -17,6 +17,7 @@
 pub mod abi;
 mod calls;
 mod host;
+mod kinds;
 pub mod pairs;
 mod stream;
 mod verify;

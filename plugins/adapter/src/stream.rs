@@ -134,9 +134,10 @@ impl<F: Filter> Exchange<F> {
                 }
                 abi::set_effective_context(self.id).map_err(|_| Event::Failed(HostCall::Resume))?;
             }
-            Op::RemoveHeader(direction, name) => {
-                abi::remove_header(map(direction), name.as_bytes()).map_err(|_| Event::Failed(HostCall::SetHeader))?;
-            }
+            Op::RemoveHeader(direction, name) => match abi::remove_header(map(direction), name.as_bytes()) {
+                Ok(()) | Err(Status::NOT_FOUND) => {}
+                Err(_) => return Err(Event::Failed(HostCall::SetHeader)),
+            },
             Op::ReplaceBody(direction, with) => {
                 abi::replace_buffer(buffer(direction), &with).map_err(|_| Event::Failed(HostCall::ReplaceBody))?;
                 *self.held(direction) = with.len();
@@ -190,8 +191,9 @@ impl<F: Filter> Exchange<F> {
     }
 }
 
+/// A block without any pair is a failure too: the proxy no longer has the map, or never had it. HTTP has pseudo headers.
 fn read_headers(of: Map) -> Option<Headers> {
-    pairs::parse(&abi::map(of).ok()?).ok()
+    pairs::parse(&abi::map(of).ok()?).ok().filter(|headers| !headers.is_empty())
 }
 
 fn buffer(direction: Direction) -> Buffer {

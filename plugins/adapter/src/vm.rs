@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp};
+use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp, TICK_PERIOD};
 use wardpoint_core::time::Timestamp;
 
 use crate::abi::{self, Buffer, Callbacks, Level, Side};
@@ -12,8 +12,6 @@ use crate::host::{self, HostServices};
 use crate::pairs;
 use crate::stream::{Exchange, Moment, Proxy};
 
-/// How often a root and its exchanges are told that time passes.
-const TICK_MILLIS: u32 = 1000;
 /// Calls on roots that fail in one callback before no more are made in it.
 const FAILURES: usize = 64;
 
@@ -51,22 +49,22 @@ impl<P: Plugin> Callbacks for Vm<P> {
                 }
             },
         };
-        match Root::<P>::configure(&text) {
-            Ok(root) => {
-                self.roots.insert(id, Some(root));
-                let ticks = abi::set_tick_period(TICK_MILLIS);
-                if let Err(status) = ticks {
-                    host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
-                }
-                ticks.is_ok()
-            }
+        let root = match Root::<P>::configure(&text) {
+            Ok(root) => root,
             Err(errors) => {
                 for line in errors.to_string().lines() {
                     host::log(Level::Error, line);
                 }
-                false
+                return false;
             }
+        };
+        // Without ticks nothing would end what waits.
+        if let Err(status) = abi::set_tick_period(u32::try_from(TICK_PERIOD.as_millis()).unwrap_or(u32::MAX)) {
+            host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
+            return false;
         }
+        self.roots.insert(id, Some(root));
+        true
     }
 
     fn on_tick(&mut self, id: u32) {

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use wardpoint_core::config::{ConfigErrors, Problem};
 use wardpoint_core::filter::{
-    Callout, CalloutError, Chunk, Effects, Filter, GrpcCall, Head, HostProfile, HttpCall, Plugin, PropertyPath, Reply, Ruling,
-    Settings, Step,
+    Callout, CalloutError, Chunk, Digest, Effects, Filter, GrpcCall, Head, HostProfile, HttpCall, Plugin, PropertyPath, Reply,
+    Ruling, Settings, Signature, Step,
 };
 use wardpoint_core::policy::{Decision, Mode, PolicyId, Reason};
 use wardpoint_core::time::{Duration, Timestamp};
@@ -163,6 +163,12 @@ impl ProbeFilter {
                     trace(&format!("sharedSet {set:?}"));
                 }
                 Action::Trap => trap(),
+                Action::Verify(parts) => {
+                    if let [key, bytes, message] = parts.as_slice() {
+                        let valid = fx.services().verify_signature(&Signature { digest: Digest::Sha256, key, bytes }, message);
+                        trace(&format!("verify {valid:?}"));
+                    }
+                }
             }
         }
         step

@@ -30,6 +30,8 @@ pub(crate) enum Action {
     SharedGet(String),
     SharedSet(String, String),
     Trap,
+    /// Key (DER), signature and message, in hex.
+    Verify(Vec<Vec<u8>>),
 }
 
 /// All of one request.
@@ -92,9 +94,15 @@ fn step(part: &str) -> Option<(Phase, Action)> {
         "sharedGet" => Action::SharedGet(argument.to_owned()),
         "sharedSet" => pair().map(|(key, value)| Action::SharedSet(key, value))?,
         "trap" => Action::Trap,
+        "verify" => Action::Verify(argument.split('|').map(hex).collect::<Option<_>>().filter(|v: &Vec<_>| v.len() == 3)?),
         _ => return None,
     };
     Some((phase, action))
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]
@@ -115,6 +123,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_named() {
         assert_eq!(Script::parse("requestHeaders=hold; requestend=deny").unwrap_err(), "requestend=deny");
-        assert_eq!(Script::parse("requestEnd=setHeader:x").unwrap_err(), "requestEnd=setHeader:x");
+        for part in ["requestEnd=setHeader:x", "requestEnd=verify:00|0|00", "requestEnd=verify:00|00"] {
+            assert_eq!(Script::parse(part).unwrap_err(), part);
+        }
     }
 }

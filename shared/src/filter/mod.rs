@@ -21,7 +21,10 @@ pub use stream::Stream;
 
 use crate::config::ConfigErrors;
 use crate::policy::{Mode, PolicyId};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
+
+/// How often a driver tells the root and its streams that time passes.
+pub const TICK_PERIOD: Duration = Duration::from_millis(500);
 
 /// A configured policy. One per VM and configuration.
 pub trait Plugin: Sized + 'static {
@@ -39,7 +42,7 @@ pub trait Plugin: Sized + 'static {
     /// The machine of one stream.
     fn filter(&self) -> Self::Filter;
 
-    /// About once a second.
+    /// Every [`TICK_PERIOD`].
     fn on_tick(&mut self, now: Timestamp, fx: &mut RootEffects<'_>) {
         let _ = (now, fx);
     }

@@ -38,7 +38,7 @@ impl<P: Plugin> Root<P> {
         Stream::new(P::NAME, self.plugin.filter(), self.settings.clone(), self.ids.clone(), self.hold_proven.clone())
     }
 
-    /// About once a second. The driver gives [`super::Event::Tick`] to each stream as well.
+    /// Every [`super::TICK_PERIOD`]. The driver gives [`super::Event::Tick`] to each stream as well.
     pub fn on_tick(&mut self, now: Timestamp, services: &mut dyn Services) {
         let mut fx = RootEffects { plugin: P::NAME, ops: &mut self.ops, services, ids: &self.ids };
         self.plugin.on_tick(now, &mut fx);

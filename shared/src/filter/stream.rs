@@ -7,14 +7,14 @@ use super::effects::{CallIds, Effects};
 use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Reply};
 use super::services::Services;
 use super::step::{CallId, Flow, LocalResponse, Op, Step};
-use super::{Filter, Settings};
+use super::{Filter, Settings, TICK_PERIOD};
 use crate::audit::About;
 use crate::http::Headers;
 use crate::policy::{Reason, Wire};
 use crate::time::{Duration, Timestamp};
 
 /// How long held headers may wait for a sign that this host delivers bodies meanwhile.
-const HOLD_PROOF: Duration = Duration::from_secs(1);
+const HOLD_PROOF: Duration = TICK_PERIOD;
 /// How long [`Step::Await`] waits at the most.
 const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -37,7 +37,7 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 /// 10. A request that would go through without a decision is refused with `undecided`.
 /// 11. Trailers end the body. What the host can no longer emit then resets the stream.
 /// 12. `End` without a decision is recorded as `client_left`.
-/// 13. Headers held on a host that delivers no body are answered with `host_profile_wrong` within a second or two.
+/// 13. Headers held on a host that delivers no body are answered with `host_profile_wrong` within a second.
 /// 14. An op that fails, closes: with an answer if one can still be given, else with a reset.
 pub struct Stream<F> {
     filter: F,
@@ -292,6 +292,13 @@ impl<F: Filter> Stream<F> {
                 self.close(Closed::Dead)
             }
             HostCall::Reset | HostCall::Resume => self.close(Closed::Dead),
+            HostCall::ReplaceBody if self.exchange.response.headers_gone => {
+                // An error would have to be written in the same place.
+                self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..)));
+                let _unsaid = self.effects(Direction::Response, false, now, services).fail(Reason::HostFailed);
+                self.ops.push_back(Op::Reset);
+                self.close(Closed::Dead)
+            }
             HostCall::Read | HostCall::ReplaceBody | HostCall::SetHeader => {
                 let direction = if self.exchange.response.begun { Direction::Response } else { Direction::Request };
                 self.refuse(direction, Reason::HostFailed, now, services)
@@ -325,10 +332,14 @@ impl<F: Filter> Stream<F> {
                 self.ops.push_back(Op::Reset);
                 self.close(Closed::Dead)
             }
-            // Our own answer on its way to the client.
-            (Closed::Answered, Event::ResponseHeaders(_) | Event::ResponseBody(_) | Event::Trailers(Direction::Response)) => {
-                Flow::Continue
-            }
+            // Our own answer on its way to the client; nobody needs to be able to read it here.
+            (
+                Closed::Answered,
+                Event::ResponseHeaders(_)
+                | Event::ResponseBody(_)
+                | Event::Trailers(Direction::Response)
+                | Event::Failed(HostCall::Read),
+            ) => Flow::Continue,
             _ => Flow::Pause,
         }
     }

@@ -407,6 +407,21 @@ fn a_failed_op_closes() {
     let _ = d.request();
     assert_eq!(d.event(Event::Failed(HostCall::Resume)), "Pause");
     assert_eq!(d.response("200"), "Pause");
+    let mut d = drive(false, &[Do::Hold]);
+    let _ = d.request();
+    assert_eq!(d.event(Event::Failed(HostCall::Read)), "Pause, audit deny host_failed late, respond 500");
+    assert_eq!(d.event(Event::Failed(HostCall::Read)), "Continue", "our own answer comes by, readable or not");
+}
+
+#[test]
+fn a_body_that_cannot_be_replaced_is_not_tried_again() {
+    for hold in [false, true] {
+        let script = [Do::Allow, Do::Skip, Do::EditBodyAndHold, Do::Replace("a")];
+        let mut d = drive(hold, &script);
+        let _ = (d.request(), d.body(Request, "", true), d.response("200"));
+        assert_eq!(d.body(Response, "ab", true), "Continue, body \"a\"");
+        assert_eq!(d.event(Event::Failed(HostCall::ReplaceBody)), "Pause, audit deny host_failed late, reset");
+    }
 }
 
 #[test]

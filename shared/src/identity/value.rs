@@ -40,13 +40,14 @@ impl<'a> Value<'a> {
         if text.chars().any(char::is_control) { Err(ValueError) } else { Ok(Some(text.to_owned())) }
     }
 
-    /// A list of strings, or one string.
+    /// A list of strings, or one string. The items of a list have empty values; a map is no list of its names.
     pub fn into_texts(self) -> Result<Vec<String>, ValueError> {
         match self.0 {
             None => Ok(Vec::new()),
-            Some(bytes) if bytes.contains(&0) => {
-                pairs(bytes)?.into_iter().map(|(item, _)| Value(Some(item)).into_text()?.ok_or(ValueError)).collect()
-            }
+            Some(bytes) if bytes.contains(&0) => pairs(bytes)?
+                .into_iter()
+                .map(|(item, value)| Value(Some(item).filter(|_| value.is_empty())).into_text()?.ok_or(ValueError))
+                .collect(),
             Some(_) => Ok(self.into_text()?.into_iter().collect()),
         }
     }
@@ -120,6 +121,8 @@ mod tests {
         assert_eq!(value(&list).into_texts(), Ok(vec!["admins".to_owned(), "writers".to_owned()]));
         assert_eq!(value(b"admins").into_texts(), Ok(vec!["admins".to_owned()]));
         assert_eq!(Value(None).into_texts(), Ok(vec![]));
+        let map = block(&[(b"admins", &[0])]);
+        assert_eq!(value(&map).into_texts(), Err(ValueError));
     }
 
     #[test]

@@ -80,13 +80,14 @@ fn stops(word: u64) -> u64 {
 }
 
 /// All bits of a block without a stop. Written so that compilers make vector code of it.
+#[inline]
 fn plain_block(block: &[u8; 32]) -> Option<u8> {
-    let (mut stop, mut bits) = (false, 0);
+    let (mut stop, mut bits) = (0, 0);
     for byte in block {
-        stop |= (*byte < b' ') | (*byte == b'"') | (*byte == b'\\');
+        stop |= u8::from(*byte < b' ') | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
         bits |= *byte;
     }
-    (!stop).then_some(bits)
+    (stop == 0).then_some(bits)
 }
 
 /// Checks the escape whose backslash stands at `at`; where it ends.

@@ -22,12 +22,27 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// The same, cut after `limit` characters with an ellipsis: for text that a peer chose (OT-03).
-pub fn push_string_bounded(out: &mut String, text: &str, limit: usize) {
-    match text.char_indices().nth(limit) {
-        None => push_string(out, text),
-        Some((end, _)) => push_string(out, &format!("{}…", text.get(..end).unwrap_or_default())),
+/// The same in ASCII, cut after `limit` characters with an ellipsis: for text that a peer chose and that goes to a log, which
+/// may escape, split or drop what is not ASCII (OT-03).
+pub fn push_ascii_bounded(out: &mut String, text: &str, limit: usize) {
+    let (text, rest) = match text.char_indices().nth(limit) {
+        None => (text, ""),
+        Some((end, _)) => (text.get(..end).unwrap_or_default(), "…"),
+    };
+    let start = out.len();
+    push_string(out, text);
+    let quoted = out.split_off(start);
+    let inner = quoted.strip_suffix('"').unwrap_or(&quoted);
+    for c in inner.chars().chain(rest.chars()) {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
     }
+    out.push('"');
 }
 
 #[cfg(test)]
@@ -46,7 +61,7 @@ mod tests {
     #[test]
     fn long_text_is_cut_between_characters() {
         let mut out = String::new();
-        push_string_bounded(&mut out, "ääää", 3);
-        assert_eq!(out, "\"äää…\"");
+        push_ascii_bounded(&mut out, "ää🦀ä", 3);
+        assert_eq!(out, r#""\u00e4\u00e4\ud83e\udd80\u2026""#);
     }
 }

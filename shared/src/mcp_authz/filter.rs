@@ -126,7 +126,9 @@ impl Filter for McpFilter {
             _ => return fx.enforce(deny(Reason::ResponseUnreadable)),
         };
         fx.edit_body();
-        let holds = listing.is_whole();
+        // The status of an error goes on in any case, and `www-authenticate` with it: a client must learn that it has to log
+        // in, also where the body that says so is no JSON-RPC and is replaced.
+        let holds = listing.is_whole() && ok;
         self.state = State::ExpectList(listing);
         if holds { Step::Hold } else { Step::Continue }
     }

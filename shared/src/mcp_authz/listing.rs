@@ -111,10 +111,11 @@ struct Events {
 impl EventFilter for Events {
     fn on_event(&mut self, event: Event<'_>) -> Rewrite {
         let message = match &event.data {
+            // Also where there is no data for us: there may be some for another client.
+            _ if event.ambiguous => Err(Reason::ResponseUnreadable),
             // Keep-alives, and the event that only brings an id to resume from (MCP-T-07, MCP-G-03).
             None => return Rewrite::Keep,
-            Some(data) if data.is_empty() && !event.ambiguous => return Rewrite::Keep,
-            Some(_) if event.ambiguous => Err(Reason::ResponseUnreadable),
+            Some(data) if data.is_empty() => return Rewrite::Keep,
             Some(data) => self.view.filter(data),
         };
         match message {

@@ -20,9 +20,9 @@ pub use policy::{Miss, Policy};
 use std::rc::Rc;
 
 use crate::config::ConfigErrors;
-use crate::filter::{Plugin, Settings};
+use crate::filter::{Plugin, Properties, Settings};
 use crate::identity::Caller;
-use crate::policy::{Decision, RuleId};
+use crate::policy::{Decision, Reason, RuleId};
 
 /// The plugin's name.
 pub const NAME: &str = "mcp-authz";
@@ -54,6 +54,11 @@ pub struct Explanation {
     pub decision: Decision,
     /// Each rule in order: whether it is an allow rule, and why it did not match, if it did not.
     pub rules: Vec<(RuleId, bool, Option<Miss>)>,
+}
+
+/// Who asks, by the values of the properties that the plugin declares; what the filter itself sees of a request.
+pub fn caller(policy: &Policy, values: Properties<'_>) -> Result<Caller, Reason> {
+    policy.source.read(values)
 }
 
 /// Why `caller` may or may not call `tool`; by the code that decides, with its trace.

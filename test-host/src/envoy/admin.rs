@@ -23,6 +23,11 @@ impl Admin {
         Ok(Self(sender))
     }
 
+    /// Whether Envoy has closed the connection: it has ended, or is about to.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// The text at this path.
     pub(super) async fn get(&mut self, path: &str) -> anyhow::Result<String> {
         self.0.ready().await.context("Envoy's admin interface has gone: did Envoy crash?")?;

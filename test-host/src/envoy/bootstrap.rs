@@ -11,6 +11,9 @@ use super::servers::Protocol;
 /// Prefix of the statistics of our listeners.
 pub(super) const STATS: &str = "wardpoint_play";
 
+/// A cluster without a server: where a play's authority is `nowhere.test`, the upstream is not there.
+pub(super) const NOWHERE: &str = "play-upstream-nowhere";
+
 /// What Envoy starts with: an admin interface on a free port, and two files that it watches.
 pub(super) fn bootstrap(folder: &Path) -> Value {
     let source = |file: &str| {
@@ -59,6 +62,11 @@ pub(super) fn cluster(name: &str, server: SocketAddr, protocol: Protocol) -> Val
             },
         },
     })
+}
+
+/// The cluster without a server.
+pub(super) fn nowhere() -> Value {
+    json!({ "name": NOWHERE, "type": "STATIC", "load_assignment": { "cluster_name": NOWHERE } })
 }
 
 /// What one listener is for.
@@ -111,11 +119,11 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
             "server_header_transformation": "PASS_THROUGH",
             "stream_idle_timeout": "0s",
             "http_filters": filters,
-            "route_config": { "virtual_hosts": [{
-                "name": "all",
-                "domains": ["*"],
-                "routes": [{ "match": { "prefix": "" }, "route": { "cluster": wanted.upstream, "timeout": "0s" } }],
-            }] },
+            "route_config": { "virtual_hosts": [
+                virtual_host("all", "*", wanted.upstream, "0s"),
+                virtual_host("nowhere", "nowhere.test", NOWHERE, "0s"),
+                virtual_host("impatient", "impatient.test", wanted.upstream, "0.2s"),
+            ] },
         },
     }] });
     if let (true, Some(chain)) = (wanted.tls, chain.as_object_mut()) {
@@ -126,6 +134,14 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
         listener.insert("per_connection_buffer_limit_bytes".to_owned(), limit.into());
     }
     Ok(listener)
+}
+
+fn virtual_host(name: &str, domain: &str, cluster: &str, timeout: &str) -> Value {
+    json!({
+        "name": name,
+        "domains": [domain],
+        "routes": [{ "match": { "prefix": "" }, "route": { "cluster": cluster, "timeout": timeout } }],
+    })
 }
 
 fn tls(identity: &Identity) -> Value {

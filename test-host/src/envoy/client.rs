@@ -1,7 +1,7 @@
 //! The client of a play.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -42,22 +42,16 @@ pub(super) struct Errand<'a> {
     pub(super) leaves: Option<Leaves>,
 }
 
-/// An exchange under way. Dropping it closes the connection.
+/// An exchange under way, and what has come of it so far. Dropping it closes the connection.
+#[derive(Default)]
 pub(super) struct Exchange {
-    /// What has come.
-    pub(super) saw: ClientSaw,
-    headers: Vec<(String, String)>,
-    connection: Option<AbortHandle>,
+    saw: Mutex<ClientSaw>,
+    connection: Mutex<Option<AbortHandle>>,
 }
 
 impl Exchange {
-    /// Nothing has happened yet.
-    pub(super) fn new() -> Self {
-        Self { saw: ClientSaw::default(), headers: Vec::new(), connection: None }
-    }
-
-    /// Sends the request and reads the answer to its end. What was seen stays in `self` if the caller stops waiting.
-    pub(super) async fn run(&mut self, errand: Errand<'_>) -> anyhow::Result<()> {
+    /// Sends the request and reads the answer to its end. The connection stays open as long as this future and `self` live.
+    pub(super) async fn run(&self, errand: Errand<'_>) -> anyhow::Result<()> {
         let request = request(&errand)?;
         let stream = TcpStream::connect(errand.to).await.context("the proxy does not accept connections")?;
         stream.set_nodelay(true)?;
@@ -70,7 +64,7 @@ impl Exchange {
             }
         };
         let Ok(mut sender) = answer else {
-            self.saw.end = Ending::Reset;
+            self.saw().end = Ending::Reset;
             return Ok(());
         };
         if errand.leaves == Some(Leaves::AfterRequestHeaders) {
@@ -79,56 +73,78 @@ impl Exchange {
             return Ok(());
         }
         match sender.send(request).await {
-            Err(_) => self.saw.end = Ending::Reset,
+            Err(_) => self.saw().end = Ending::Reset,
             Ok(response) => self.read(response, errand.leaves).await,
         }
         Ok(())
     }
 
-    /// What has come, as transcripts have it.
-    pub(super) fn into_saw(mut self) -> ClientSaw {
-        self.saw.headers = message::normal(std::mem::take(&mut self.headers), &self.saw.body);
-        std::mem::take(&mut self.saw)
+    /// How it has ended.
+    pub(super) fn end(&self) -> Ending {
+        self.saw().end
     }
 
-    async fn open<S>(&mut self, stream: S, http2: bool) -> hyper::Result<Sender>
+    /// What has come, as transcripts have it.
+    pub(super) fn seen(&self) -> ClientSaw {
+        let mut saw = self.saw().clone();
+        saw.headers = message::normal(saw.headers, &saw.body);
+        saw
+    }
+
+    fn saw(&self) -> MutexGuard<'_, ClientSaw> {
+        self.saw.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, connection: AbortHandle) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    }
+
+    async fn open<S>(&self, stream: S, http2: bool) -> hyper::Result<Sender>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let io = TokioIo::new(stream);
         if http2 {
             let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-            self.connection = Some(tokio::spawn(async move { drop(connection.await) }).abort_handle());
+            self.keep(tokio::spawn(async move { drop(connection.await) }).abort_handle());
             Ok(Sender::Http2(sender))
         } else {
             let (sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-            self.connection = Some(tokio::spawn(async move { drop(connection.await) }).abort_handle());
+            self.keep(tokio::spawn(async move { drop(connection.await) }).abort_handle());
             Ok(Sender::Http1(sender))
         }
     }
 
-    async fn read(&mut self, response: Response<Incoming>, leaves: Option<Leaves>) {
-        self.saw.status = Some(response.status().as_u16());
-        self.headers = message::pairs(response.headers()).collect();
+    async fn read(&self, response: Response<Incoming>, leaves: Option<Leaves>) {
+        {
+            let mut saw = self.saw();
+            saw.status = Some(response.status().as_u16());
+            saw.headers = message::pairs(response.headers()).collect();
+        }
         let mut body = response.into_body();
-        loop {
+        let end = loop {
             match body.frame().await {
-                None => break self.saw.end = Ending::Complete,
-                Some(Err(_)) => break self.saw.end = Ending::Reset,
+                None => break Ending::Complete,
+                Some(Err(_)) => break Ending::Reset,
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    self.saw.body.extend_from_slice(&data);
+                    self.saw().body.extend_from_slice(&data);
                     if leaves == Some(Leaves::AfterFirstResponseChunk) {
-                        break self.leave();
+                        return self.leave();
                     }
                 }
             }
-        }
+        };
+        self.saw().end = end;
     }
 
-    fn leave(&mut self) {
-        self.saw.end = Ending::Reset;
-        if let Some(connection) = self.connection.take() {
+    fn leave(&self) {
+        self.saw().end = Ending::Reset;
+        self.close();
+    }
+
+    fn close(&self) {
+        if let Some(connection) = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take() {
             connection.abort();
         }
     }
@@ -136,9 +152,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.abort();
-        }
+        self.close();
     }
 }
 

@@ -27,6 +27,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// The engine `envoy`. It starts Envoy with the first play; dropping it ends Envoy.
 pub struct Envoy {
+    deadline: Duration,
     running: Option<Running>,
     runtime: Runtime,
 }
@@ -42,7 +43,14 @@ impl Envoy {
     /// An engine that has not started Envoy yet.
     pub fn new() -> Result<Self, EngineError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        Ok(Self { running: None, runtime: runtime.map_err(anyhow::Error::from)? })
+        Ok(Self { deadline: DEADLINE, running: None, runtime: runtime.map_err(anyhow::Error::from)? })
+    }
+
+    /// Stops waiting for an exchange after this time, and that which the play asks for. Three seconds if it is not set.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 }
 
@@ -61,13 +69,13 @@ impl Engine for Envoy {
         if self.running.as_mut().is_some_and(|running| !running.proxy.is_alive()) {
             self.running = None;
         }
-        let Self { running, runtime } = self;
+        let Self { deadline, running, runtime } = self;
         let transcript = runtime.block_on(async {
             let running = match running {
                 Some(running) => running,
                 None => running.insert(Running::start().await?),
             };
-            running.play(play).await
+            running.play(play, *deadline).await
         });
         Ok(transcript?)
     }
@@ -83,15 +91,15 @@ impl Running {
         })
     }
 
-    async fn play(&mut self, play: &Play) -> anyhow::Result<Transcript> {
+    async fn play(&mut self, play: &Play, deadline: Duration) -> anyhow::Result<Transcript> {
         let Self { proxy, listeners, identity, stage } = self;
         let trailers = !play.request.trailers.is_empty() || play.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty());
         // HTTP/1 clients and servers hardly ever have trailers, so a play with trailers is HTTP/2 on both sides.
         let upstream = if trailers { Protocol::Http2 } else { Protocol::Http1 };
         stage.set(play);
-        let at = listeners.for_play(play, upstream, proxy, identity, stage).await?;
+        let (at, vm) = listeners.for_play(play, upstream, proxy, identity, stage).await?;
         let before = counters(proxy).await?;
-        proxy.log.news()?;
+        proxy.log.news(&vm)?;
 
         let http2 = play.http2 || trailers;
         let tls = play.peer.as_deref().map(|peer| identity.client(peer, http2)).transpose()?;
@@ -104,23 +112,26 @@ impl Running {
             added: token.map(|token| (TOKEN_HEADER, token)).into_iter().collect(),
             leaves: play.client_leaves,
         };
-        let mut exchange = Exchange::new();
+        let begun = Instant::now();
+        let exchange = Exchange::default();
+        let mut run = Box::pin(exchange.run(errand));
         tokio::select! {
-            done = exchange.run(errand) => done?,
-            () = tokio::time::sleep(DEADLINE + play.time) => {}
-            () = upstream_hangs(stage) => {}
+            done = &mut run => done?,
+            () = tokio::time::sleep(deadline + play.time) => {}
+            () = upstream_hangs(stage), if play.time.is_zero() => {}
         }
-        if exchange.saw.end != Ending::Open {
+        tokio::time::sleep(play.time.saturating_sub(begun.elapsed())).await;
+        if exchange.end() != Ending::Open {
             settle(proxy, stage).await?;
         }
-        let said = proxy.log.news()?;
+        let said = proxy.log.news(&vm)?;
         let counters = grown(&before, &counters(proxy).await?);
         let mut added = Vec::new();
         if message::pseudo(&play.request, ":authority").is_none() {
             added.push(":authority");
         }
         let transcript = Transcript {
-            client: exchange.into_saw(),
+            client: exchange.seen(),
             upstream: stage.upstream_saw(&added),
             callouts: stage.called(),
             audit: said.audit,
@@ -128,6 +139,8 @@ impl Running {
             trapped: said.trapped,
             log: said.lines,
         };
+        drop(run);
+        drop(exchange);
         settle(proxy, stage).await?;
         if transcript.trapped.is_some() {
             listeners.discard(at);

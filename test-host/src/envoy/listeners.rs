@@ -46,13 +46,14 @@ struct Key {
 
 struct Listener {
     key: Key,
+    name: String,
     config: Value,
     at: SocketAddr,
     reusable: bool,
 }
 
 impl Listeners {
-    /// The address at which this play is to be played.
+    /// Where this play is to be played: the address, and the name under which the plugin's VM writes to the log.
     pub(super) async fn for_play(
         &mut self,
         play: &Play,
@@ -60,7 +61,7 @@ impl Listeners {
         proxy: &mut Proxy,
         identity: &Identity,
         stage: &Stage,
-    ) -> anyhow::Result<SocketAddr> {
+    ) -> anyhow::Result<(SocketAddr, String)> {
         let config: Value = serde_json::from_slice(&play.config).unwrap_or_default();
         let services = services(&config);
         self.set_clusters(&services, play, proxy, stage).await?;
@@ -74,9 +75,9 @@ impl Listeners {
         };
         if let Some(at) = self.listeners.iter().position(|listener| listener.key == key && listener.reusable) {
             let listener = self.listeners.remove(at);
-            let address = listener.at;
+            let place = (listener.at, listener.name.clone());
             self.listeners.push(listener);
-            return Ok(address);
+            return Ok(place);
         }
         self.listeners.retain(|listener| listener.key != key);
         self.add(key, services.is_empty() && play.callouts.is_empty(), &config, proxy, identity).await
@@ -96,7 +97,7 @@ impl Listeners {
         config: &Value,
         proxy: &mut Proxy,
         identity: &Identity,
-    ) -> anyhow::Result<SocketAddr> {
+    ) -> anyhow::Result<(SocketAddr, String)> {
         self.made += 1;
         let name = format!("play-{}", self.made);
         let provider = config.pointer("/identity/claims/provider").and_then(Value::as_str).unwrap_or("payload");
@@ -120,8 +121,8 @@ impl Listeners {
         proxy.set_listeners(&all)?;
         let port = ready(&name, rejected, proxy).await?;
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        self.listeners.push(Listener { key, config, at, reusable });
-        Ok(at)
+        self.listeners.push(Listener { key, name: name.clone(), config, at, reusable });
+        Ok((at, name))
     }
 
     /// Defines upstream and called services; the latter not where the play says that they do not exist.
@@ -136,7 +137,7 @@ impl Listeners {
         if missing > 0 && missing < play.callouts.len() && services.len() > 1 {
             bail!("a play in which only some callouts have a cluster cannot be played here");
         }
-        let mut clusters = BTreeMap::new();
+        let mut clusters = BTreeMap::from([(bootstrap::NOWHERE.to_owned(), bootstrap::nowhere())]);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let name = upstream_cluster(protocol);
             let server = self.server(name, Role::Upstream, protocol, stage).await?;
@@ -187,7 +188,7 @@ async fn ready(name: &str, rejected: u64, proxy: &mut Proxy) -> anyhow::Result<u
             return Ok(*port);
         }
         if rejections(proxy).await? > rejected {
-            let said = proxy.log.news()?.lines.join("\n");
+            let said = proxy.log.news(name)?.lines.join("\n");
             bail!("the plugin or Envoy refuses the configuration: {said}\n{}", proxy.last_words());
         }
         if begun.elapsed() > READY {

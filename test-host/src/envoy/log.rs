@@ -36,30 +36,34 @@ impl Log {
         Ok(Self { file, at: 0 })
     }
 
-    /// What came since the last reading.
-    pub(super) fn news(&mut self) -> anyhow::Result<Said> {
+    /// What came since the last reading, as far as this VM wrote it. Others may still tick.
+    pub(super) fn news(&mut self, vm: &str) -> anyhow::Result<Said> {
         self.file.seek(SeekFrom::Start(self.at))?;
         let mut bytes = Vec::new();
         self.file.read_to_end(&mut bytes)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         bytes.truncate(whole);
         self.at += u64::try_from(whole)?;
-        Ok(read(&String::from_utf8_lossy(&bytes)))
+        Ok(read(&String::from_utf8_lossy(&bytes), vm))
     }
 }
 
-fn read(text: &str) -> Said {
+fn read(text: &str, vm: &str) -> Said {
     let mut said = Said::default();
     for line in text.lines() {
         let Some(message) = line.strip_prefix("wasm|").and_then(|line| line.split_once('|')).map(|(_, message)| message) else {
             continue;
         };
-        let Some(own) = message.strip_prefix("wasm log").and_then(|rest| rest.split_once(": ")).map(|(_, own)| own) else {
+        let Some((writer, own)) = message.strip_prefix("wasm log").and_then(|rest| rest.split_once(": ")) else {
             if said.trapped.is_none() && message.contains("failed: ") {
                 said.trapped = Some(unescape(message));
             }
             continue;
         };
+        // `wasm log`, then the names of plugin, root and VM as far as there are any.
+        if writer.rsplit(' ').next() != Some(vm) {
+            continue;
+        }
         let own = unescape(own);
         match own.strip_prefix(AUDIT).map(serde_json::from_str::<Value>) {
             Some(Ok(Value::Object(mut record))) => {

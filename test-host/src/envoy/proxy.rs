@@ -75,7 +75,7 @@ impl Proxy {
 
     /// Whether it still runs.
     pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.0.try_wait(), Ok(None))
+        !self.admin.is_closed() && matches!(self.child.0.try_wait(), Ok(None))
     }
 
     /// The end of its log, for an error.

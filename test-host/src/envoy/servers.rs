@@ -93,13 +93,12 @@ async fn read(mut body: Incoming, stage: Stage, number: PlayNumber) -> Ending {
         match body.frame().await {
             None => break Ending::Complete,
             Some(Err(_)) => break Ending::Reset,
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => stage.request(number, |seen| seen.body.extend_from_slice(&data)),
-                Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    stage.request(number, |seen| seen.headers.extend(message::pairs(&trailers)));
+            // Trailers are no part of a transcript.
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    stage.request(number, |seen| seen.body.extend_from_slice(&data));
                 }
-            },
+            }
         }
     };
     stage.request(number, |seen| seen.end = end);

@@ -140,7 +140,10 @@ fn arrival(grpc: bool, script: Option<CalloutScript>, limit: Option<Duration>) -
         },
         Some(CalloutScript::Silence) => (timed_out(), limit),
         Some(CalloutScript::Reset) if grpc => (status(INTERNAL, ""), Some(Duration::ZERO)),
-        Some(CalloutScript::Reset) => (Arrival::Http(Answered::default()), Some(Duration::ZERO)),
+        Some(CalloutScript::Reset) => {
+            let text = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+            (local(503, text), Some(Duration::ZERO))
+        }
         Some(CalloutScript::NoCluster) | None => {
             let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
             (if grpc { status(UNAVAILABLE, text) } else { local(503, text) }, Some(Duration::ZERO))

@@ -29,6 +29,7 @@ pub fn play(filter: &mut dyn FilterEnd, host: &mut Host, play: &Play, manners: M
         upstream: Receiver::default(),
         upstream_answers: false,
         own_answer: false,
+        in_reply: false,
         over: false,
         trapped: None,
     };
@@ -51,6 +52,7 @@ struct Exchange<'a> {
     upstream_answers: bool,
     /// The answer is the proxy's own; whatever the upstream still sends is dropped.
     own_answer: bool,
+    in_reply: bool,
     over: bool,
     trapped: Option<String>,
 }
@@ -225,12 +227,14 @@ impl Exchange<'_> {
                 Came::GrpcStatus(code)
             }
         };
-        self.call(call.scope, |filter, host| {
-            let result = filter.on_reply(host, token, came);
+        self.in_reply = true;
+        self.call(Scope::Root, |filter, host| {
+            let result = filter.on_reply(host, call.scope, token, came);
             host.reply = Default::default();
             host.grpc = None;
             result
         });
+        self.in_reply = false;
     }
 
     /// A callback of the stream; `None` if nothing of this direction is to go on.
@@ -441,9 +445,9 @@ impl Exchange<'_> {
         self.answer(LocalAnswer { status, headers: Map::default(), body: text.as_bytes().to_vec() });
     }
 
-    /// The VM is dead: 503 if that can still be said, else a reset.
+    /// The VM is dead: 503 if that can still be said, else a reset. A trap in a reply is answered by nobody (seen on 1.40).
     fn fail_closed(&mut self) {
-        if !self.over {
+        if !self.over && !self.in_reply {
             self.answer(LocalAnswer { status: 503, ..LocalAnswer::default() });
         }
     }

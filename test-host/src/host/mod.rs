@@ -38,8 +38,8 @@ pub trait FilterEnd {
     /// Trailers are there; they end the body.
     fn on_trailers(&mut self, host: &mut Host, direction: Direction) -> Result<Action, Trap>;
 
-    /// A call came back.
-    fn on_reply(&mut self, host: &mut Host, token: u32, reply: Came) -> Result<(), Trap>;
+    /// A call of `scope` came back.
+    fn on_reply(&mut self, host: &mut Host, scope: Scope, token: u32, reply: Came) -> Result<(), Trap>;
 
     /// The tick period has passed.
     fn on_tick(&mut self, host: &mut Host) -> Result<(), Trap>;

@@ -133,9 +133,22 @@ impl Host {
         self.tick_period
     }
 
-    /// Sets the tick period, as when a VM is put back to its start.
-    pub fn set_tick_period(&mut self, period: Option<Duration>) {
-        self.tick_period = period;
+    /// Puts all that outlives a stream back to how it was.
+    pub fn rewind(&mut self, shared: &Shared, tick_period: Option<Duration>) {
+        self.shared.borrow_mut().clone_from(shared);
+        self.tick_period = tick_period;
+        self.now = EPOCH;
+        self.calls = Calls::default();
+    }
+
+    /// Number of header pairs that a callback is told.
+    pub(crate) fn pairs_count(&mut self, direction: Direction) -> u32 {
+        self.side(direction).headers.len() as u32
+    }
+
+    /// Number of trailer pairs that a callback is told.
+    pub(crate) fn trailers_count(&mut self, direction: Direction) -> u32 {
+        self.side(direction).trailers.len() as u32
     }
 
     /// Lines of the log so far.

@@ -25,9 +25,17 @@ impl Host {
         self.fault(import)
     }
 
-    /// The context that calls act on (`proxy_set_effective_context`).
-    pub fn set_scope(&mut self, scope: Scope) {
+    /// `proxy_get_current_time_nanoseconds`.
+    pub fn clock(&self) -> Result<u64, Status> {
+        self.fault("proxy_get_current_time_nanoseconds")?;
+        Ok(self.now)
+    }
+
+    /// `proxy_set_effective_context`: what later calls act on.
+    pub fn turn_to(&mut self, scope: Scope) -> Result<(), Status> {
+        self.fault("proxy_set_effective_context")?;
         self.scope = scope;
+        Ok(())
     }
 
     /// `proxy_log`. The level is not kept: `info` and above reach the capture.
@@ -81,10 +89,13 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_get_buffer_bytes`. A buffer that is not there is `NotFound`.
+    /// `proxy_get_buffer_bytes`. The body of another phase is empty, and that is no error.
     pub fn buffer(&mut self, kind: BufferKind, start: usize, size: usize) -> Result<&[u8], Status> {
         self.fault("proxy_get_buffer_bytes")?;
-        let bytes = self.bytes(kind).ok_or(Status::NOT_FOUND)?;
+        let bytes = match kind {
+            BufferKind::Body(_) => self.bytes(kind).unwrap_or_default(),
+            _ => self.bytes(kind).ok_or(Status::NOT_FOUND)?,
+        };
         let end = start.saturating_add(size).min(bytes.len());
         Ok(bytes.get(start.min(end)..end).unwrap_or_default())
     }
@@ -101,7 +112,7 @@ impl Host {
         self.fault("proxy_set_buffer_bytes")?;
         let BufferKind::Body(direction) = kind else { return Err(Status::BAD_ARGUMENT) };
         if !self.on_stream() || !self.side(direction).buffer_alive {
-            return Err(Status::NOT_FOUND);
+            return Err(Status::BAD_ARGUMENT);
         }
         let buffer = &mut self.side(direction).buffer;
         if start == 0 {
@@ -114,14 +125,14 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_send_local_response`. A second one is `BadArgument`; on the root it does nothing.
+    /// `proxy_send_local_response`. A second one, and one on the root, does nothing.
     pub fn send_local_response(&mut self, status: u32, headers: Map, body: &[u8]) -> Result<(), Status> {
         self.fault("proxy_send_local_response")?;
         if !self.on_stream() {
             return Ok(());
         }
         if self.stream.answered {
-            return Err(Status::BAD_ARGUMENT);
+            return Ok(());
         }
         self.stream.answered = true;
         self.stream.wishes.push(Wish::Answer(LocalAnswer { status, headers, body: body.to_vec() }));
@@ -172,18 +183,21 @@ impl Host {
     /// `proxy_get_property`.
     pub fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         self.fault("proxy_get_property")?;
-        if let ["filter_state", key] = path
-            && let Some(value) = self.filter_state.get(*key)
-        {
+        let own = match path {
+            ["filter_state", key] => self.filter_state.get(*key),
+            [key] => self.filter_state.get(&format!("wasm.{key}")),
+            _ => None,
+        };
+        if let Some(value) = own {
             return Ok(value.clone());
         }
         self.properties.get(path)
     }
 
-    /// `proxy_set_property` and `set_envoy_filter_state`: kept as filter state of the stream.
-    pub fn set_filter_state(&mut self, import: &str, key: &str, value: &[u8]) -> Result<(), Status> {
-        self.fault(import)?;
-        self.filter_state.insert(key.to_owned(), value.to_vec());
+    /// `proxy_set_property`: filter state of the stream, under `wasm.<path>`.
+    pub fn set_property(&mut self, path: &str, value: &[u8]) -> Result<(), Status> {
+        self.fault("proxy_set_property")?;
+        self.filter_state.insert(format!("wasm.{path}"), value.to_vec());
         Ok(())
     }
 
@@ -244,6 +258,18 @@ impl Host {
     pub fn increment_metric(&mut self, id: u32, by: i64) -> Result<(), Status> {
         self.fault("proxy_increment_metric")?;
         self.shared.borrow_mut().increment_metric(id, by)
+    }
+
+    /// `proxy_record_metric`.
+    pub fn record_metric(&mut self, id: u32, value: u64) -> Result<(), Status> {
+        self.fault("proxy_record_metric")?;
+        self.shared.borrow_mut().record_metric(id, value)
+    }
+
+    /// `proxy_get_metric`.
+    pub fn get_metric(&mut self, id: u32) -> Result<u64, Status> {
+        self.fault("proxy_get_metric")?;
+        self.shared.borrow_mut().get_metric(id)
     }
 
     /// `proxy_set_tick_period_milliseconds`; 0 stops the ticks.

@@ -1,166 +1,318 @@
 //! Drives `Root` and `Stream` as the adapter does: mechanically, without any `if` about policy.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
+use wardpoint_core::audit::Record;
 use wardpoint_core::filter::{
-    CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError, Reply,
-    Root, RootOp, Stream,
+    CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError,
+    PropertyPath, Reply, Root, RootOp, Stream, TICK_PERIOD,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::policy::Answer;
 use wardpoint_core::time::Timestamp;
 
-use super::services::{HostServices, Random};
+use super::services::HostServices;
 use crate::host::{Action, BufferKind, Came, FilterEnd, Host, Map, MapKind, Request, Scope, Status, Trap};
+use crate::random::Random;
 
-/// The tick period that the adapter asks for.
-const TICK_MILLIS: u32 = 1000;
-/// Level `info` of the ABI.
+// Levels of the ABI's log.
 const INFO: u32 = 2;
-/// Level `warn` of the ABI.
 const WARN: u32 = 3;
+/// Host calls of one event that may fail before the stream is left paused.
+const FAILURES: usize = 16;
 
 /// One VM with one stream.
 pub(super) struct Driver<P: Plugin> {
     root: Root<P>,
     stream: Option<Stream<P::Filter>>,
     calls: HashMap<u32, (CallId, Scope)>,
-    /// How much of a body that is held has been shown, by direction.
-    shown: [usize; 2],
+    /// Calls on the root that could not be made; root and stream are told when the event is over.
+    not_made: Vec<CallId>,
+    /// Body bytes that the proxy holds for us and that were shown before, by direction.
+    held: [usize; 2],
     random: Random,
-    metrics: HashMap<String, u32>,
+    counters: HashMap<String, u32>,
+}
+
+/// When an event came, and the direction whose callback is running: its return value says how that direction goes on.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    inside: Option<Direction>,
+}
+
+impl<P: Plugin> FilterEnd for Driver<P> {
+    fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap> {
+        if direction == Direction::Request {
+            self.stream = Some(self.root.stream());
+        }
+        Ok(self.inside(host, direction, |driver, host, at| {
+            let properties = if direction == Direction::Request { driver.properties(host) } else { Vec::new() };
+            let headers: Headers = match host.pairs(MapKind::Headers(direction)) {
+                Ok(map) => map.iter().collect(),
+                Err(_) => return driver.feed(host, Event::Failed(HostCall::Read), at),
+            };
+            let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
+            let event = match direction {
+                Direction::Request => Event::RequestHeaders(head),
+                Direction::Response => Event::ResponseHeaders(head),
+            };
+            driver.feed(host, event, at)
+        }))
+    }
+
+    fn on_body(&mut self, host: &mut Host, direction: Direction, size: usize, end_of_stream: bool) -> Result<Action, Trap> {
+        Ok(self.inside(host, direction, |driver, host, at| {
+            let bytes = driver.read_body(host, direction, size);
+            *driver.held(direction) = size;
+            let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
+            let event = match (chunk, direction) {
+                (Err(_), _) => Event::Failed(HostCall::Read),
+                (Ok(chunk), Direction::Request) => Event::RequestBody(chunk),
+                (Ok(chunk), Direction::Response) => Event::ResponseBody(chunk),
+            };
+            let flow = driver.feed(host, event, at);
+            if flow == Flow::Continue {
+                *driver.held(direction) = 0;
+            }
+            flow
+        }))
+    }
+
+    fn on_trailers(&mut self, host: &mut Host, direction: Direction) -> Result<Action, Trap> {
+        Ok(self.inside(host, direction, |driver, host, at| driver.feed(host, Event::Trailers(direction), at)))
+    }
+
+    fn on_reply(&mut self, host: &mut Host, _: Scope, token: u32, came: Came) -> Result<(), Trap> {
+        let Some((call, scope)) = self.calls.remove(&token) else { return Ok(()) };
+        let clock = host.clock().map(Timestamp::from_nanos);
+        let answer = if clock.is_ok() { read_answer(host, came) } else { None };
+        let reply = match &answer {
+            Some((status, headers, body)) => Ok(Reply { status: *status, headers, body }),
+            None => Err(CalloutError::NoReply),
+        };
+        let at = Moment { now: clock.unwrap_or_default(), inside: None };
+        match scope {
+            Scope::Root => {
+                self.share(host, call, reply, at);
+            }
+            Scope::Stream => self.visit(host, Event::CalloutReply(call, reply), at),
+        }
+        self.settle(host, at);
+        Ok(())
+    }
+
+    fn on_tick(&mut self, host: &mut Host) -> Result<(), Trap> {
+        let Ok(now) = host.clock().map(Timestamp::from_nanos) else { return Ok(()) };
+        let at = Moment { now, inside: None };
+        self.root.on_tick(now, &mut HostServices { host, random: &mut self.random });
+        self.drain_root(host);
+        self.visit(host, Event::Tick, at);
+        self.settle(host, at);
+        Ok(())
+    }
+
+    fn on_queue_ready(&mut self, _: &mut Host, _: u32) -> Result<(), Trap> {
+        Ok(())
+    }
+
+    fn on_end(&mut self, host: &mut Host) -> Result<(), Trap> {
+        let now = host.clock().map(Timestamp::from_nanos).unwrap_or_default();
+        let _over = self.feed(host, Event::End, Moment { now, inside: None });
+        self.stream = None;
+        self.calls.retain(|_, (_, scope)| *scope == Scope::Root);
+        Ok(())
+    }
 }
 
 impl<P: Plugin> Driver<P> {
-    pub(super) fn new(root: Root<P>, host: &mut Host) -> Self {
-        // A host that refuses ticks is one without a watchdog; the adapter goes on as well.
-        let _no_ticks = host.set_tick(TICK_MILLIS);
-        let random = Random::new(1);
-        Self { root, stream: None, calls: HashMap::new(), shown: [0; 2], random, metrics: HashMap::new() }
+    pub(super) fn new(root: Root<P>, host: &mut Host) -> Result<Self, Status> {
+        host.set_tick(u32::try_from(TICK_PERIOD.as_millis()).unwrap_or(u32::MAX))?;
+        Ok(Self {
+            root,
+            stream: None,
+            calls: HashMap::new(),
+            not_made: Vec::new(),
+            held: [0; 2],
+            random: Random::new(1),
+            counters: HashMap::new(),
+        })
     }
 
-    /// One event into the stream, and all that it wants done.
-    fn feed(&mut self, host: &mut Host, event: Event<'_>) -> Flow {
-        let Some(stream) = &mut self.stream else { return Flow::Pause };
-        let now = Timestamp::from_nanos(host.now());
-        let mut flow = stream.handle(event, now, &mut HostServices { host, random: &mut self.random });
-        while let Some(op) = self.stream.as_mut().and_then(Stream::poll_op) {
-            if let Some(event) = self.perform(host, op) {
-                // What else was wanted assumed that this op succeeds; records and counters stay true.
-                let rest: VecDeque<Op> = std::iter::from_fn(|| self.stream.as_mut()?.poll_op()).collect();
-                for op in rest.into_iter().filter(|op| matches!(op, Op::Audit(_) | Op::Count(..))) {
-                    let _no_event = self.perform(host, op);
-                }
-                flow = self.feed(host, event);
+    /// Runs the callback of one direction.
+    fn inside(
+        &mut self,
+        host: &mut Host,
+        direction: Direction,
+        tell: impl FnOnce(&mut Self, &mut Host, Moment) -> Flow,
+    ) -> Action {
+        let inside = Some(direction);
+        let (at, mut flow) = match host.clock() {
+            Ok(now) => {
+                let at = Moment { now: Timestamp::from_nanos(now), inside };
+                (at, tell(self, host, at))
             }
+            // Without a clock nothing can be decided.
+            Err(_) => {
+                let at = Moment { now: Timestamp::default(), inside };
+                (at, self.feed(host, Event::Failed(HostCall::Read), at))
+            }
+        };
+        if let Some(settled) = self.settle(host, at) {
+            flow = settled;
+        }
+        match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Pause => Action::Pause,
+        }
+    }
+
+    /// Visits the stream from elsewhere. If the proxy cannot turn to it, nothing is done: it stays paused.
+    fn visit(&mut self, host: &mut Host, event: Event<'_>, at: Moment) {
+        if self.stream.is_some() && host.turn_to(Scope::Stream).is_ok() {
+            let _paused = self.feed(host, event, at);
+        }
+    }
+
+    /// One event in, all ops out. A host call that fails is the next event.
+    fn feed(&mut self, host: &mut Host, event: Event<'_>, at: Moment) -> Flow {
+        let Some(stream) = &mut self.stream else { return Flow::Pause };
+        let mut flow = stream.handle(event, at.now, &mut HostServices { host, random: &mut self.random });
+        let mut failures = 0;
+        while let Some(op) = self.next_op() {
+            let Err(next) = self.perform(host, op, at) else { continue };
+            failures += 1;
+            if failures > FAILURES {
+                while self.next_op().is_some() {}
+                return Flow::Pause;
+            }
+            // What was still to be done belonged to what failed; what others see or wait for stands.
+            while let Some(op) = self.next_op() {
+                if matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)) {
+                    let _done = self.perform(host, op, at);
+                }
+            }
+            let Some(stream) = &mut self.stream else { return Flow::Pause };
+            flow = stream.handle(next, at.now, &mut HostServices { host, random: &mut self.random });
         }
         flow
     }
 
-    /// Carries an op out; what went wrong comes back as an event.
-    fn perform(&mut self, host: &mut Host, op: Op) -> Option<Event<'static>> {
-        let (result, what) = match op {
-            Op::Audit(record) => {
-                // A record that cannot be logged has no second way out of a proxy.
-                let _lost = host.log(INFO, &record.to_json(Duration::ZERO));
-                return None;
+    fn next_op(&mut self) -> Option<Op> {
+        self.stream.as_mut()?.poll_op()
+    }
+
+    fn perform(&mut self, host: &mut Host, op: Op, at: Moment) -> Result<(), Event<'static>> {
+        match op {
+            Op::Audit(record) => self.audit(host, &record),
+            Op::Count(name, by) => self.count(host, name, by),
+            Op::CallOut(call, callout) => {
+                let token = dispatch(host, &callout).map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?;
+                self.calls.insert(token, (call, Scope::Stream));
             }
-            Op::Count(name, by) => {
-                self.count(host, &name, by);
-                return None;
-            }
-            Op::CallOut(id, callout) => {
-                return match dispatch(host, &callout) {
-                    Ok(token) => {
-                        self.calls.insert(token, (id, Scope::Stream));
-                        None
-                    }
-                    Err(_) => Some(Event::CalloutReply(id, Err(CalloutError::NotDispatched))),
-                };
-            }
-            Op::CallOutShared(id, callout) => {
-                self.call_from_root(host, id, &callout);
-                host.set_scope(Scope::Stream);
-                return None;
+            Op::CallOutShared(call, callout) => {
+                self.call_from_root(host, call, &callout);
+                host.turn_to(Scope::Stream).map_err(|_| Event::Failed(HostCall::Resume))?;
             }
             Op::RemoveHeader(direction, name) => {
-                (host.remove_value(MapKind::Headers(direction), name.as_bytes()), HostCall::SetHeader)
+                host.remove_value(MapKind::Headers(direction), name.as_bytes()).map_err(|_| Event::Failed(HostCall::SetHeader))?
             }
-            Op::SetHeader(direction, name, value) => {
-                (host.set_value(MapKind::Headers(direction), name.as_bytes(), &value), HostCall::SetHeader)
+            Op::ReplaceBody(direction, with) => {
+                host.set_buffer(BufferKind::Body(direction), 0, usize::MAX, &with)
+                    .map_err(|_| Event::Failed(HostCall::ReplaceBody))?;
+                *self.held(direction) = with.len();
             }
-            Op::ReplaceBody(direction, bytes) => {
-                let size = bytes.len();
-                let result = host.set_buffer(BufferKind::Body(direction), 0, usize::MAX, &bytes);
-                *self.shown(direction) = size;
-                (result, HostCall::ReplaceBody)
-            }
-            Op::Reset => (host.close_stream(), HostCall::Reset),
-            Op::Respond(answer) => (respond(host, &answer), HostCall::Respond),
+            Op::Reset => host.close_stream().map_err(|_| Event::Failed(HostCall::Reset))?,
+            Op::Respond(answer) => respond(host, &answer).map_err(|_| Event::Failed(HostCall::Respond))?,
+            // The return value of the running callback says it.
+            Op::Resume(direction) if at.inside == Some(direction) => {}
             Op::Resume(direction) => {
-                *self.shown(direction) = 0;
-                (host.continue_stream(direction), HostCall::Resume)
+                *self.held(direction) = 0;
+                host.continue_stream(direction).map_err(|_| Event::Failed(HostCall::Resume))?;
             }
-        };
-        result.err().map(|_| Event::Failed(what))
+            Op::SetHeader(direction, name, value) => host
+                .set_value(MapKind::Headers(direction), name.as_bytes(), &value)
+                .map_err(|_| Event::Failed(HostCall::SetHeader))?,
+        }
+        Ok(())
     }
 
-    fn call_from_root(&mut self, host: &mut Host, id: CallId, callout: &Callout) {
-        host.set_scope(Scope::Root);
-        match dispatch(host, callout) {
+    fn call_from_root(&mut self, host: &mut Host, call: CallId, callout: &Callout) {
+        match host.turn_to(Scope::Root).and_then(|()| dispatch(host, callout)) {
             Ok(token) => {
-                self.calls.insert(token, (id, Scope::Root));
+                self.calls.insert(token, (call, Scope::Root));
             }
-            Err(_) => self.shared_reply(host, id, Err(CalloutError::NotDispatched)),
+            Err(_) => self.not_made.push(call),
         }
     }
 
-    /// An answer for the root, and for the stream if it awaits it.
-    fn shared_reply(&mut self, host: &mut Host, id: CallId, reply: Result<Reply<'_>, CalloutError>) {
-        let now = Timestamp::from_nanos(host.now());
-        self.root.on_reply(id, now, reply, &mut HostServices { host, random: &mut self.random });
+    /// Gives an answer to the root that asked, and to the stream if it waits for it; then the flow is that of the stream.
+    fn share(&mut self, host: &mut Host, call: CallId, reply: Result<Reply<'_>, CalloutError>, at: Moment) -> Option<Flow> {
+        self.root.on_reply(call, at.now, reply, &mut HostServices { host, random: &mut self.random });
         self.drain_root(host);
-        if self.stream.as_ref().is_some_and(|stream| stream.awaits(id)) {
-            host.set_scope(Scope::Stream);
-            let _no_callback_to_answer = self.feed(host, Event::CalloutReply(id, reply));
+        if !self.stream.as_ref().is_some_and(|stream| stream.awaits(call)) {
+            return None;
         }
+        if at.inside.is_none() {
+            self.visit(host, Event::CalloutReply(call, reply), at);
+            return None;
+        }
+        let turned = host.turn_to(Scope::Stream).is_ok();
+        let event = if turned { Event::CalloutReply(call, reply) } else { Event::Failed(HostCall::Resume) };
+        Some(self.feed(host, event, at))
+    }
+
+    /// Tells of calls on the root that could not be made, until there are none.
+    fn settle(&mut self, host: &mut Host, at: Moment) -> Option<Flow> {
+        let mut flow = None;
+        for _ in 0..FAILURES {
+            let Some(call) = self.not_made.pop() else { break };
+            flow = self.share(host, call, Err(CalloutError::NotDispatched), at).or(flow);
+        }
+        self.not_made.clear();
+        flow
     }
 
     fn drain_root(&mut self, host: &mut Host) {
         while let Some(op) = self.root.poll_op() {
             match op {
-                RootOp::CallOut(id, callout) => self.call_from_root(host, id, &callout),
-                RootOp::Count(name, by) => self.count(host, &name, by),
+                RootOp::CallOut(call, callout) => self.call_from_root(host, call, &callout),
+                RootOp::Count(name, by) => self.count(host, name, by),
                 RootOp::Warn(text) => {
-                    let _lost = host.log(WARN, &text);
+                    let _lost = host.log(WARN, &format!("{}: {text}", P::NAME));
                 }
             }
         }
     }
 
-    fn count(&mut self, host: &mut Host, name: &str, by: u64) {
-        let id = match self.metrics.get(name) {
-            Some(id) => Ok(*id),
-            None => host.define_metric(0, name),
-        };
-        // A counter that cannot be counted changes no decision.
-        if let Ok(id) = id {
-            self.metrics.insert(name.to_owned(), id);
-            let _lost = host.increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+    /// To the log and to filter state; what gets lost is counted.
+    fn audit(&mut self, host: &mut Host, record: &Record) {
+        let json = record.to_json(Duration::ZERO);
+        if host.log(INFO, &format!("wardpoint.audit {json}")).is_err() {
+            self.count(host, format!("wardpoint.{}.audit_lost.log", P::NAME), 1);
+        }
+        let property = format!("wardpoint_{}", P::NAME.replace('-', "_"));
+        if host.set_property(&property, json.as_bytes()).is_err() {
+            self.count(host, format!("wardpoint.{}.audit_lost.filter_state", P::NAME), 1);
         }
     }
 
-    fn shown(&mut self, direction: Direction) -> &mut usize {
-        let [request, response] = &mut self.shown;
-        match direction {
-            Direction::Request => request,
-            Direction::Response => response,
-        }
+    /// A proxy that cannot count is no reason to stop.
+    fn count(&mut self, host: &mut Host, name: String, by: u64) {
+        let id = match self.counters.get(&name) {
+            Some(id) => *id,
+            None => {
+                let Ok(id) = host.define_metric(0, &name) else { return };
+                self.counters.insert(name, id);
+                id
+            }
+        };
+        let _counted = host.increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
     }
 
     fn properties(&self, host: &Host) -> Vec<Result<Option<Vec<u8>>, PropertyError>> {
-        let read = |path: &wardpoint_core::filter::PropertyPath| {
+        let read = |path: &PropertyPath| {
             let path: Vec<&str> = path.0.iter().map(String::as_str).collect();
             match host.property(&path) {
                 Ok(value) => Ok(Some(value)),
@@ -170,105 +322,49 @@ impl<P: Plugin> Driver<P> {
         };
         self.root.settings().properties.iter().map(read).collect()
     }
-}
 
-impl<P: Plugin> FilterEnd for Driver<P> {
-    fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap> {
-        let properties = if direction == Direction::Request {
-            self.stream = Some(self.root.stream());
-            self.properties(host)
-        } else {
-            Vec::new()
-        };
-        let headers: Option<Headers> = host.pairs(MapKind::Headers(direction)).ok().map(|map| map.iter().collect());
-        let Some(headers) = headers else { return Ok(action(self.feed(host, Event::Failed(HostCall::Read)))) };
-        let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
-        Ok(action(self.feed(
-            host,
-            match direction {
-                Direction::Request => Event::RequestHeaders(head),
-                Direction::Response => Event::ResponseHeaders(head),
-            },
-        )))
-    }
-
-    fn on_body(&mut self, host: &mut Host, direction: Direction, size: usize, end_of_stream: bool) -> Result<Action, Trap> {
-        let from = *self.shown(direction);
-        *self.shown(direction) = size;
+    /// The part of the body that was not shown before.
+    fn read_body(&mut self, host: &mut Host, direction: Direction, size: usize) -> Result<Vec<u8>, Status> {
+        let held = *self.held(direction);
+        let new = size.checked_sub(held).ok_or(Status::INTERNAL_FAILURE)?;
         let wanted = self.stream.as_ref().is_some_and(|stream| stream.wants_body(direction));
-        let bytes = if wanted && size > from {
-            match host.buffer(BufferKind::Body(direction), from, size - from) {
-                Ok(bytes) => bytes.to_vec(),
-                Err(_) => return Ok(action(self.feed(host, Event::Failed(HostCall::Read)))),
-            }
-        } else {
-            Vec::new()
-        };
-        let chunk = Chunk { bytes: &bytes, end_of_stream };
-        let flow = self.feed(
-            host,
-            match direction {
-                Direction::Request => Event::RequestBody(chunk),
-                Direction::Response => Event::ResponseBody(chunk),
-            },
-        );
-        if flow == Flow::Continue {
-            *self.shown(direction) = 0;
+        if new == 0 || !wanted {
+            return Ok(Vec::new());
         }
-        Ok(action(flow))
+        let bytes = host.buffer(BufferKind::Body(direction), held, new)?;
+        if bytes.len() == new { Ok(bytes.to_vec()) } else { Err(Status::INTERNAL_FAILURE) }
     }
 
-    fn on_trailers(&mut self, host: &mut Host, direction: Direction) -> Result<Action, Trap> {
-        Ok(action(self.feed(host, Event::Trailers(direction))))
-    }
-
-    fn on_reply(&mut self, host: &mut Host, token: u32, came: Came) -> Result<(), Trap> {
-        let Some((id, scope)) = self.calls.remove(&token) else { return Ok(()) };
-        let headers: Headers = host.pairs(MapKind::ReplyHeaders).map(|map| map.iter().collect()).unwrap_or_default();
-        let read = |host: &mut Host, kind| host.buffer(kind, 0, usize::MAX).map(<[u8]>::to_vec);
-        let (body, status) = match came {
-            Came::Http { headers: 0, .. } => (Err(Status::NOT_FOUND), None),
-            Came::Http { .. } => (read(host, BufferKind::ReplyBody), headers.status()),
-            Came::GrpcMessage(_) => (read(host, BufferKind::GrpcMessage), Some(0)),
-            Came::GrpcStatus(code) => (Ok(Vec::new()), u16::try_from(code).ok()),
-        };
-        let reply = match (&body, status) {
-            (Ok(body), Some(status)) => Ok(Reply { status, headers: &headers, body }),
-            _ => Err(CalloutError::NoReply),
-        };
-        match scope {
-            Scope::Root => self.shared_reply(host, id, reply),
-            Scope::Stream => {
-                let _no_callback_to_answer = self.feed(host, Event::CalloutReply(id, reply));
-            }
+    fn held(&mut self, direction: Direction) -> &mut usize {
+        let [request, response] = &mut self.held;
+        match direction {
+            Direction::Request => request,
+            Direction::Response => response,
         }
-        Ok(())
-    }
-
-    fn on_tick(&mut self, host: &mut Host) -> Result<(), Trap> {
-        let now = Timestamp::from_nanos(host.now());
-        self.root.on_tick(now, &mut HostServices { host, random: &mut self.random });
-        self.drain_root(host);
-        host.set_scope(Scope::Stream);
-        let _no_callback_to_answer = self.feed(host, Event::Tick);
-        Ok(())
-    }
-
-    fn on_queue_ready(&mut self, _: &mut Host, _: u32) -> Result<(), Trap> {
-        Ok(())
-    }
-
-    fn on_end(&mut self, host: &mut Host) -> Result<(), Trap> {
-        let _no_callback_to_answer = self.feed(host, Event::End);
-        self.stream = None;
-        Ok(())
     }
 }
 
-fn action(flow: Flow) -> Action {
-    match flow {
-        Flow::Continue => Action::Continue,
-        Flow::Pause => Action::Pause,
+fn read_answer(host: &mut Host, came: Came) -> Option<(u16, Headers, Vec<u8>)> {
+    match came {
+        Came::Http { headers: 0, .. } => None,
+        Came::Http { body: size, .. } => {
+            let headers: Headers = host.pairs(MapKind::ReplyHeaders).ok()?.iter().collect();
+            let status = headers.status()?;
+            Some((status, headers, read_reply_body(host, BufferKind::ReplyBody, size)?))
+        }
+        Came::GrpcMessage(size) => Some((0, Headers::new(), read_reply_body(host, BufferKind::GrpcMessage, size)?)),
+        Came::GrpcStatus(code) => Some((u16::try_from(code).ok()?, Headers::new(), Vec::new())),
+    }
+}
+
+/// Largest answer that is read; a larger one counts as none.
+const REPLY_LIMIT: usize = 1 << 20;
+
+fn read_reply_body(host: &mut Host, kind: BufferKind, size: usize) -> Option<Vec<u8>> {
+    match size {
+        0 => Some(Vec::new()),
+        1..=REPLY_LIMIT => host.buffer(kind, 0, size).ok().map(<[u8]>::to_vec),
+        _ => None,
     }
 }
 

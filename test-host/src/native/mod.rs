@@ -57,7 +57,8 @@ impl Engine for Native {
 fn run<P: Plugin>(play: &Play, manners: Manners) -> Result<Transcript, EngineError> {
     let root = Root::<P>::configure(&play.config).map_err(anyhow::Error::from)?;
     let mut host = Host::new(&play.config, Rc::new(RefCell::new(Shared::default())));
-    let mut driver = Driver::new(root, &mut host);
+    let driver = Driver::new(root, &mut host);
+    let mut driver = driver.map_err(|status| anyhow!("the host refuses ticks: {status:?}"))?;
     host.begin(play, &host::provider(&play.config));
     Ok(host::play(&mut driver, &mut host, play, manners))
 }

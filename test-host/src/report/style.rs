@@ -34,6 +34,11 @@ impl Style {
         self.paint("2", text)
     }
 
+    /// A heading.
+    pub fn strong(self, text: impl Display) -> String {
+        self.paint("1", text)
+    }
+
     fn paint(self, code: &str, text: impl Display) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
     }

@@ -1,4 +1,7 @@
 use super::*;
+use serde_json::json;
+
+use crate::scenario::message::body;
 
 const CASE: &str = r#"
 plugin: mcp-authz
@@ -57,7 +60,7 @@ fn a_case_is_complete() {
     assert_eq!(case.canaries, ["canary-canary"]);
     assert!(matches!(case.expect.hold.as_ref().unwrap().upstream.kind, expect::UpstreamKind::Nothing));
     assert!(matches!(case.expect.no_hold.as_ref().unwrap().upstream.kind, expect::UpstreamKind::Complete(..)));
-    assert_eq!(scenario.text[case.span.expect_key.clone().unwrap()].to_owned(), "expect");
+    assert_eq!(scenario.text.get(case.span.expect_key.clone().unwrap()), Some("expect"));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`yaml`], `fields` | text to values with places; every problem at once |
-//! | `load`, `message` | values to a [`Scenario`]: exchanges and the bytes that they send |
+//! | `load`, `exchange`, `message` | values to a [`Scenario`]: exchanges and the bytes that they send |
 //! | [`expect`], [`compare`](mod@compare) | what must be seen, and the differences |
 //! | [`invariants`] | what holds for every exchange |
 //! | [`run`](mod@run) | plays all of that on engines, in parallel |
@@ -15,6 +15,7 @@
 pub mod bless;
 pub mod compare;
 pub mod cut;
+mod exchange;
 pub mod expect;
 mod fields;
 pub mod invariants;

@@ -2,8 +2,6 @@
 
 use std::alloc::{Layout, alloc};
 
-pub(crate) const REQUEST_BODY: u32 = 0;
-pub(crate) const RESPONSE_BODY: u32 = 1;
 pub(crate) const PLUGIN_CONFIGURATION: u32 = 7;
 pub(crate) const REQUEST_HEADERS: u32 = 0;
 pub(crate) const RESPONSE_HEADERS: u32 = 2;
@@ -54,6 +52,7 @@ mod host {
         ) -> u32;
         pub(super) fn proxy_continue_stream(kind: u32) -> u32;
         pub(super) fn proxy_close_stream(kind: u32) -> u32;
+        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_get_property(path: *const u8, size: usize, value: *mut *mut u8, got: *mut usize) -> u32;
     }
@@ -126,11 +125,12 @@ pub(crate) fn respond(status: u32, body: &str) -> u32 {
     }
 }
 
-pub(crate) fn call(cluster: &str, timeout: u32) -> u32 {
+/// The status, and the number that names the call.
+pub(crate) fn call(cluster: &str, timeout: u32) -> (u32, u32) {
     let headers = pairs(&[(":method", "POST"), (":path", "/call"), (":authority", "probe.test")]);
     let mut token = 0;
     // SAFETY: all live through the call.
-    unsafe {
+    let status = unsafe {
         host::proxy_http_call(
             cluster.as_ptr(),
             cluster.len(),
@@ -143,7 +143,14 @@ pub(crate) fn call(cluster: &str, timeout: u32) -> u32 {
             timeout,
             &raw mut token,
         )
-    }
+    };
+    (status, token)
+}
+
+/// What follows is done for this stream.
+pub(crate) fn act_for(stream: u32) -> u32 {
+    // SAFETY: no pointers.
+    unsafe { host::proxy_set_effective_context(stream) }
 }
 
 pub(crate) fn resume(kind: u32) -> u32 {

@@ -3,7 +3,7 @@
 //! It stands directly on the ABI, without adapter, core and SDK: it must be able to do what those never would. The
 //! configuration is the script: `{"cluster": "probe", "on": {"requestHeaders": ["set x-a 1", "pause"]}}`. Every callback and
 //! every action with its status is a line in the log.
-#![expect(unsafe_code, reason = "the ABI is raw pointers")]
+#![cfg_attr(target_arch = "wasm32", expect(unsafe_code, reason = "the ABI is raw pointers"))]
 #![cfg(target_arch = "wasm32")]
 
 mod abi;
@@ -22,7 +22,11 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_context: u32, _parent: u32) {}
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    if parent != 0 {
+        script::begin(context);
+    }
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> bool {
@@ -40,43 +44,49 @@ extern "C" fn proxy_on_tick(_context: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(_context: u32, _count: u32, end: bool) -> u32 {
+extern "C" fn proxy_on_request_headers(context: u32, _count: u32, end: bool) -> u32 {
     abi::log(&format!("request headers{}", script::last(end)));
-    script::run(Place::RequestHeaders)
+    script::run_for(context, Place::RequestHeaders)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(_context: u32, size: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_request_body(context: u32, size: usize, end: bool) -> u32 {
     abi::log(&format!("request body {size}{}", script::last(end)));
-    script::run(if end { Place::RequestBodyEnd } else { Place::RequestBody })
+    script::run_for(context, if end { Place::RequestBodyEnd } else { Place::RequestBody })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(_context: u32, count: u32) -> u32 {
+extern "C" fn proxy_on_request_trailers(context: u32, count: u32) -> u32 {
     abi::log(&format!("request trailers {count}"));
-    script::run(Place::RequestTrailers)
+    script::run_for(context, Place::RequestTrailers)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(_context: u32, _count: u32, end: bool) -> u32 {
+extern "C" fn proxy_on_response_headers(context: u32, _count: u32, end: bool) -> u32 {
     abi::log(&format!("response headers {}{}", abi::value(abi::RESPONSE_HEADERS, ":status"), script::last(end)));
-    script::run(Place::ResponseHeaders)
+    script::run_for(context, Place::ResponseHeaders)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(_context: u32, size: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_response_body(context: u32, size: usize, end: bool) -> u32 {
     abi::log(&format!("response body {size}{}", script::last(end)));
-    script::run(if end { Place::ResponseBodyEnd } else { Place::ResponseBody })
+    script::run_for(context, if end { Place::ResponseBodyEnd } else { Place::ResponseBody })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_trailers(_context: u32, count: u32) -> u32 {
+extern "C" fn proxy_on_response_trailers(context: u32, count: u32) -> u32 {
     abi::log(&format!("response trailers {count}"));
-    script::run(Place::ResponseTrailers)
+    script::run_for(context, Place::ResponseTrailers)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(_context: u32, _call: u32, headers: u32, body: usize, trailers: u32) {
+extern "C" fn proxy_on_http_call_response(root: u32, call: u32, headers: u32, body: usize, trailers: u32) {
+    // The host calls the root; on whose behalf the call was made is for the plugin to know.
+    let stream = script::caller(call);
+    if stream.is_none_or(|stream| abi::act_for(stream) != 0) {
+        abi::log(&format!("callout for nobody, root {root}"));
+        return;
+    }
     let status = abi::value(abi::CALL_HEADERS, ":status");
     let none = if headers == 0 { " no headers" } else { "" };
     abi::log(&format!("callout {status}{none} body {body} trailers {trailers}"));

@@ -1,6 +1,6 @@
 //! The script: what to do in each callback.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde_json::Value;
 
@@ -8,6 +8,12 @@ use crate::abi;
 
 thread_local! {
     static SCRIPT: RefCell<Value> = const { RefCell::new(Value::Null) };
+    /// The stream for which things are done.
+    static STREAM: Cell<u32> = const { Cell::new(0) };
+    /// What is to be done once has been done.
+    static DONE: Cell<bool> = const { Cell::new(false) };
+    /// Calls under way, and the streams that made them.
+    static CALLS: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A callback that a script can act in.
@@ -40,14 +46,6 @@ impl Place {
             Self::Tick => "tick",
         }
     }
-
-    /// Body of the request or of the response.
-    const fn body(self) -> u32 {
-        match self {
-            Self::ResponseBody | Self::ResponseBodyEnd | Self::ResponseHeaders | Self::ResponseTrailers => abi::RESPONSE_BODY,
-            _ => abi::REQUEST_BODY,
-        }
-    }
 }
 
 /// Reads the script. `tickEvery` is a period in milliseconds.
@@ -64,6 +62,25 @@ pub(crate) const fn last(end: bool) -> &'static str {
     if end { " end" } else { "" }
 }
 
+/// The stream that made this call.
+pub(crate) fn caller(call: u32) -> Option<u32> {
+    let stream = CALLS.with_borrow(|calls| calls.iter().find(|(token, _)| *token == call).map(|(_, stream)| *stream));
+    STREAM.set(stream.unwrap_or_default());
+    stream
+}
+
+/// A new stream: nothing has been done for it.
+pub(crate) fn begin(stream: u32) {
+    STREAM.set(stream);
+    DONE.set(false);
+}
+
+/// As [`run`], for this stream.
+pub(crate) fn run_for(stream: u32, place: Place) -> u32 {
+    STREAM.set(stream);
+    run(place)
+}
+
 /// Carries out what the script says for this callback. The result is the callback's.
 pub(crate) fn run(place: Place) -> u32 {
     let (actions, cluster) = SCRIPT.with_borrow(|script| {
@@ -75,32 +92,47 @@ pub(crate) fn run(place: Place) -> u32 {
         let words: Vec<&str> = action.split(' ').collect();
         let number = |word: &str| if word == "max" { usize::MAX } else { word.parse().unwrap_or(0) };
         let map = |word: &str| if word == "response" { abi::RESPONSE_HEADERS } else { abi::REQUEST_HEADERS };
+        // Also the number of its body's buffer.
         let stream = |word: &str| u32::from(word == "response");
         let seen = match words.as_slice() {
             ["pause"] => {
                 result = 1;
                 continue;
             }
-            ["result", value] => {
-                result = u32::try_from(number(value)).unwrap_or(0);
+            ["pauseOnce"] => {
+                result = u32::from(!DONE.replace(true));
                 continue;
             }
-            ["trap"] => trap(),
+            ["callOnce", timeout] => {
+                if DONE.replace(true) {
+                    "not again".to_owned()
+                } else {
+                    call(&cluster, number(timeout))
+                }
+            }
+            ["resume", "last"] => {
+                if STREAM.get() == 0 || DONE.replace(true) {
+                    continue;
+                }
+                let status = (abi::act_for(STREAM.get()), abi::resume(0));
+                format!("{status:?}")
+            }
+            ["trap"] => core::arch::wasm32::unreachable(),
             ["respond", status, body] => abi::respond(u32::try_from(number(status)).unwrap_or(0), body).to_string(),
-            ["call", timeout] => abi::call(&cluster, u32::try_from(number(timeout)).unwrap_or(0)).to_string(),
+            ["call", timeout] => call(&cluster, number(timeout)),
             ["resume", which] => abi::resume(stream(which)).to_string(),
             ["close", which] => abi::close(stream(which)).to_string(),
             ["get", which, name] => abi::value(map(which), name),
             ["set", which, name, value] => abi::set(map(which), name, value).to_string(),
             ["remove", which, name] => abi::remove(map(which), name).to_string(),
             ["property", path] => abi::property(path),
-            ["body", start, size, text] => {
-                abi::set_buffer(place.body(), number(start), number(size), text.as_bytes()).to_string()
+            ["body", which, start, size, text] => {
+                abi::set_buffer(stream(which), number(start), number(size), text.as_bytes()).to_string()
             }
-            ["empty"] => abi::set_buffer(place.body(), 0, usize::MAX, b"").to_string(),
-            ["grow", size] => abi::set_buffer(place.body(), 0, usize::MAX, &vec![b'x'; number(size)]).to_string(),
-            ["show"] => {
-                let (status, bytes) = abi::buffer(place.body(), 0, usize::MAX);
+            ["empty", which] => abi::set_buffer(stream(which), 0, usize::MAX, b"").to_string(),
+            ["grow", which, size] => abi::set_buffer(stream(which), 0, usize::MAX, &vec![b'x'; number(size)]).to_string(),
+            ["show", which] => {
+                let (status, bytes) = abi::buffer(stream(which), 0, usize::MAX);
                 let shown = bytes.get(..bytes.len().min(64)).unwrap_or_default();
                 format!("{status} {}", String::from_utf8_lossy(shown))
             }
@@ -111,7 +143,10 @@ pub(crate) fn run(place: Place) -> u32 {
     result
 }
 
-#[expect(clippy::panic, reason = "the script asks for a trap")]
-fn trap() -> ! {
-    panic!("the script says so")
+fn call(cluster: &str, timeout: usize) -> String {
+    let (status, token) = abi::call(cluster, u32::try_from(timeout).unwrap_or(0));
+    if status == 0 {
+        CALLS.with_borrow_mut(|calls| calls.push((token, STREAM.get())));
+    }
+    status.to_string()
 }

@@ -1,0 +1,231 @@
+//! `wardpoint explain`.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use serde_json::Value;
+use wardpoint_core::filter::{Plugin as _, Properties as Values, PropertyError};
+use wardpoint_core::mcp_authz::{self, McpAuthz, Miss, Policy};
+use wardpoint_core::policy::Reason;
+
+use super::check::{configuration, read};
+use super::plugins::{names, native, plugin};
+use super::{Exit, Streams};
+use crate::engine::{Engine as _, Play};
+use crate::host::{Properties, Status, provider};
+use crate::report::Style;
+use crate::scenario::compare::text;
+use crate::scenario::play::configured;
+use crate::scenario::{Exchange, parse_exchange};
+use crate::transcript::{Transcript, UpstreamSaw};
+
+/// Say what a policy decides about one request, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  wardpoint explain --plugin mcp-authz --config policy.yaml request.yaml
+  echo '{peer: \"spiffe://cluster.local/ns/agents/sa/planner\", request: {body: {jsonrpc: \"2.0\", id: 1,
+    method: tools/call, params: {name: delete_repo}}}}' | wardpoint explain --plugin mcp-authz --config policy.yaml -
+
+The request has the fields of a scenario case: peer, claims, request {headers, body}, upstream, … It is played on the core
+itself, whatever its rules say comes from the code that decides. Exits with 0 if it is allowed, 1 if not, 2 if it cannot be read.")]
+pub(super) struct Args {
+    /// The plugin
+    #[arg(long, value_parser = PossibleValuesParser::new(names()))]
+    plugin: String,
+    /// Its configuration, JSON or YAML
+    #[arg(long)]
+    config: PathBuf,
+    /// The request, YAML or JSON; `-` is the standard input
+    request: PathBuf,
+}
+
+/// What the rules of a configuration say to a request whose resource is named.
+pub(super) type Trace = fn(&Play, &str) -> Result<Vec<RuleSays>, String>;
+
+/// What one rule says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct RuleSays {
+    /// Its id.
+    pub(super) id: String,
+    /// Whether it allows.
+    pub(super) allows: bool,
+    /// Why it did not match, if it did not.
+    pub(super) miss: Option<String>,
+}
+
+pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> {
+    let Some(plugin) = plugin(&args.plugin) else { return Ok(Exit::Error) };
+    let mut texts = Vec::new();
+    for file in [&args.config, &args.request] {
+        match read(file) {
+            Ok(text) => texts.push(text),
+            Err(error) => {
+                writeln!(streams.err, "error: {}: cannot be read: {error}", file.display())?;
+                return Ok(Exit::Error);
+            }
+        }
+    }
+    let (Some(config), Some(request)) = (texts.first(), texts.get(1)) else { return Ok(Exit::Error) };
+    let read =
+        configuration(plugin, &args.config, config).and_then(|config| Ok((config, parse_exchange(&args.request, request)?)));
+    let (config, exchange) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            writeln!(streams.err, "{error}")?;
+            return Ok(Exit::Error);
+        }
+    };
+    let play = play(plugin.name, &config, exchange);
+    let seen = match native().run(&play) {
+        Ok(seen) => seen,
+        Err(error) => {
+            writeln!(streams.err, "error: {error}")?;
+            return Ok(Exit::Error);
+        }
+    };
+    let mut out = String::new();
+    let allowed = decision(&mut out, &seen, streams.style);
+    rules(&mut out, &seen, &play, plugin.trace, streams.style);
+    bytes(&mut out, &seen, &play);
+    streams.out.write_all(out.as_bytes())?;
+    Ok(if allowed { Exit::Good } else { Exit::Bad })
+}
+
+fn play(plugin: &str, config: &[u8], exchange: Exchange) -> Play {
+    let value: Value = serde_json::from_slice(config).unwrap_or_default();
+    Play {
+        plugin: plugin.to_owned(),
+        config: configured(&value, None),
+        hold_headers: value.pointer("/hostProfile/holdHeaders") == Some(&Value::Bool(true)),
+        peer: exchange.peer,
+        claims: exchange.claims,
+        request: exchange.request,
+        upstream: exchange.upstream,
+        upstream_early: exchange.early,
+        callouts: exchange.callouts,
+        client_leaves: exchange.leaves,
+        properties: exchange.properties,
+        faults: exchange.faults,
+        time: exchange.time,
+        buffer_limit: exchange.buffer_limit,
+        http2: exchange.http2,
+    }
+}
+
+/// The audit records, a line each fact. Whether the last one lets the request go on.
+fn decision(out: &mut String, seen: &Transcript, style: Style) -> bool {
+    let mut allowed = false;
+    for record in &seen.audit {
+        let get = |name: &str| record.get(name).and_then(Value::as_str);
+        let verdict = get("decision").unwrap_or("none");
+        allowed = matches!(verdict, "allow" | "would_deny");
+        let coloured = if verdict == "allow" { style.good(verdict) } else { style.bad(verdict) };
+        row(out, "decision", &coloured);
+        if let Some(code) = get("reason") {
+            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
+            row(out, "reason", &format!("{code}: {}", reason.map_or("", |reason| reason.doc().trim())));
+        }
+        let tier = get("tier").map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
+        row(out, "rule", &get("rule").map_or("none".to_owned(), |rule| format!("{rule}{tier}")));
+        row(out, "agent", get("agent").unwrap_or("none"));
+        let user = record.pointer("/subject/user").and_then(Value::as_str);
+        let issuer = record.pointer("/subject/issuer").and_then(Value::as_str);
+        row(out, "user", &user.map_or("none".to_owned(), |user| format!("{user} of {}", issuer.unwrap_or("no issuer"))));
+        row(out, "action", get("action").unwrap_or("unknown"));
+        if let Some((kind, name)) = resource(record) {
+            row(out, kind, name);
+        }
+        if record.get("late") == Some(&Value::Bool(true)) {
+            row(out, "late", "the request's headers had already gone to the upstream");
+        }
+        out.push('\n');
+    }
+    if seen.audit.is_empty() {
+        row(out, "decision", "none was made");
+    }
+    allowed
+}
+
+fn resource(record: &Value) -> Option<(&str, &str)> {
+    let (kind, name) = record.get("resource")?.as_object()?.iter().next()?;
+    Some((kind.as_str(), name.as_str()?))
+}
+
+fn rules(out: &mut String, seen: &Transcript, play: &Play, trace: Trace, style: Style) {
+    let Some((kind, name)) = seen.audit.iter().find_map(resource) else {
+        row(out, "rules", "none was asked: the decision does not depend on them, or no resource is named");
+        out.push('\n');
+        return;
+    };
+    match trace(play, name) {
+        Err(why) => row(out, "rules", &format!("none was asked: {why}")),
+        Ok(says) => {
+            for says in says {
+                let word = if says.allows { "allow" } else { "deny" };
+                let text = match &says.miss {
+                    None => style.good("matches"),
+                    Some(miss) => format!("does not match: {miss}"),
+                };
+                row(out, "rule", &format!("{} ({word} {kind} `{name}`): {text}", says.id));
+            }
+        }
+    }
+    out.push('\n');
+}
+
+fn bytes(out: &mut String, seen: &Transcript, play: &Play) {
+    match &seen.upstream {
+        UpstreamSaw::Nothing => row(out, "upstream", "gets nothing"),
+        UpstreamSaw::Partial { body } => row(out, "upstream", &format!("gets a part\n{}", text(body))),
+        UpstreamSaw::Complete { body, .. } if *body == play.request.chunks.concat() => {
+            row(out, "upstream", &format!("gets the request unchanged\n{}", text(body)));
+        }
+        UpstreamSaw::Complete { body, .. } => row(out, "upstream", &format!("gets a changed request\n{}", text(body))),
+    }
+    let status = seen.client.status.map_or("no answer".to_owned(), |status| status.to_string());
+    let interesting = ["www-authenticate", "allow", "content-type"];
+    let headers: String = seen
+        .client
+        .headers
+        .iter()
+        .filter(|(name, _)| interesting.contains(&name.as_str()))
+        .map(|(name, value)| format!("\n{name}: {value}"))
+        .collect();
+    row(out, "client", &format!("gets {status}{headers}\n{}", text(&seen.client.body)));
+}
+
+/// A name and its text, further lines below it.
+fn row(out: &mut String, name: &str, text: &str) {
+    for (index, line) in text.split('\n').enumerate() {
+        out.push_str(&format!("{:9} {line}\n", if index == 0 { name } else { "" }));
+    }
+}
+
+/// What the rules of `mcp-authz` say to a call of `tool`, by the code that decides.
+pub(super) fn mcp_authz_trace(play: &Play, tool: &str) -> Result<Vec<RuleSays>, String> {
+    let policy = Policy::configure(&play.config).map_err(|error| error.to_string())?;
+    let declared = McpAuthz::configure(&play.config).map_err(|error| error.to_string())?.settings().properties;
+    let host = Properties::new(play, &provider(&play.config));
+    let values: Vec<_> = declared
+        .iter()
+        .map(|path| match host.get(&path.0.iter().map(String::as_str).collect::<Vec<_>>()) {
+            Ok(value) => Ok(Some(value)),
+            Err(Status::NOT_FOUND) => Ok(None),
+            Err(_) => Err(PropertyError),
+        })
+        .collect();
+    let caller = mcp_authz::caller(&policy, Values::new(&values)).map_err(|reason| reason.doc().trim().to_owned())?;
+    let says = mcp_authz::explain(&policy, &caller, tool).rules.into_iter();
+    Ok(says.map(|(id, allows, miss)| RuleSays { id: id.to_string(), allows, miss: miss.map(|miss| why(&miss)) }).collect())
+}
+
+fn why(miss: &Miss) -> String {
+    match miss {
+        Miss::Agent => "the agent is not one of its agents".to_owned(),
+        Miss::Tool => "the tool is not one of its tools".to_owned(),
+        Miss::User => "it asks for a user, and no verified token names one".to_owned(),
+        Miss::Roles(roles) => format!("the user lacks the roles {}", roles.join(", ")),
+        Miss::Scopes(scopes) => format!("the user's token lacks the scopes {}", scopes.join(", ")),
+    }
+}

@@ -1,0 +1,43 @@
+//! The plugins that are linked into this program.
+
+use wardpoint_core::config::ConfigErrors;
+use wardpoint_core::filter::Plugin as _;
+use wardpoint_core::mcp_authz::{self, McpAuthz};
+
+use super::explain::{Trace, mcp_authz_trace};
+use crate::host::Manners;
+use crate::native::Native;
+
+/// One of them.
+pub(super) struct Plugin {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Reads a configuration.
+    pub(super) configure: fn(&[u8]) -> Result<(), ConfigErrors>,
+    /// The JSON Schema of its configuration.
+    pub(super) schema: fn() -> String,
+    /// What its rules say.
+    pub(super) trace: Trace,
+}
+
+const PLUGINS: &[Plugin] = &[Plugin {
+    name: mcp_authz::NAME,
+    configure: |text| McpAuthz::configure(text).map(drop),
+    schema: mcp_authz::config::schema,
+    trace: mcp_authz_trace,
+}];
+
+/// The engine `native` with all of them.
+pub(super) fn native() -> Native {
+    Native::new(Manners::default()).with::<McpAuthz>()
+}
+
+/// All names.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PLUGINS.iter().map(|plugin| plugin.name)
+}
+
+/// The plugin of that name.
+pub(super) fn plugin(name: &str) -> Option<&'static Plugin> {
+    PLUGINS.iter().find(|plugin| plugin.name == name)
+}
