@@ -95,7 +95,13 @@ in-envoy: envoy
 
 .PHONY: e2e
 e2e: plugins ## Real MCP clients and servers through a real Envoy
-	$(call tier,e2e,$(call needs,npm,https://nodejs.org,e2e/setup.sh && e2e/run && $(MAKE) --no-print-directory run-envoy RUN_ENVOY_ARGS=--once))
+	$(call tier,e2e,$(call needs,npm,https://nodejs.org,$(MAKE) --no-print-directory in-e2e))
+
+# Exit code 77 of e2e/setup.sh: a tool is missing or too old; it has said which.
+.PHONY: in-e2e
+in-e2e:
+	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
+	  e2e/run && $(MAKE) --no-print-directory run-envoy RUN_ENVOY_ARGS=--once
 
 .PHONY: bless
 bless: plugins ## Rewrites expectations and schemas; then read the diff
