@@ -1,6 +1,7 @@
 """What a run shares: identities, servers, proxies; everything that was started is stopped, also when a test fails."""
 
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from policies import FIRST
 from proxy import Proxy, Setting
 
 HOLD = {"hold": True, "late": False}
+
+
+def pytest_configure() -> None:
+    # A run that is told to stop leaves no process behind either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ def test_an_open_connection_keeps_the_old_policy_for_one_more_answer(start_proxy
         assert not is_denied(ask(proxy, planner, "delete_repo", old)), "a new connection"
 
 
+@pytest.mark.parametrize("profile", ["late"], indirect=True)
 def test_a_resumed_tls_session_names_nobody(start_proxy, world):
     """Envoy does not verify the certificate of a resumed session again, so its name is not believed: hence
     `disable_stateless_session_resumption` and `disable_stateful_session_resumption` in the examples."""

@@ -80,7 +80,7 @@ reasons! {
     MalformedMessage = "malformed_message", 400, -32600, "not a JSON-RPC 2.0 message";
     /// A modern request lacks required metadata (MCP-T-10).
     MissingMeta = "missing_meta", 400, -32602, "missing request metadata";
-    /// The caller cannot be named: no verified peer identity.
+    /// The caller cannot be named: no verified peer identity (with `peer: mtls` also after a resumed TLS session).
     NoAgent = "no_agent", 403, -32003, "not allowed";
     /// No allow rule matched: the default.
     NoMatchingRule = "no_matching_rule", 403, -32003, "not allowed";

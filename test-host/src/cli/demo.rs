@@ -115,7 +115,7 @@ fn tell(plugin_name: &str, case: &Case, play: &Play, seen: &Transcript, fits: bo
         let user = record.pointer("/subject/user").and_then(Value::as_str).unwrap_or("no user");
         let resource =
             record.get("resource").and_then(Value::as_object).and_then(|map| map.values().next()).and_then(Value::as_str);
-        let what = [get("action").unwrap_or("a request that cannot be read"), resource.unwrap_or_default()].join(" ");
+        let what = [get("action").unwrap_or("a request"), resource.unwrap_or_default()].join(" ");
         out.push_str(&format!("    {agent} for {user}: {}\n", what.trim_end()));
         let rule = get("rule").map(|rule| format!(" by rule {rule}")).unwrap_or_default();
         match get("decision") {
