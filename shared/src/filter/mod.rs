@@ -9,8 +9,6 @@ mod root;
 mod services;
 mod step;
 mod stream;
-#[cfg(test)]
-mod stream_tests;
 
 pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};

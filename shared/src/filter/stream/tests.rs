@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::*;
+use super::super::*;
+use super::Stream;
 use crate::config::ConfigErrors;
 use crate::http::Headers;
 use crate::policy::{Answer, Decision, Reason};

@@ -1,15 +1,23 @@
 //! The order of one HTTP exchange: what may happen when, and failing closed when it does not.
 
+mod exchange;
+mod settle;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
+
+pub(super) use exchange::Exchange;
+use exchange::Side;
 
 use super::effects::{CallIds, Effects};
 use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Reply};
 use super::services::Services;
-use super::step::{CallId, Flow, LocalResponse, Op, Step};
+use super::step::{CallId, Flow, Op, Step};
 use super::{Filter, Settings, TICK_PERIOD};
 use crate::audit::About;
-use crate::http::Headers;
+
 use crate::policy::{Reason, Wire};
 use crate::time::{Duration, Timestamp};
 
@@ -21,7 +29,7 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The machine of one exchange around a filter.
 ///
 /// The law of driving it: one event into [`Stream::handle`], then drain [`Stream::poll_op`] before the next. It guarantees
-/// (each row is a test in `stream_tests.rs`):
+/// (each row is a test in `tests.rs`):
 ///
 /// 1. `Continue` after a reply resumes the paused direction, as the last op.
 /// 2. `Hold` on request headers holds them if the profile says so; else they go on, the body is the gate, and the record says `late`.
@@ -48,44 +56,6 @@ pub struct Stream<F> {
     held_since: Option<Timestamp>,
     closed: Option<Closed>,
     ops: VecDeque<Op>,
-}
-
-/// What filter, effects and stream know of the exchange.
-pub(super) struct Exchange {
-    pub(super) plugin: &'static str,
-    pub(super) settings: Settings,
-    pub(super) request: Side,
-    pub(super) response: Side,
-    pub(super) decided: bool,
-    pub(super) about: About,
-    pub(super) wire: Wire,
-    pub(super) request_id: Option<Rc<str>>,
-    pub(super) trace: Option<Rc<str>>,
-    /// The filter did something that it may not; the event fails closed.
-    pub(super) broken: bool,
-}
-
-/// One direction.
-#[derive(Default)]
-pub(super) struct Side {
-    /// Its headers have come.
-    pub(super) begun: bool,
-    /// Its headers have gone on.
-    pub(super) headers_gone: bool,
-    /// Bytes of its body have gone on.
-    bytes_gone: bool,
-    /// Its last part has come.
-    ended: bool,
-    /// The proxy holds body bytes of it, for us.
-    holding: bool,
-    /// Nothing of its body goes on any more.
-    swallows: bool,
-    pub(super) edits_body: bool,
-    pub(super) skips_body: bool,
-    /// In this event the body was replaced, by something or by nothing.
-    pub(super) replaced: Option<bool>,
-    /// Headers that describe the body and are there.
-    pub(super) described: Vec<&'static str>,
 }
 
 struct Waiting {
@@ -307,16 +277,12 @@ impl<F: Filter> Stream<F> {
     }
 
     fn on_end(&mut self, now: Timestamp, services: &mut dyn Services) -> Flow {
-        let mut fx = Effects {
-            exchange: &mut self.exchange,
-            ops: &mut self.ops,
-            services,
-            ids: &self.ids,
-            now,
-            direction: Direction::Response,
-            headers_editable: false,
+        let Step::Continue = self.ask(Direction::Response, false, now, services, |filter, fx| {
+            filter.on_end(fx);
+            Step::Continue
+        }) else {
+            return Flow::Continue;
         };
-        self.filter.on_end(&mut fx);
         if self.exchange.request.begun && !self.exchange.decided {
             self.effects(Direction::Request, false, now, services).undecided(Reason::ClientLeft);
         }
@@ -364,207 +330,4 @@ impl<F: Filter> Stream<F> {
         };
         question(&mut self.filter, &mut fx)
     }
-
-    fn apply(&mut self, step: Step, direction: Direction, place: Place, now: Timestamp, services: &mut dyn Services) -> Flow {
-        if self.exchange.broken {
-            return self.refuse(direction, Reason::Internal, now, services);
-        }
-        let waits = self.waiting.is_some();
-        match (step, place) {
-            (Step::Respond(response), _) => self.respond(response, direction, place),
-            (Step::Reset, _) => {
-                self.ops.push_back(Op::Reset);
-                self.close(Closed::Dead)
-            }
-            (Step::CallOut(_) | Step::Await(_), _) if waits => self.refuse(direction, Reason::Internal, now, services),
-            (Step::CallOut(callout), _) => {
-                let call = self.ids.next();
-                self.ops.push_back(Op::CallOut(call, callout));
-                self.waiting = Some(Waiting { call, direction, until: None, own: true });
-                self.keep(direction, place)
-            }
-            (Step::Await(call), _) => {
-                self.waiting = Some(Waiting { call, direction, until: Some(now + AWAIT_LIMIT), own: false });
-                self.keep(direction, place)
-            }
-            (Step::Continue | Step::Hold, Place::Body { .. }) if waits => self.keep(direction, place),
-            (Step::Continue, Place::Headers { last } | Place::Body { last, .. }) => {
-                if let Place::Body { trailers: true, .. } = place
-                    && self.exchange.side(direction).replaced == Some(true)
-                    && !self.exchange.side(direction).holding
-                {
-                    // The host holds nothing that could be replaced: what was kept back cannot be sent.
-                    self.effects(direction, false, now, services).count("lost_at_trailers");
-                    self.ops.retain(|op| !matches!(op, Op::ReplaceBody(..)));
-                    self.ops.push_back(Op::Reset);
-                    return self.close(Closed::Dead);
-                }
-                self.pass(direction, last, now, services)
-            }
-            (Step::Continue, Place::Reply { synchronous }) => {
-                let last = self.exchange.side(direction).ended;
-                let flow = self.pass(direction, last, now, services);
-                if flow == Flow::Continue && !synchronous {
-                    self.ops.push_back(Op::Resume(direction));
-                }
-                flow
-            }
-            (Step::Hold, Place::Headers { last: true } | Place::Body { last: true, .. }) => {
-                self.refuse(direction, Reason::Internal, now, services)
-            }
-            (Step::Hold, Place::Headers { .. }) if self.exchange.settings.host.hold_headers => {
-                if direction == Direction::Request {
-                    self.held_since = Some(now);
-                }
-                Flow::Pause
-            }
-            (Step::Hold, Place::Headers { .. }) => {
-                self.exchange.side(direction).headers_gone = true;
-                Flow::Continue
-            }
-            (Step::Hold, Place::Body { .. }) => self.keep(direction, place),
-            (Step::Hold, Place::Reply { .. }) if self.exchange.side(direction).ended => {
-                self.refuse(direction, Reason::Internal, now, services)
-            }
-            (Step::Hold, Place::Reply { synchronous }) => {
-                let holds_headers = self.exchange.settings.host.hold_headers;
-                let side = self.exchange.side(direction);
-                if side.headers_gone || side.holding || holds_headers {
-                    return Flow::Pause;
-                }
-                // The call was made with the headers, which cannot be held: they go on, the body is the gate.
-                side.headers_gone = true;
-                if !synchronous {
-                    self.ops.push_back(Op::Resume(direction));
-                }
-                Flow::Continue
-            }
-        }
-    }
-
-    /// Lets go what the proxy holds, if it may.
-    fn pass(&mut self, direction: Direction, last: bool, now: Timestamp, services: &mut dyn Services) -> Flow {
-        if direction == Direction::Request && last && !self.exchange.decided {
-            return self.refuse(direction, Reason::Undecided, now, services);
-        }
-        let side = self.exchange.side(direction);
-        side.bytes_gone |= side.begun && side.headers_gone && side.replaced != Some(false);
-        side.headers_gone = true;
-        side.holding = false;
-        Flow::Continue
-    }
-
-    fn keep(&mut self, direction: Direction, place: Place) -> Flow {
-        if let Place::Body { .. } = place {
-            self.exchange.side(direction).holding = true;
-        }
-        Flow::Pause
-    }
-
-    /// Fails closed for a reason that is not the policy's.
-    fn refuse(&mut self, direction: Direction, reason: Reason, now: Timestamp, services: &mut dyn Services) -> Flow {
-        self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..)));
-        let response = self.effects(direction, false, now, services).fail(reason);
-        self.respond(response, direction, Place::Body { last: false, trailers: false })
-    }
-
-    fn respond(&mut self, response: LocalResponse, direction: Direction, place: Place) -> Flow {
-        let released = self.released_events();
-        // Whatever else the filter wanted changed goes nowhere now.
-        self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)));
-        self.waiting = None;
-        let side = &mut self.exchange.response;
-        if direction == Direction::Request || !side.headers_gone {
-            if self.exchange.response.headers_gone {
-                self.ops.push_back(Op::Reset);
-                return self.close(Closed::Dead);
-            }
-            self.ops.push_back(Op::Respond(response.into_answer()));
-            return self.close(Closed::Answered);
-        }
-        if side.edits_body && (!side.bytes_gone || released.is_some()) && matches!(place, Place::Body { .. }) {
-            // The status has left; the protocol's own error takes the place of the body, or of the rest of its events.
-            side.swallows = true;
-            let mut body = released.unwrap_or_default();
-            body.extend(response.into_answer().body);
-            self.ops.push_back(Op::ReplaceBody(Direction::Response, body));
-            return Flow::Continue;
-        }
-        self.ops.push_back(Op::Reset);
-        self.close(Closed::Dead)
-    }
-
-    /// Where the answer is a stream of events: those of this chunk that the filter has let go, before the error.
-    fn released_events(&mut self) -> Option<Vec<u8>> {
-        if !matches!(self.exchange.wire, Wire::Events(_)) {
-            return None;
-        }
-        let released = self.ops.iter_mut().find_map(|op| match op {
-            Op::ReplaceBody(Direction::Response, bytes) => Some(core::mem::take(bytes)),
-            _ => None,
-        });
-        Some(released.unwrap_or_default())
-    }
-
-    fn close(&mut self, closed: Closed) -> Flow {
-        self.closed = Some(closed);
-        self.waiting = None;
-        self.held_since = None;
-        Flow::Pause
-    }
-
-    fn effects<'a>(
-        &'a mut self,
-        direction: Direction,
-        headers_editable: bool,
-        now: Timestamp,
-        services: &'a mut dyn Services,
-    ) -> Effects<'a> {
-        Effects { exchange: &mut self.exchange, ops: &mut self.ops, services, ids: &self.ids, now, direction, headers_editable }
-    }
-}
-
-// === impl Exchange ===
-
-impl Exchange {
-    pub(super) fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::Request => &mut self.request,
-            Direction::Response => &mut self.response,
-        }
-    }
-
-    fn side_ref(&self, direction: Direction) -> &Side {
-        match direction {
-            Direction::Request => &self.request,
-            Direction::Response => &self.response,
-        }
-    }
-
-    /// Takes what names this exchange in logs: the proxy's request id and the W3C trace id.
-    fn identify(&mut self, headers: &Headers) {
-        self.request_id =
-            headers.one("x-request-id").ok().flatten().filter(|id| !id.is_empty()).map(|id| String::from_utf8_lossy(id).into());
-        self.trace = headers.one("traceparent").ok().flatten().and_then(trace_id);
-    }
-}
-
-impl Side {
-    fn begin(&mut self, head: Head<'_>) {
-        self.begun = true;
-        self.ended = head.end_of_stream;
-        self.described = ["content-length", "content-digest", "repr-digest", "digest", "content-md5", "etag"]
-            .into_iter()
-            .filter(|name| head.headers.has(name))
-            .collect();
-    }
-}
-
-/// The trace id of a `traceparent` value (W3C Trace Context section 3.2.2.3).
-fn trace_id(value: &[u8]) -> Option<Rc<str>> {
-    let id = core::str::from_utf8(value.get(3..35)?).ok()?;
-    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    let well_formed =
-        id.bytes().all(hex) && id.bytes().any(|c| c != b'0') && value.get(2) == Some(&b'-') && value.get(35) == Some(&b'-');
-    well_formed.then(|| id.into())
 }
