@@ -4,6 +4,19 @@ use std::time::Duration;
 
 use crate::transcript::Transcript;
 
+/// An authority for which there is no upstream: the proxy itself answers 503 as soon as the headers have come by.
+pub const NOWHERE: &str = "nowhere.test";
+
+/// An authority on whose route an upstream that has all of a request may take [`PATIENCE`]; then the proxy itself answers 504.
+pub const IMPATIENT: &str = "impatient.test";
+
+/// See [`IMPATIENT`].
+pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The header in which an engine with a wire sends the token of a play's claims. A play that has it itself, with what is no
+/// token, is answered 401 by the filter before the plugin.
+pub const TOKEN_HEADER: &str = "x-wardpoint-test-token";
+
 /// Something that can play an exchange: the native core, the compiled plugin in wasmtime, a real Envoy.
 pub trait Engine {
     /// Its name on the command line and in reports.

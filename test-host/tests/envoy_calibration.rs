@@ -1,142 +1,126 @@
 //! What a proxy-wasm host does, seen on a real Envoy: `calibration/probes.jsonl` says what to play, `calibration/envoy-*.jsonl`
 //! what was seen. `WARDPOINT_RECORD=<file>` writes a new record in place of comparing.
 
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wardpoint_test_host::engine::{CalloutScript, Engine, Leaves, Play, Sent};
 use wardpoint_test_host::envoy::Envoy;
 use wardpoint_test_host::host::Manners;
-use wardpoint_test_host::transcript::UpstreamSaw;
+use wardpoint_test_host::transcript::{Ending, UpstreamSaw};
 use wardpoint_test_host::wasm::Wasm;
 
-/// The callbacks that end a stream: Envoy makes them in this order, the model makes `done` first, and an exchange that still hangs
-/// is ended before or after it is looked at. No plugin of ours does anything in `done`.
+/// The callbacks that end a stream. An exchange that still hangs is ended by the driver, before or after it looked.
 const ENDS: [&str; 3] = ["log", "done", "delete"];
 
+/// How long an exchange that hangs is waited for, by attempt. Hangs are what some probes are about; half a second is enough to
+/// tell on a machine that has nothing else to do.
+const DEADLINES: [Duration; 3] = [Duration::from_millis(500), Duration::from_millis(1300), Duration::from_millis(2600)];
+
+/// Envoys at work at a time: most of a hanging probe is waiting.
+const ENVOYS: usize = 4;
+
 /// Where the model is not Envoy, with the reason. A probe that agrees again must leave this list.
-const KNOWN_OF_THE_MODEL: &[(&str, &[&str])] = &[
-    (
-        "a buffer out of its phase: the model says 1, Envoy gives nothing to a reader and 2 to a writer",
-        &[
-            "body: buffer of the other direction",
-            "body: read in the header phase",
-            "trailers: response, parts emptied, nothing held",
-            "trailers: response, first part held, then emptied",
-        ],
-    ),
-    (
-        "Envoy shows the part that goes over the limit before its 413",
-        &[
-            "limit: paused request grows over it: 413",
-            "limit: paused request over it, headers held: 413",
-            "limit: one more than it",
-            "limit: 413 is answered with a response callback that edits",
-        ],
-    ),
-    ("a second answer: the model says 2, Envoy 0; neither does anything", &["local: twice"]),
-    (
-        "the model has no other filters, no router that answers, and an upstream that never breaks off",
-        &[
-            "proxy's own answer: 503, no upstream",
-            "proxy's own answer: 503, body held",
-            "proxy's own answer: 504, upstream too slow",
-            "proxy's own answer: 401 of a filter before",
-            "proxy's own answer: replaced by the filter's",
-            "proxy's own answer: 503, headers held, body let go",
-            "proxy's own answer: response headers paused, no flag",
-            "response: upstream cuts it off",
-            "response: upstream cuts it off, body held",
-            "local: own answer, response body edited",
-        ],
-    ),
-    (
-        "the model has no time between two parts: what comes while a callout is open differs",
-        &[
-            "callout: in response headers, then resume",
-            "response: while a callout of the request headers is awaited, not paused, early answer",
-        ],
-    ),
-    (
-        "a cut connection is an answer 503 with a text in Envoy, no headers in the model; both are errors to the core",
-        &["callout: reset"],
-    ),
-    (
-        "Envoy tells the root of an answer whose stream has gone; nobody waits for it",
-        &["callout: never awaited, stream ends first", "client leaves while a callout is awaited"],
-    ),
-    (
-        "resuming what is not paused breaks the exchange or ends Envoy; the model forgives, the core never does it",
-        &[
-            "resume: nothing paused, request headers",
-            "resume: nothing paused, response headers",
-            "resume: the other direction",
-            "resume: response from a callout of the request, nothing there",
-        ],
-    ),
-    (
-        "after a trap in a callout's reply nobody answers in Envoy; a trap is a failure in any engine",
-        &["trap: in a callout's reply"],
-    ),
-    ("ticks come in the model only at the end of the time that a play asks for", &["tick resumes a held request"]),
-];
+const KNOWN_OF_THE_MODEL: &[(&str, &[&str])] = &[];
 
 #[test]
 fn envoy_does_what_was_recorded() {
     if std::env::var_os("ENVOY_BIN").is_none() {
-        eprintln!("skipped: ENVOY_BIN is not set");
+        eprintln!("skipped: ENVOY_BIN is unset");
         return;
     }
-    let mut envoy = Envoy::new().unwrap().with_deadline(Duration::from_millis(1300));
-    // Hangs are what some probes are about; a second is enough to tell.
+    let play = |engine: &mut Envoy, probe: &Value, attempt: usize| {
+        engine.set_deadline(DEADLINES[attempt]);
+        seen(engine, probe)
+    };
     if let Some(file) = std::env::var_os("WARDPOINT_RECORD") {
-        let mut out = String::new();
-        for probe in probes() {
-            writeln!(out, "{}", seen(&mut envoy, &probe)).unwrap();
-        }
-        std::fs::write(file, out).unwrap();
-        return;
+        // Recorded is what was seen twice running.
+        let rows = everywhere(|engine, probe, _| {
+            let mut last = play(engine, probe, 1);
+            loop {
+                let row = play(engine, probe, 1);
+                if std::mem::replace(&mut last, row.clone()) == row {
+                    return row;
+                }
+            }
+        });
+        return std::fs::write(file, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
     }
     let version = std::env::var("ENVOY_VERSION").unwrap_or_else(|_| "1.40".to_owned());
-    compare(&mut envoy, &format!("envoy-{version}.jsonl"), &[]);
+    let record = format!("envoy-{version}.jsonl");
+    let recorded = record_of(&record);
+    // A wire may join two parts, and a machine may be busy; a probe that differs is played again.
+    let rows = everywhere(|engine, probe, row| {
+        let mut rows = (0..DEADLINES.len()).map(|attempt| play(engine, probe, attempt));
+        let first = rows.next().unwrap();
+        if first == recorded[row] { first } else { rows.find(|again| *again == recorded[row]).unwrap_or(first) }
+    });
+    assert_same("envoy", &recorded, &rows, &[]);
 }
 
 /// Wherever the two differ, a scenario that passes in wasmtime says nothing about a proxy.
 #[test]
 fn the_model_does_what_envoy_does() {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins");
-    if !plugins.join("calibration.wasm").exists() {
-        eprintln!("skipped: target/plugins/calibration.wasm is not there");
-        return;
-    }
-    compare(&mut Wasm::new(Some(plugins), Manners::default()), "envoy-1.40.jsonl", KNOWN_OF_THE_MODEL);
+    assert!(plugins.join("calibration.wasm").exists(), "no target/plugins/calibration.wasm: run `make plugins`");
+    let mut engine = Wasm::new(Some(plugins), Manners::default());
+    let rows: Vec<Value> = probes().iter().map(|probe| seen(&mut engine, probe)).collect();
+    assert_same("wasm", &record_of("envoy-1.40.jsonl"), &rows, KNOWN_OF_THE_MODEL);
 }
 
-/// Plays every probe and says where the engine shows something else than the record; `known` are those that must differ.
-fn compare(engine: &mut dyn Engine, record: &str, known: &[(&str, &[&str])]) {
-    let recorded = lines(record);
-    let mut differences = String::new();
+/// Plays every probe on some Envoy; rows in the order of the probes.
+fn everywhere(play: impl Fn(&mut Envoy, &Value, usize) -> Value + Sync) -> Vec<Value> {
     let probes = probes();
-    assert_eq!(probes.len(), recorded.len(), "{record} is not of these probes");
-    for (probe, recorded) in probes.iter().zip(&recorded) {
-        let name = probe["name"].as_str().unwrap();
-        assert_eq!(recorded["name"], name, "{record} is not of these probes");
-        // A wire may join two parts; a probe that differs is played again.
-        let seen = (0..3).map(|_| seen(engine, probe)).find(|seen| seen == recorded).unwrap_or_else(|| seen(engine, probe));
-        if (seen == *recorded) == known.iter().any(|(_, names)| names.contains(&name)) {
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(vec![Value::Null; probes.len()]));
+    std::thread::scope(|scope| {
+        for _ in 0..ENVOYS {
+            scope.spawn(|| {
+                let mut engine = Envoy::new().unwrap();
+                while let (row, Some(probe)) = {
+                    let row = next.fetch_add(1, Ordering::Relaxed);
+                    (row, probes.get(row))
+                } {
+                    let seen = play(&mut engine, probe, row);
+                    rows.lock().unwrap()[row] = seen;
+                }
+            });
+        }
+    });
+    rows.into_inner().unwrap()
+}
+
+fn record_of(file: &str) -> Vec<Value> {
+    let (probes, recorded) = (probes(), lines(file));
+    let name = |row: &Value| row["name"].clone();
+    assert!(probes.iter().map(name).eq(recorded.iter().map(name)), "{file} is not of these probes");
+    recorded
+}
+
+/// Says where the engine shows something else than the record; `known` are those that must differ.
+fn assert_same(engine: &str, recorded: &[Value], rows: &[Value], known: &[(&str, &[&str])]) {
+    let mut differences = String::new();
+    for (recorded, seen) in recorded.iter().zip(rows) {
+        let name = recorded["name"].as_str().unwrap();
+        if (seen == recorded) == known.iter().any(|(_, names)| names.contains(&name)) {
             writeln!(differences, "{name}\n  recorded {recorded}\n  seen     {seen}").unwrap();
         }
     }
-    assert!(differences.is_empty(), "{}:\n{differences}", engine.name());
+    assert!(differences.is_empty(), "{engine}:\n{differences}");
 }
 
 /// What an engine shows, as a row of a record. Some things that a plugin can do end Envoy: `crash`.
 fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
+    let crash = json!({ "name": probe["name"], "crash": true });
     let transcript = match engine.run(&play(probe)) {
+        Ok(transcript) if transcript.trapped.as_ref().is_some_and(|text| text.starts_with("Envoy crashes")) => return crash,
         Ok(transcript) => transcript,
-        Err(error) if error.to_string().contains("did Envoy crash?") => return json!({ "name": probe["name"], "crash": true }),
+        Err(error) if error.to_string().contains("did Envoy crash?") => return crash,
         Err(error) => panic!("{}: {error}", probe["name"]),
     };
     // A right `content-length` tells nothing: a wire may frame the message in another way.
@@ -151,6 +135,8 @@ fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
     };
     // Who is first is open where both directions are under way at once.
     let racy = probe["racy"] == true;
+    let hangs = transcript.client.end == Ending::Open;
+    let shown = |line: &&String| !racy && !(hangs && ENDS.contains(&line.as_str()));
     json!({
         "name": probe["name"],
         "client": {
@@ -160,9 +146,9 @@ fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
             "end": transcript.client.end,
         },
         "upstream": if racy { Value::Null } else { upstream },
-        "callouts": transcript.callouts.len(),
+        "callouts": if racy { Value::Null } else { transcript.callouts.len().into() },
         "trapped": transcript.trapped.is_some(),
-        "trace": transcript.log.iter().filter(|line| !racy && !ENDS.contains(&line.as_str())).map(|line| shorten(line)).collect::<Vec<_>>(),
+        "trace": transcript.log.iter().filter(shown).map(|line| shorten(line)).collect::<Vec<_>>(),
     })
 }
 

@@ -77,21 +77,6 @@ fn scripts_are_played_in_both_profiles() {
 }
 
 #[test]
-fn raw_calls_get_the_statuses_of_the_model() {
-    let mut play = post(&["abcd"]);
-    play.plugin = "probe".into();
-    play.config = br#"{"holdHeaders": false}"#.to_vec();
-    let script = "requestBody=setBuffer|request|2|1|X;requestBody=setHeader|request|x|1;requestBody=getBuffer|request|1|2;\
-                  requestHeaders=getProperty|connection.mtls";
-    play.request.headers.extend(pairs(&[("x-raw", script)]));
-    let transcript = run(&play);
-    let has = |part: &str| transcript.log.iter().any(|line| line.contains(part));
-    assert!(has("size=4 eos=false") && has("setBuffer|request|2|1|X -> 2"), "{:?}", transcript.log);
-    assert!(has("getBuffer|request|1|2 -> 0 \"bc\"") && has("setHeader|request|x|1 -> 2"), "{:?}", transcript.log);
-    assert!(has("getProperty|connection.mtls -> 0"), "{:?}", transcript.log);
-}
-
-#[test]
 fn a_play_does_not_see_what_the_one_before_did() {
     let mut engine = Wasm::new(Some(directory()), Manners::default());
     let writes = probe("requestHeaders=sharedSet:k=v;requestHeaders=random", &["a"], false);

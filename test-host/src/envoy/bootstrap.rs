@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::identity::{Identity, TOKEN_HEADER};
 use super::servers::Protocol;
+use crate::engine;
 
 /// Prefix of the statistics of our listeners.
 pub(super) const STATS: &str = "wardpoint_play";
 
-/// A cluster without a server: where a play's authority is `nowhere.test`, the upstream is not there.
+/// A cluster without a server, for the authority [`engine::NOWHERE`].
 pub(super) const NOWHERE: &str = "play-upstream-nowhere";
 
 /// What Envoy starts with: an admin interface on a free port, and two files that it watches.
@@ -121,8 +122,8 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
             "http_filters": filters,
             "route_config": { "virtual_hosts": [
                 virtual_host("all", "*", wanted.upstream, "0s"),
-                virtual_host("nowhere", "nowhere.test", NOWHERE, "0s"),
-                virtual_host("impatient", "impatient.test", wanted.upstream, "0.2s"),
+                virtual_host("nowhere", engine::NOWHERE, NOWHERE, "0s"),
+                virtual_host("impatient", engine::IMPATIENT, wanted.upstream, &format!("{}s", engine::PATIENCE.as_secs_f32())),
             ] },
         },
     }] });

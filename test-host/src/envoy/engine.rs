@@ -47,10 +47,8 @@ impl Envoy {
     }
 
     /// Stops waiting for an exchange after this time, and that which the play asks for. Three seconds if it is not set.
-    #[must_use]
-    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+    pub const fn set_deadline(&mut self, deadline: Duration) {
         self.deadline = deadline;
-        self
     }
 }
 

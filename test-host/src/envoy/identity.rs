@@ -11,8 +11,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 type Signer = <Es256 as Algorithm>::SigningKey;
 
-/// The header in which a token goes to `jwt_authn`. That takes it away, so a play's own `authorization` stays as it is.
-pub(super) const TOKEN_HEADER: &str = "x-wardpoint-test-token";
+/// `jwt_authn` takes it away, so a play's own `authorization` stays as it is.
+pub(super) use crate::engine::TOKEN_HEADER;
 
 /// The name in the proxy's certificate.
 pub(super) const SERVER_NAME: &str = "proxy.test";

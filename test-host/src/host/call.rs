@@ -107,11 +107,6 @@ impl Calls {
     pub(super) fn cancel(&mut self, token: u32) -> Result<(), Status> {
         self.open.remove(&token).map(drop).ok_or(Status::NOT_FOUND)
     }
-
-    /// Calls of a stream die with it (`envoy-istio` 4.4).
-    pub(super) fn end_stream(&mut self) {
-        self.open.retain(|_, call| call.scope == Scope::Root);
-    }
 }
 
 fn called(cluster: &[u8], request: &Request<'_>) -> Called {

@@ -29,6 +29,11 @@ pub const EPOCH: u64 = 1_795_251_600_000_000_000;
 
 /// What an engine brings: the filter's end of the ABI. A trap ends the VM.
 pub trait FilterEnd {
+    /// A stream is there; nothing of it has been seen, and nothing may ever be.
+    fn on_begin(&mut self, _: &mut Host) -> Result<(), Trap> {
+        Ok(())
+    }
+
     /// Headers are there: [`Host::pairs`].
     fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap>;
 

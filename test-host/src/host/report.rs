@@ -14,6 +14,8 @@ pub(super) struct Receiver {
     pub(super) end: Ending,
     /// No body follows, whatever `content-length` says (RFC 9110 section 6.4.1).
     pub(super) bodiless: bool,
+    /// The end never comes.
+    pub(super) endless: bool,
 }
 
 impl Receiver {

@@ -18,6 +18,10 @@ pub(super) enum Happening {
     Part(Direction, Part),
     ClientLeaves,
     Reply(u32),
+    /// The route's time limit is over.
+    TimeOut,
+    /// The upstream breaks off: it promised more than it has.
+    UpstreamCuts,
 }
 
 /// A part of a message.
@@ -29,12 +33,15 @@ pub(super) enum Part {
 }
 
 impl Schedule {
-    /// At the same time what the upstream sends comes first, then what the client sends, then answers of callouts.
+    /// At the same time what begins an answer comes first, then what the client sends, then answers of callouts, then the rest
+    /// of the upstream's answer: on a wire its parts take time.
     pub(super) fn plan(&mut self, at: u64, what: Happening) {
         let class = match what {
-            Happening::Part(Direction::Response, _) => 0,
+            Happening::Part(Direction::Response, Part::Headers(..)) => 0,
             Happening::Part(Direction::Request, _) | Happening::ClientLeaves => 1,
             Happening::Reply(_) => 2,
+            Happening::Part(Direction::Response, _) | Happening::UpstreamCuts => 3,
+            Happening::TimeOut => 4,
         };
         self.count += 1;
         self.planned.insert((at, class, self.count), what);
@@ -68,4 +75,12 @@ pub(super) fn parts(sent: &Sent, extra_end: bool) -> Vec<Part> {
         parts.push(Part::Body(Vec::new(), true));
     }
     parts
+}
+
+impl Sent {
+    /// Whether there is less of the body than its `content-length` says.
+    pub(super) fn breaks_off(&self) -> bool {
+        let size: usize = self.chunks.iter().map(Vec::len).sum();
+        size > 0 && Map::new(&self.headers).content_length().is_some_and(|promised| promised > size)
+    }
 }

@@ -31,9 +31,12 @@ impl Host {
         Ok(self.now)
     }
 
-    /// `proxy_set_effective_context`: what later calls act on.
+    /// `proxy_set_effective_context`: what later calls act on. A stream that has gone is nothing to turn to.
     pub fn turn_to(&mut self, scope: Scope) -> Result<(), Status> {
         self.fault("proxy_set_effective_context")?;
+        if scope == Scope::Stream && !self.stream.alive {
+            return Err(Status::BAD_ARGUMENT);
+        }
         self.scope = scope;
         Ok(())
     }

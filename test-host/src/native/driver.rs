@@ -43,10 +43,12 @@ struct Moment {
 }
 
 impl<P: Plugin> FilterEnd for Driver<P> {
+    fn on_begin(&mut self, _: &mut Host) -> Result<(), Trap> {
+        self.stream = Some(self.root.stream());
+        Ok(())
+    }
+
     fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap> {
-        if direction == Direction::Request {
-            self.stream = Some(self.root.stream());
-        }
         Ok(self.inside(host, direction, |driver, host, at| {
             let properties = if direction == Direction::Request { driver.properties(host) } else { Vec::new() };
             let headers: Headers = match host.pairs(MapKind::Headers(direction)) {

@@ -155,13 +155,14 @@ impl Vm {
 }
 
 impl FilterEnd for Vm {
+    fn on_begin(&mut self, host: &mut Host) -> Result<(), Trap> {
+        self.last_context += 1;
+        let id = self.last_context;
+        self.store.data_mut().stream = Some(id);
+        self.call(host, |e| e.context_create.as_ref(), (id, ROOT), ())
+    }
+
     fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap> {
-        if direction == Direction::Request {
-            self.last_context += 1;
-            let id = self.last_context;
-            self.store.data_mut().stream = Some(id);
-            self.call(host, |e| e.context_create.as_ref(), (id, ROOT), ())?;
-        }
         let count = host.pairs_count(direction);
         let arguments = (self.stream(), count, u32::from(end_of_stream));
         self.call(host, |e| side(&e.headers, direction), arguments, 0).map(action)
