@@ -18,7 +18,7 @@ use super::step::{CallId, Flow, Op, Step};
 use super::{Filter, Settings, TICK_PERIOD};
 use crate::audit::About;
 
-use crate::policy::{Reason, Wire};
+use crate::policy::{Mode, Reason, Wire};
 use crate::time::{Duration, Timestamp};
 
 /// How long held headers may wait for a sign that this host delivers bodies meanwhile.
@@ -34,7 +34,8 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 /// 1. `Continue` after a reply resumes the paused direction, as the last op.
 /// 2. `Hold` on request headers holds them if the profile says so; else they go on, the body is the gate, and the record says `late`.
 /// 3. A response while the request is undecided is refused with `host_out_of_order`; of an error answer (status ≥ 400: the
-///    upstream's, or one that the proxy made itself) the status and `www-authenticate` pass, the body does not.
+///    upstream's, or one that the proxy made itself) the status and `www-authenticate` pass, the body does not. In `observe`
+///    mode all of it passes, and is recorded.
 /// 4. A reply that nobody waits for is ignored.
 /// 5. Body bytes while a reply is awaited are shown to the filter and stay held; its `Continue` and `Hold` wait.
 /// 6. A second `CallOut` while one is open is a bug of the filter: the stream fails closed.
@@ -168,6 +169,13 @@ impl<F: Filter> Stream<F> {
 
     /// Somebody answered before the request was decided: the upstream (headers were not held), or the proxy itself.
     fn on_early_response(&mut self, head: Head<'_>, now: Timestamp, services: &mut dyn Services) -> Flow {
+        if self.exchange.settings.mode == Mode::Observe {
+            // Recorded; not a byte changes.
+            self.effects(Direction::Response, true, now, services).undecided(Reason::UpstreamAnsweredEarly);
+            self.exchange.request.skips_body = true;
+            self.exchange.response.skips_body = true;
+            return self.pass(Direction::Response, head.end_of_stream, now, services);
+        }
         if head.headers.status().is_none_or(|status| status < 400) {
             return self.refuse(Direction::Response, Reason::HostOutOfOrder, now, services);
         }
