@@ -60,7 +60,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     entries.sort();
     for entry in entries {
         // Examples have their configuration beside their scenario.
-        let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml") && !entry.ends_with("policy.yaml");
+        let is_other = entry.ends_with("policy.yaml") || entry.ends_with("request.yaml");
+        let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml") && !is_other;
         if entry.is_dir() || is_scenario {
             collect(&entry, files)?;
         }
