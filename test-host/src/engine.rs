@@ -25,6 +25,11 @@ pub trait Engine {
     /// Whether it can play what a case needs.
     fn offers(&self, need: Need) -> bool;
 
+    /// Whether it can play this plugin at all.
+    fn has(&self, _plugin: &str) -> bool {
+        true
+    }
+
     /// Plays one exchange and reports what an outsider saw.
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError>;
 }

@@ -44,6 +44,10 @@ fn envoy_does_what_was_recorded() {
         let rows = everywhere(|engine, probe, _| {
             let mut last = play(engine, probe, 1);
             loop {
+                // What such a play leaves on the connection is seen by the next one.
+                if probe["once"] == true {
+                    return last;
+                }
                 let row = play(engine, probe, 1);
                 if std::mem::replace(&mut last, row.clone()) == row {
                     return row;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use plays::{header, pairs, post, sent};
-use wardpoint_test_host::engine::{CalloutScript, Leaves, Play};
+use wardpoint_test_host::engine::{self, CalloutScript, Leaves, Play};
 use wardpoint_test_host::host::{
     self, Action, BufferKind, Came, Direction, FilterEnd, Host, Manners, Map, MapKind, Request, Scope, Status, Trap,
 };
@@ -65,7 +65,10 @@ impl FilterEnd for Actor {
     }
 
     fn on_reply(&mut self, host: &mut Host, _: Scope, _: u32, came: Came) -> Result<(), Trap> {
-        host.turn_to(Scope::Stream).unwrap();
+        if host.turn_to(Scope::Stream).is_err() {
+            self.seen.push("reply to nobody".to_owned());
+            return Ok(());
+        }
         self.act(host, "reply", format!("{came:?}")).map(drop)
     }
 
@@ -229,10 +232,10 @@ fn row_5_with_content_length_kept_the_receiver_waits_for_ever() {
 }
 
 #[test]
-fn row_6_a_request_over_the_limit_is_413_and_no_callback_is_made() {
+fn row_6_a_request_over_the_limit_is_413_after_the_part_that_goes_over_is_shown() {
     let play = Play { buffer_limit: Some(4), ..post(&["abc", "de", "f"]) };
     let (transcript, seen) = run(Actor::default().on("body", |_| Pause).on("bodyEnd", |_| Pause), &play);
-    assert_eq!(seen, ["headers", "body 3", "responseHeaders", "responseEnd 17", "end"]);
+    assert_eq!(seen, ["headers", "body 3", "body 5", "responseHeaders", "responseEnd 17", "end"]);
     assert_eq!((transcript.client.status, transcript.client.body.as_slice()), (Some(413), &b"Payload Too Large"[..]));
     assert_eq!(header(&transcript.client.headers, "content-length"), Some("17"));
     let (transcript, _) = run(Actor::default(), &play);
@@ -456,10 +459,10 @@ fn a_stream_that_is_closed_is_reset_and_nothing_more_comes() {
 }
 
 #[test]
-fn a_client_that_leaves_ends_the_stream_and_its_calls() {
+fn a_client_that_leaves_ends_the_stream_and_its_calls_come_back_to_the_root() {
     let play = Play { client_leaves: Some(Leaves::AfterRequestHeaders), callouts: answer(5), ..post(&["a"]) };
     let (_, seen) = run(Actor::default().on("headers", call).on("reply", resume), &play);
-    assert_eq!(seen, ["headers", "end"]);
+    assert_eq!(seen, ["headers", "end", "reply to nobody"]);
     let play = Play { client_leaves: Some(Leaves::AfterFirstResponseChunk), ..post(&["a"]) };
     let play = Play { upstream: Some(sent(&[(":status", "200")], &["first", "second"])), ..play };
     let (transcript, seen) = run(Actor::default(), &play);
@@ -520,6 +523,55 @@ fn a_grpc_call_gives_a_message_or_a_status() {
         assert_eq!((transcript.callouts[0].body.as_slice(), transcript.callouts[0].cluster.as_str()), (&b"ask"[..], "x"));
         assert_eq!(header(&transcript.callouts[0].headers, ":path"), Some("/s/m"));
     }
+}
+
+// === what only a broken plugin does ===
+
+#[test]
+fn a_resume_of_what_is_not_paused_breaks_the_exchange() {
+    let back: fn(Direction) -> Does = |direction| if direction == Req { resume } else { resume_response };
+    let (transcript, _) = run(Actor::default().on("headers", back(Req)), &post(&["a"]));
+    assert_eq!(transcript.upstream, UpstreamSaw::Partial { body: b"a".to_vec() }, "it never sees the end");
+    let (transcript, _) = run(Actor::default().on("responseHeaders", back(Resp)), &post(&["a"]));
+    assert_eq!((transcript.client.status, transcript.client.end), (Some(200), Ending::Reset));
+    let (transcript, _) = run(Actor::default().on("body", back(Resp)), &post(&["a"]));
+    assert!(transcript.trapped.is_some_and(|text| text.starts_with("Envoy crashes")));
+}
+
+fn resume_response(host: &mut Host) -> Action {
+    host.continue_stream(Resp).unwrap();
+    Continue
+}
+
+#[test]
+fn an_answer_and_then_a_resume_leaks_what_is_held_to_the_upstream() {
+    let actor = Actor::default().on("headers", call).on("reply", |host| {
+        respond(host);
+        resume(host)
+    });
+    let (transcript, _) = run(actor, &Play { callouts: answer(5), ..post(&["ab"]) });
+    assert_eq!((transcript.client.status, transcript.upstream), (Some(403), UpstreamSaw::Partial { body: b"ab".to_vec() }));
+}
+
+// === the proxy itself ===
+
+#[test]
+fn the_proxy_answers_for_an_upstream_that_is_not_there_or_too_slow_and_for_what_is_no_token() {
+    let to = |authority: &str| {
+        let mut play = Play { upstream: None, ..post(&["ab"]) };
+        play.request.headers.retain(|(name, _)| name != b":authority");
+        play.request.headers.extend(pairs(&[(":authority", authority)]));
+        play
+    };
+    let (transcript, seen) = run(Actor::default(), &to(engine::NOWHERE));
+    assert_eq!((transcript.client.status, transcript.upstream), (Some(503), UpstreamSaw::Nothing));
+    assert_eq!(seen, ["headers", "responseHeaders", "responseEnd 19", "end"]);
+    let (transcript, seen) = run(Actor::default(), &to(engine::IMPATIENT));
+    assert_eq!((transcript.client.status, seen.last().map(String::as_str)), (Some(504), Some("end")));
+    let mut play = post(&["ab"]);
+    play.request.headers.extend(pairs(&[(engine::TOKEN_HEADER, "none")]));
+    let (transcript, seen) = run(Actor::default(), &play);
+    assert_eq!((transcript.client.status, seen), (Some(401), vec!["end".to_owned()]), "an end without a beginning");
 }
 
 // === 4.5, time ===

@@ -27,13 +27,10 @@ pub mod vm;
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
-        $crate::export!(callbacks: $crate::vm::Vm<$plugin>);
-    };
-    (callbacks: $callbacks:ty) => {
         /// The proxy calls this first.
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
-            $crate::abi::start(|| Box::new(<$callbacks>::default()));
+            $crate::abi::start(|| Box::new(<$crate::vm::Vm<$plugin>>::default()));
         }
     };
 }

@@ -43,6 +43,15 @@ impl Schedule {
             Happening::Part(Direction::Response, _) | Happening::UpstreamCuts => 3,
             Happening::TimeOut => 4,
         };
+        self.insert(at, class, what);
+    }
+
+    /// Before all else of this time: an answer that comes before the request's end is there as a whole.
+    pub(super) fn plan_first(&mut self, at: u64, what: Happening) {
+        self.insert(at, 0, what);
+    }
+
+    fn insert(&mut self, at: u64, class: u8, what: Happening) {
         self.count += 1;
         self.planned.insert((at, class, self.count), what);
     }

@@ -47,6 +47,10 @@ impl Engine for Native {
         !matches!(need, Need::Kill | Need::Vms)
     }
 
+    fn has(&self, plugin: &str) -> bool {
+        self.plugins.contains_key(plugin)
+    }
+
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
         let run = self.plugins.get(play.plugin.as_str());
         let run = run.ok_or_else(|| anyhow!("no plugin `{}` is linked into this program", play.plugin))?;

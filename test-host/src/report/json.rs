@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{Named, Report, Totals, needs};
-use crate::scenario::run::{Failure, Outcome};
+use super::{Named, Report, Totals, lack, needs};
+use crate::scenario::run::{Failure, Lack, Outcome};
 
 /// See [`Report`].
 #[derive(Debug)]
@@ -37,7 +37,10 @@ impl<W: Write> Report for Json<W> {
         let more = match &line.outcome {
             Outcome::Passed => json!({"outcome": "passed"}),
             Outcome::Failed(cut, reason) => json!({"outcome": "failed", "cut": cut.to_string(), "failure": failure(reason)}),
-            Outcome::Skipped(lacks) => json!({"outcome": "skipped", "needs": needs(lacks)}),
+            Outcome::Skipped(lacks) => {
+                let needs = if let Lack::Needs(list) = lacks { needs(list) } else { Vec::new() };
+                json!({"outcome": "skipped", "needs": needs, "why": lack(named, lacks)})
+            }
         };
         if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
             object.extend(more);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Named, Report, Style, Text, Totals, needs};
+use super::{Named, Report, Style, Text, Totals, lack};
 use crate::scenario::run::Outcome;
 
 /// See [`Report`]. Counts stand in the first tag of a suite, so everything is written at the end.
@@ -42,7 +42,7 @@ impl<W: Write> Report for Junit<W> {
                 let text = String::from_utf8_lossy(&text).into_owned();
                 format!("<failure message=\"{}\">{}</failure>", escape(&cut.to_string()), escape(&text))
             }
-            Outcome::Skipped(lacks) => format!("<skipped message=\"needs {}\"/>", escape(&needs(lacks).join(", "))),
+            Outcome::Skipped(lacks) => format!("<skipped message=\"{}\"/>", escape(&lack(named, lacks))),
         };
         let seconds = line.took.as_secs_f64();
         let Some(suite) = self.suites.last_mut() else { return Ok(()) };

@@ -13,7 +13,7 @@ pub use text::Text;
 
 use std::io;
 
-use crate::scenario::run::{Line, Outcome};
+use crate::scenario::run::{Lack, Line, Outcome};
 use crate::scenario::{Case, Scenario};
 
 /// One form of report. Lines come in the order of the files.
@@ -73,6 +73,14 @@ impl<'a> Named<'a> {
     /// `file:line` of the case.
     pub fn at(&self) -> String {
         format!("{}:{}", self.scenario.file.display(), self.case.place.line)
+    }
+}
+
+/// Why a line was skipped.
+fn lack(named: Named<'_>, lack: &Lack) -> String {
+    match lack {
+        Lack::Needs(list) => format!("needs {}", needs(list).join(", ")),
+        Lack::Plugin => format!("{} does not link {}", named.line.engine, named.scenario.plugin),
     }
 }
 

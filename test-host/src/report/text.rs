@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use similar::ChangeTag;
 
 use super::sketch::lines;
-use super::{Named, Report, Style, Totals, needs};
+use super::{Named, Report, Style, Totals, lack};
 use crate::scenario::compare::Mismatch;
 use crate::scenario::run::{Failure, Outcome};
 
@@ -70,7 +70,7 @@ impl<W: Write> Report for Text<W> {
         let (word, tail) = match &line.outcome {
             Outcome::Passed => (self.style.good("ok  "), format!("{} plays", line.plays)),
             Outcome::Failed(cut, _) => (self.style.bad("FAIL"), format!("{cut}")),
-            Outcome::Skipped(lacks) => (self.style.left_out("skip"), format!("needs {}", needs(lacks).join(", "))),
+            Outcome::Skipped(lacks) => (self.style.left_out("skip"), lack(named, lacks)),
         };
         let tail = self.style.faint(format!("({tail})"));
         let (engine, profile) = (&line.engine, line.profile.as_str());

@@ -25,6 +25,7 @@ mod message;
 mod model;
 pub mod play;
 pub mod run;
+mod scalar;
 mod sse;
 pub mod yaml;
 

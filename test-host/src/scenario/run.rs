@@ -63,8 +63,17 @@ pub enum Outcome {
     Passed,
     /// Not so; and the first cut that showed it.
     Failed(Cut, Failure),
-    /// The engine lacks what the case needs.
-    Skipped(Vec<Need>),
+    /// The engine cannot play it.
+    Skipped(Lack),
+}
+
+/// What an engine lacks for a case.
+#[derive(Clone, Debug)]
+pub enum Lack {
+    /// What the case needs.
+    Needs(Vec<Need>),
+    /// The plugin: a native engine plays those that are linked in.
+    Plugin,
 }
 
 /// Why a case failed.
@@ -159,7 +168,13 @@ fn run_case(
             .iter()
             .map(|engine| {
                 let lacks: Vec<Need> = case.needs.iter().copied().filter(|need| !engine.offers(*need)).collect();
-                let outcome = if lacks.is_empty() { Outcome::Passed } else { Outcome::Skipped(lacks) };
+                let outcome = if !engine.has(&scenario.plugin) {
+                    Outcome::Skipped(Lack::Plugin)
+                } else if lacks.is_empty() {
+                    Outcome::Passed
+                } else {
+                    Outcome::Skipped(Lack::Needs(lacks))
+                };
                 let engine_name = engine.name().to_owned();
                 let (plays, took) = (0, Duration::ZERO);
                 let line =

@@ -145,11 +145,13 @@ impl Exchange<'_> {
             // Its last part gets lost on the way.
             parts.truncate(sent.chunks.iter().filter(|chunk| !chunk.is_empty()).count());
         }
-        for part in parts {
-            self.schedule.plan(self.host.now, Happening::Part(Response, part));
-        }
-        if breaks_off {
-            self.schedule.plan(self.host.now, Happening::UpstreamCuts);
+        let parts = parts.into_iter().map(|part| Happening::Part(Response, part));
+        for happening in parts.chain(breaks_off.then_some(Happening::UpstreamCuts)) {
+            if self.play.upstream_early {
+                self.schedule.plan_first(self.host.now, happening);
+            } else {
+                self.schedule.plan(self.host.now, happening);
+            }
         }
     }
 }
