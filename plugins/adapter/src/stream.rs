@@ -54,6 +54,10 @@ impl<F: Filter> Exchange<F> {
         self.root
     }
 
+    pub(crate) fn wants_tick(&self) -> bool {
+        self.stream.wants_tick()
+    }
+
     pub(crate) fn awaits(&self, call: CallId) -> bool {
         self.stream.awaits(call)
     }

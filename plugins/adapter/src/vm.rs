@@ -73,7 +73,8 @@ impl<P: Plugin> Callbacks for Vm<P> {
             root.on_tick(now, &mut HostServices);
         }
         self.drain_root(id);
-        let exchanges: Vec<u32> = self.exchanges.iter().filter(|(_, e)| e.root() == id).map(|(id, _)| *id).collect();
+        let waiting = |(_, e): &(&u32, &Exchange<P::Filter>)| e.root() == id && e.wants_tick();
+        let exchanges: Vec<u32> = self.exchanges.iter().filter(waiting).map(|(id, _)| *id).collect();
         for exchange in exchanges {
             self.visit(exchange, now, |e, at, proxy| e.feed(Event::Tick, at, proxy));
         }

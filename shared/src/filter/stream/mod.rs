@@ -139,6 +139,11 @@ impl<F: Filter> Stream<F> {
         self.closed.is_none() && !side.skips_body && !side.swallows
     }
 
+    /// Whether the passing of time means anything to the stream; most need not be told.
+    pub fn wants_tick(&self) -> bool {
+        self.waiting.is_some() || (self.held_since.is_some() && !self.hold_proven.get())
+    }
+
     /// Whether the stream waits for this call.
     pub fn awaits(&self, call: CallId) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.call == call)

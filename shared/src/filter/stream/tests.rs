@@ -372,6 +372,7 @@ fn an_end_without_a_decision_is_recorded() {
 fn a_wrong_host_profile_is_found_out_and_a_slow_client_is_not() {
     let mut d = drive(true, &[Do::Hold]);
     let _ = d.request();
+    assert!(d.stream.wants_tick());
     assert_eq!(d.event(Event::Tick), "Continue");
     d.now = d.now + Duration::from_secs(1);
     assert_eq!(d.event(Event::Tick), "Pause, audit deny host_profile_wrong, respond 503");
@@ -382,6 +383,7 @@ fn a_wrong_host_profile_is_found_out_and_a_slow_client_is_not() {
     let _ = (proof.request(), proof.body(Request, "a", false));
     let mut slow = Drive { stream: root.stream(), now: Timestamp::from_secs(1), last_call: None };
     let _ = slow.request();
+    assert!(!slow.stream.wants_tick());
     slow.now = Timestamp::from_secs(60);
     assert_eq!(slow.event(Event::Tick), "Continue");
 }
