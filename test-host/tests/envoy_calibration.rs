@@ -140,7 +140,7 @@ fn seen(engine: &mut dyn Engine, probe: &Value) -> Value {
     // Who is first is open where both directions are under way at once.
     let racy = probe["racy"] == true;
     let hangs = transcript.client.end == Ending::Open;
-    let shown = |line: &&String| !racy && !(hangs && ENDS.contains(&line.as_str()));
+    let shown = |line: &&String| !(racy || hangs && ENDS.contains(&line.as_str()));
     json!({
         "name": probe["name"],
         "client": {

@@ -11,7 +11,7 @@ use wardpoint_test_host::transcript::{Ending, Transcript, UpstreamSaw};
 #[test]
 fn exchanges() {
     if std::env::var_os("ENVOY_BIN").is_none() {
-        eprintln!("skipped: ENVOY_BIN is not set");
+        eprintln!("skipped: ENVOY_BIN is unset");
         return;
     }
     let mut envoy = Envoy::new().unwrap();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use wardpoint_core::config::{ConfigErrors, Problem};
+use wardpoint_core::config::{ConfigErrors, Problem, Problems, parse};
 use wardpoint_core::filter::{
     Callout, CalloutError, Chunk, Digest, Effects, Filter, GrpcCall, Head, HostProfile, HttpCall, Plugin, PropertyPath, Reply,
     Ruling, Settings, Signature, Step,
@@ -24,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The probe of one configuration.
 pub(crate) struct Probe {
+    digest: String,
     hold_headers: bool,
 }
 
@@ -38,19 +39,23 @@ impl Plugin for Probe {
     type Filter = ProbeFilter;
 
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {
+        let refuse = |path: &str, text: &str| {
+            let problem = Problem { path: path.into(), text: text.to_owned() };
+            Err(ConfigErrors::new(Self::NAME, vec![problem]))
+        };
+        let Some((_, digest)) = parse(config, &mut Problems::default()) else { return refuse("", "no JSON") };
         let text: String = String::from_utf8_lossy(config).chars().filter(|c| !c.is_whitespace()).collect();
         if text.contains(r#""holdHeaders":"#) {
-            Ok(Self { hold_headers: text.contains(r#""holdHeaders":true"#) })
+            Ok(Self { digest, hold_headers: text.contains(r#""holdHeaders":true"#) })
         } else {
-            let text = "missing; say true or false".to_owned();
-            Err(ConfigErrors::new(Self::NAME, vec![Problem { path: "holdHeaders".into(), text }]))
+            refuse("holdHeaders", "missing; say true or false")
         }
     }
 
     fn settings(&self) -> Settings {
         let path = |path: &[&str]| PropertyPath(path.iter().map(|&segment| segment.to_owned()).collect());
         Settings {
-            policy: PolicyId { name: "probe".into(), digest: "".into() },
+            policy: PolicyId { name: "probe".into(), digest: self.digest.as_str().into() },
             mode: Mode::Enforce,
             host: HostProfile { hold_headers: self.hold_headers },
             properties: PROPERTIES.into_iter().map(path).collect::<Rc<[_]>>(),

@@ -116,7 +116,7 @@ fn called(cluster: &[u8], request: &Request<'_>) -> Called {
         Request::Grpc(service, method, metadata, message) => {
             let path = [&b"/"[..], *service, b"/", *method].concat();
             let mut headers = metadata.clone();
-            for (name, value) in [(&b":method"[..], &b"POST"[..]), (b":path", &path), (b"content-type", b"application/grpc")] {
+            for (name, value) in [(&b":method"[..], &b"POST"[..]), (b":path", &path), (b":authority", cluster.as_bytes())] {
                 headers.set(name, value);
             }
             Called { cluster, headers: super::report::pairs(&headers, |_| true), body: message.to_vec() }
