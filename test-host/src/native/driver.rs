@@ -45,6 +45,7 @@ struct Moment {
 impl<P: Plugin> FilterEnd for Driver<P> {
     fn on_begin(&mut self, _: &mut Host) -> Result<(), Trap> {
         self.stream = Some(self.root.stream());
+        self.held = [0; 2];
         Ok(())
     }
 
