@@ -1,4 +1,5 @@
 //! Laws of the rules of `mcp-authz`, over generated policies.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "what a test makes itself is there")]
 
 use wardpoint_core::audit::Subject;
 use wardpoint_core::identity::Caller;

@@ -1,4 +1,5 @@
 //! What the rules of `mcp-authz` can say besides tools, agents and scopes: one test a point.
+#![expect(clippy::panic, reason = "a policy of a test that is none is a failed test")]
 
 use wardpoint_core::audit::Subject;
 use wardpoint_core::filter::{Properties, PropertyError};

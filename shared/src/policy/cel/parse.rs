@@ -186,7 +186,7 @@ impl<'t> Parser<'t> {
                 node(at, 0, ExprKind::Literal(constant))
             }
             // A member may be called so: `source.identity.namespace`.
-            TokenKind::Name(name) if RESERVED.contains(&name) => return Err((at, format!("`{name}` is a reserved word"))),
+            TokenKind::Name(name) if RESERVED.contains(&name) => Err((at, format!("`{name}` is a reserved word")))?,
             TokenKind::Name(_) => {
                 let name = self.name("a value")?;
                 if self.token.kind == TokenKind::Sign("(") {
