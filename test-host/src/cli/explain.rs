@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 use wardpoint_core::filter::{Plugin as _, Properties as Values, PropertyError};
-use wardpoint_core::mcp_authz::{self, McpAuthz, Miss, Policy};
+use wardpoint_core::mcp::Method;
+use wardpoint_core::mcp_authz::{self, Ask, Item, McpAuthz, Miss, Outcome, Policy, RuleKind, RuleSays};
 use wardpoint_core::policy::Reason;
+use wardpoint_core::policy::cel::Truth;
 
 use super::check::{configuration, read};
 use super::plugins::{names, native, plugin};
@@ -40,19 +42,8 @@ pub(super) struct Args {
     request: PathBuf,
 }
 
-/// What the rules of a configuration say to a request whose resource is named.
-pub(super) type Trace = fn(&Play, &str) -> Result<Vec<RuleSays>, String>;
-
-/// What one rule says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct RuleSays {
-    /// Its id.
-    pub(super) id: String,
-    /// Whether it allows.
-    pub(super) allows: bool,
-    /// Why it did not match, if it did not.
-    pub(super) miss: Option<String>,
-}
+/// What the rules of a configuration say to a request that is about a kind of item and its name.
+pub(super) type Trace = fn(&Play, &str, &str) -> Result<Vec<RuleSays>, String>;
 
 pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> {
     let Some(plugin) = plugin(&args.plugin) else { return Ok(Exit::Error) };
@@ -137,7 +128,8 @@ fn decision(out: &mut String, seen: &Transcript, style: Style) -> bool {
     allowed
 }
 
-fn resource(record: &Value) -> Option<(&str, &str)> {
+/// Kind and name of what a record is about.
+pub(super) fn resource(record: &Value) -> Option<(&str, &str)> {
     let (kind, name) = record.get("resource")?.as_object()?.iter().next()?;
     Some((kind.as_str(), name.as_str()?))
 }
@@ -148,16 +140,24 @@ fn rules(out: &mut String, seen: &Transcript, play: &Play, trace: Trace, style: 
         out.push('\n');
         return;
     };
-    match trace(play, name) {
+    match trace(play, kind, name) {
         Err(why) => row(out, "rules", &format!("none was asked: {why}")),
         Ok(says) => {
             for says in says {
-                let word = if says.allows { "allow" } else { "deny" };
-                let text = match &says.miss {
-                    None => style.good("matches"),
-                    Some(miss) => format!("does not match: {miss}"),
+                let word = match says.kind {
+                    RuleKind::Allow => "allow",
+                    RuleKind::Deny => "deny",
+                    RuleKind::Withhold => "withhold",
                 };
-                row(out, "rule", &format!("{} ({word} {kind} `{name}`): {text}", says.id));
+                let tier = says.tier.map(|tier| format!("tier `{}`, ", tier.as_str())).unwrap_or_default();
+                let only = if says.observe { ", observed only" } else { "" };
+                let text = match &says.miss {
+                    None if says.when == Some(Truth::Error) => style.good("matches: its `when` could not be told (error)"),
+                    None if says.when == Some(Truth::Unknown) => style.good("matches: its `when` is not known (unknown)"),
+                    None => style.good("matches"),
+                    Some(miss) => format!("does not match: {}", why(miss, kind)),
+                };
+                row(out, "rule", &format!("{} ({tier}{word} {kind} `{name}`{only}): {text}", says.id));
             }
         }
     }
@@ -192,8 +192,16 @@ fn row(out: &mut String, name: &str, text: &str) {
     }
 }
 
-/// What the rules of `mcp-authz` say to a call of `tool`, by the code that decides.
-pub(super) fn mcp_authz_trace(play: &Play, tool: &str) -> Result<Vec<RuleSays>, String> {
+/// What the rules of `mcp-authz` say, by the code that decides.
+pub(super) fn mcp_authz_trace(play: &Play, kind: &str, name: &str) -> Result<Vec<RuleSays>, String> {
+    let item = match kind {
+        "prompt" => Item::Prompt(name),
+        "resource" => Item::Resource(name),
+        "task" => Item::Task(name),
+        "template" => Item::Template(name),
+        "tool" => Item::Tool(name),
+        _ => return Err(format!("no rule speaks of a {kind}")),
+    };
     let policy = Policy::configure(&play.config).map_err(|error| error.to_string())?;
     let declared = McpAuthz::configure(&play.config).map_err(|error| error.to_string())?.settings().properties;
     let host = Properties::new(play, &provider(&play.config));
@@ -206,16 +214,39 @@ pub(super) fn mcp_authz_trace(play: &Play, tool: &str) -> Result<Vec<RuleSays>, 
         })
         .collect();
     let caller = mcp_authz::caller(&policy, Values::new(&values)).map_err(|reason| reason.doc().trim().to_owned())?;
-    let says = mcp_authz::explain(&policy, &caller, tool).rules.into_iter();
-    Ok(says.map(|(id, allows, miss)| RuleSays { id: id.to_string(), allows, miss: miss.map(|miss| why(&miss)) }).collect())
+    let body: Value = serde_json::from_slice(&play.request.chunks.concat()).unwrap_or_default();
+    let method = body.get("method").and_then(Value::as_str).map_or(Method::None, Method::from_text);
+    let arguments = body.pointer("/params/arguments").map_or("{}".to_owned(), Value::to_string);
+    let facts = policy.request_facts(&play.request.headers.iter().map(|(name, value)| (name, value)).collect());
+    let answer = play.upstream.as_ref().map(|answer| answer.chunks.concat()).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let result = answer.get("result").map(Value::to_string);
+    let ask = Ask {
+        method,
+        item,
+        arguments: Some(arguments.as_bytes()),
+        request: facts.as_ref(),
+        result: result.as_ref().map(|text| Outcome { json: text.as_bytes(), bytes: text.len() }),
+    };
+    Ok(mcp_authz::explain(&policy, &caller, &ask).rules)
 }
 
-fn why(miss: &Miss) -> String {
+/// Why a rule does not match.
+pub(super) fn why(miss: &Miss, kind: &str) -> String {
     match miss {
         Miss::Agent => "the agent is not one of its agents".to_owned(),
-        Miss::Tool => "the tool is not one of its tools".to_owned(),
+        Miss::Item => format!("the {kind} is not one of its {kind}s"),
         Miss::User => "it asks for a user, and no verified token names one".to_owned(),
         Miss::Roles(roles) => format!("the user lacks the roles {}", roles.join(", ")),
+        Miss::When(truth) => {
+            let truth = match truth {
+                Truth::Error => "could not be told (error)",
+                Truth::False => "is false",
+                Truth::True => "is true, but it is not known of what",
+                Truth::Unknown => "is not known (unknown)",
+            };
+            format!("its `when` {truth}")
+        }
         Miss::Scopes(scopes) => format!("the user's token lacks the scopes {}", scopes.join(", ")),
     }
 }
