@@ -14,6 +14,10 @@ pub(super) use rule::{Effect, Needs, RoleNeed, Rule, ScopeNeed, Targets, UserNee
 pub(super) use set::RuleSet;
 pub use uri::{Fit, UriPattern};
 
+use std::rc::Rc;
+
+use super::metadata::Metadata;
+use super::surface::{Hygiene, ServerRequests};
 use crate::filter::{HostProfile, Settings};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
@@ -33,6 +37,11 @@ pub struct Policy {
     pub(super) max_body: usize,
     pub(super) versions: Vec<Version>,
     pub(super) origins: Vec<String>,
+    pub(super) metadata: Option<Rc<Metadata>>,
+    pub(super) server_requests: Option<ServerRequests>,
+    pub(super) tools: Option<Hygiene>,
+    /// Longest time in milliseconds that a list may be kept.
+    pub(super) list_ttl: Option<u64>,
     pub(super) tiers: Tiers,
     pub(super) rules: RuleSet,
     /// What conditions read of a request.
