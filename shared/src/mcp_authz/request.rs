@@ -4,6 +4,7 @@ use super::policy::Policy;
 use crate::http::{Headers, media_type};
 use crate::json::{ErrorKind, Limits};
 use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
+use crate::path;
 use crate::policy::{Denial, Reason};
 
 /// What a request wants to be, by its HTTP method.
@@ -48,7 +49,10 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
     {
         return Err(Reason::OriginRefused);
     }
-    if headers.one(":path").ok().flatten().is_some_and(has_token) {
+    let Some((_, query)) = headers.one(":path").ok().flatten().and_then(path::split) else {
+        return Err(Reason::InvalidPath);
+    };
+    if query.is_some_and(|query| has_token(query.as_bytes())) {
         return Err(Reason::TokenInQuery);
     }
     match headers.one(":method") {
@@ -133,9 +137,7 @@ fn has_two_credentials(value: &[u8]) -> bool {
 }
 
 /// Whether the query has a token (RFC 6750 section 2.3), however its name is written.
-fn has_token(path: &[u8]) -> bool {
-    let Some(start) = memchr::memchr(b'?', path) else { return false };
-    let query = path.get(start + 1..).unwrap_or_default();
+fn has_token(query: &[u8]) -> bool {
     query.split(|c| matches!(c, b'&' | b';')).any(|pair| {
         let name = pair.split(|c| *c == b'=').next().unwrap_or_default();
         percent_decoded(name).eq_ignore_ascii_case(b"access_token")
