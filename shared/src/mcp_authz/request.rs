@@ -52,7 +52,7 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
     let Some((_, query)) = headers.one(":path").ok().flatten().and_then(path::split) else {
         return Err(Reason::InvalidPath);
     };
-    if query.is_some_and(|query| has_token(query.as_bytes())) {
+    if query.is_some_and(has_token) {
         return Err(Reason::TokenInQuery);
     }
     match headers.one(":method") {
@@ -137,29 +137,11 @@ fn has_two_credentials(value: &[u8]) -> bool {
 }
 
 /// Whether the query has a token (RFC 6750 section 2.3), however its name is written.
-fn has_token(query: &[u8]) -> bool {
-    query.split(|c| matches!(c, b'&' | b';')).any(|pair| {
-        let name = pair.split(|c| *c == b'=').next().unwrap_or_default();
-        percent_decoded(name).eq_ignore_ascii_case(b"access_token")
+fn has_token(query: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        path::decode(name).is_some_and(|name| name.eq_ignore_ascii_case("access_token"))
     })
-}
-
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| text.get(at).and_then(|c| char::from(*c).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
-    while let Some(byte) = text.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    out
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {
