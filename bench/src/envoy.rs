@@ -78,12 +78,6 @@ impl Envoy {
         Ok(info.get("version").and_then(Value::as_str).context("Envoy does not say its version")?.to_owned())
     }
 
-    /// The counters and gauges whose name contains this.
-    pub(crate) fn stats(&self, contains: &str) -> anyhow::Result<BTreeMap<String, u64>> {
-        let text = get(self.admin, &format!("/stats?filter={contains}"))?;
-        Ok(text.lines().filter_map(|line| line.rsplit_once(": ")).filter_map(|(name, n)| Some((name.to_owned(), n.trim().parse().ok()?))).collect())
-    }
-
     /// Memory that is really there, in bytes.
     pub(crate) fn resident(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;

@@ -29,9 +29,9 @@ pub(crate) fn ours(module: &Path, tools: &[Vec<String>]) -> Vec<Value> {
     vec![wasm(&format!("mcp-authz-{}", rules.len()), module, &policy.to_string())]
 }
 
-/// A plugin that does nothing.
-pub(crate) fn noop(module: &Path) -> Vec<Value> {
-    vec![wasm("noop", module, "")]
+/// A plugin that does these things for every request, and decides nothing.
+pub(crate) fn noop(module: &Path, parts: &str) -> Vec<Value> {
+    vec![wasm(&format!("noop {parts}"), module, parts)]
 }
 
 fn wasm(vm: &str, module: &Path, config: &str) -> Value {
@@ -117,6 +117,7 @@ end"#
 
 /// Lua that takes the answer's body in hand and does nothing with it.
 pub(crate) fn lua_reads_answer() -> Vec<Value> {
-    let code = "function envoy_on_response(handle)\n  local body = handle:body()\n  local text = body:getBytes(0, body:length())\nend";
+    let code =
+        "function envoy_on_response(handle)\n  local body = handle:body()\n  local text = body:getBytes(0, body:length())\nend";
     vec![typed("envoy.filters.http.lua", "filters.http.lua.v3.Lua", &json!({ "default_source_code": { "inline_string": code } }))]
 }

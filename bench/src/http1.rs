@@ -63,7 +63,8 @@ impl Connection {
             Length::Chunked => loop {
                 let size = self.line().await?;
                 let size = self.buffer.get(size).unwrap_or_default();
-                let size = str::from_utf8(size).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).ok_or_else(malformed)?;
+                let size =
+                    str::from_utf8(size).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).ok_or_else(malformed)?;
                 let part = self.take(size).await?;
                 message.body.extend_from_slice(self.buffer.get(part).unwrap_or_default());
                 // Behind a chunk its line end; behind the last one an empty list of trailers.
@@ -164,11 +165,7 @@ mod tests {
     async fn reads_kept_messages_however_they_are_cut() {
         let sent = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\
             connection: close\r\n\r\n3\r\nde\n\r\n1\r\nf\r\n0\r\n\r\nPOST / HTTP/1.1\r\nhost: x\r\n\r\n";
-        let want = vec![
-            (Some(200), false, b"abc".to_vec()),
-            (Some(403), true, b"de\nf".to_vec()),
-            (None, false, Vec::new()),
-        ];
+        let want = vec![(Some(200), false, b"abc".to_vec()), (Some(403), true, b"de\nf".to_vec()), (None, false, Vec::new())];
         for cut in [1, 2, 7, 1000] {
             assert_eq!(read_all(sent, cut).await, want, "cut {cut}");
         }

@@ -53,6 +53,8 @@ pub(crate) struct Measured {
     pub(crate) requests: u64,
     pub(crate) took: Duration,
     pub(crate) envoy: String,
+    /// Variants that let a call with two names pass.
+    pub(crate) fooled: Vec<String>,
 }
 
 /// Everything that runs.
@@ -73,6 +75,7 @@ pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) ->
     let begun = Instant::now();
     let bench = Bench::start(suite, token, cores)?;
     let wanted = bench.learn()?;
+    let fooled = bench.probe()?;
     let cells: Vec<(usize, usize)> =
         (0..suite.works.len()).flat_map(|work| (0..suite.variants.len()).map(move |variant| (work, variant))).collect();
     for cell in &cells {
@@ -106,6 +109,7 @@ pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) ->
         requests,
         took: begun.elapsed(),
         envoy: bench.envoy.version()?,
+        fooled,
     })
 }
 
@@ -156,6 +160,24 @@ impl<'a> Bench<'a> {
             }
         }
         Ok(wanted)
+    }
+
+    /// Sends what must be refused. Who lets the forbidden tool pass, or is strict and lets two names pass, ends the run.
+    fn probe(&self) -> anyhow::Result<Vec<String>> {
+        let mut fooled = Vec::new();
+        let Some(probes) = &self.suite.probes else { return Ok(fooled) };
+        for variant in self.suite.variants.iter().filter(|variant| variant.decides()) {
+            let ask = |probe: &Work| -> anyhow::Result<bool> {
+                let answer = self.runtime.block_on(load::ask(self.proxy(variant)?, &probe.request))?;
+                Ok(matches!(answer.status, Some(400 | 403)))
+            };
+            ensure!(ask(&probes.forbidden)?, "wrong verdict: {} lets {} pass", variant.name, probes.forbidden.name);
+            if !ask(&probes.two_names)? {
+                ensure!(!variant.is_strict(), "wrong verdict: {} lets {} pass", variant.name, probes.two_names.name);
+                fooled.push(variant.name.clone());
+            }
+        }
+        Ok(fooled)
     }
 
     fn slot(&self, cell: (usize, usize), wanted: &Wanted, time: Duration) -> anyhow::Result<(Sample, u64)> {
@@ -210,7 +232,8 @@ fn check_tools(body: &[u8], whole: &[u8], tools: &[String]) -> anyhow::Result<()
         let answer: Value = serde_json::from_slice(bytes).context("the answer is no JSON")?;
         Ok(answer.pointer("/result/tools").and_then(Value::as_array).context("the answer has no tools")?.clone())
     };
-    let wanted = |tool: &Value| tool.get("name").and_then(Value::as_str).is_some_and(|name| tools.iter().any(|want| want == name));
+    let wanted =
+        |tool: &Value| tool.get("name").and_then(Value::as_str).is_some_and(|name| tools.iter().any(|want| want == name));
     let want: Vec<Value> = list(whole)?.into_iter().filter(wanted).collect();
     let found = list(body)?;
     if found == want { Ok(()) } else { bail!("wrong verdict: {} tools in the list instead of {}", found.len(), want.len()) }

@@ -1,6 +1,6 @@
 //! What is compared: suites of variants that all get the same work.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -19,10 +19,11 @@ pub(crate) const OURS: &str = "mcp-authz";
 const EXT_AUTHZ: &str = "ext_authz";
 const EXT_PROC: &str = "ext_proc";
 const LUA: &str = "lua";
-const NOOP: &str = "noop plugin";
+/// A plugin that does nothing.
+pub(crate) const NOOP: &str = "noop plugin";
 
 /// All suites that put load on a proxy, in their order.
-pub(crate) const NAMES: [&str; 5] = ["calls", "large", "deny", "lists", "rules"];
+pub(crate) const NAMES: [&str; 6] = ["calls", "large", "deny", "lists", "rules", "parts"];
 
 /// What must become of every request of a suite.
 #[derive(Clone, Debug)]
@@ -58,6 +59,16 @@ pub(crate) struct Suite {
     pub(crate) answer: Vec<u8>,
     /// What the gRPC peer answers.
     pub(crate) says: Says,
+    /// What who decides by the body must refuse.
+    pub(crate) probes: Option<Probes>,
+}
+
+/// Requests that are sent once, before any load.
+pub(crate) struct Probes {
+    /// A tool that no policy allows.
+    pub(crate) forbidden: Work,
+    /// Two names in one call.
+    pub(crate) two_names: Work,
 }
 
 /// The compiled plugins.
@@ -85,6 +96,27 @@ impl Modules {
     }
 }
 
+impl Probes {
+    fn new(token: &Token) -> Self {
+        Self {
+            forbidden: Work::new("a forbidden tool", &work::call(FORBIDDEN, 256, Shape::Text), token),
+            two_names: Work::new("two names", &work::call_with_two_names(), token),
+        }
+    }
+}
+
+impl Variant {
+    /// Whether it reads the call by itself and decides; the gRPC peer gives the same answer to all.
+    pub(crate) fn decides(&self) -> bool {
+        [LUA, NATIVE, OURS].iter().any(|name| self.name.starts_with(name))
+    }
+
+    /// Whether it claims to be a policy that cannot be got round.
+    pub(crate) fn is_strict(&self) -> bool {
+        [NATIVE, OURS].iter().any(|name| self.name.starts_with(name))
+    }
+}
+
 impl Suite {
     /// The suite of this name.
     pub(crate) fn new(name: &'static str, modules: &Modules, token: &Token) -> Self {
@@ -93,23 +125,30 @@ impl Suite {
             "large" => {
                 let works =
                     vec![call("64 KiB, one text", 65_536, Shape::Text), call("64 KiB, many members", 65_536, Shape::Members)];
-                Self::of_calls(name, works, modules, Says::Allow)
+                Self::of_calls(name, works, modules, token, Says::Allow)
             }
             "deny" => {
                 let body = work::call(FORBIDDEN, 2048, Shape::Text);
-                Self::of_calls(name, vec![Work::new("2 KiB, refused", &body, token)], modules, Says::Deny)
+                Self::of_calls(name, vec![Work::new("2 KiB, refused", &body, token)], modules, token, Says::Deny)
             }
             "lists" => Self::of_lists(name, modules, token),
-            "rules" => Self::of_rules(name, vec![call("2 KiB", 2048, Shape::Text)], modules),
-            _ => Self::of_calls(name, vec![call("256 B", 256, Shape::Text), call("2 KiB", 2048, Shape::Text)], modules, Says::Allow),
+            "rules" => Self::of_rules(name, vec![call("2 KiB", 2048, Shape::Text)], modules, token),
+            "parts" => Self::of_parts(name, vec![call("2 KiB", 2048, Shape::Text)], modules),
+            _ => Self::of_calls(
+                name,
+                vec![call("256 B", 256, Shape::Text), call("2 KiB", 2048, Shape::Text)],
+                modules,
+                token,
+                Says::Allow,
+            ),
         }
     }
 
-    fn of_calls(name: &'static str, works: Vec<Work>, modules: &Modules, says: Says) -> Self {
+    fn of_calls(name: &'static str, works: Vec<Work>, modules: &Modules, token: &Token, says: Says) -> Self {
         let refuse = |status, text| if says == Says::Deny { Want::Refuse(status, text) } else { Want::Pass };
         let variants = vec![
             variant(BASE, Vec::new(), Want::Pass),
-            variant(NOOP, filters::noop(&modules.noop), Want::Pass),
+            variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
             variant(LUA, filters::lua(TOOL), refuse(403, "denied by Lua")),
             variant(NATIVE, filters::native(&[TOOL]), refuse(403, "RBAC: access denied")),
             variant(EXT_AUTHZ, filters::ext_authz(), refuse(403, "")),
@@ -117,13 +156,14 @@ impl Suite {
             variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), refuse(403, "no_matching_rule")),
         ];
         let ratios = [NATIVE, EXT_AUTHZ, EXT_PROC].map(|under| (OURS.to_owned(), under.to_owned())).into();
-        Self { name, works, variants, ratios, answer: work::answer(), says }
+        let probes = (says == Says::Allow).then(|| Probes::new(token));
+        Self { name, works, variants, ratios, answer: work::answer(), says, probes }
     }
 
     fn of_lists(name: &'static str, modules: &Modules, token: &Token) -> Self {
         let variants = vec![
             variant(BASE, Vec::new(), Want::Pass),
-            variant(NOOP, filters::noop(&modules.noop), Want::Pass),
+            variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
             variant(LUA, filters::lua_reads_answer(), Want::Pass),
             variant(EXT_PROC, filters::ext_proc(true), Want::Pass),
             variant(OURS, filters::ours(&modules.ours, &[work::kept()]), Want::Tools(work::kept())),
@@ -135,11 +175,27 @@ impl Suite {
             ratios: vec![(OURS.to_owned(), EXT_PROC.to_owned())],
             answer: work::list(),
             says: Says::Allow,
+            probes: None,
         }
     }
 
+    /// What costs what: a plugin that does one thing more each time, up to all that ours does but for reading JSON.
+    fn of_parts(name: &'static str, works: Vec<Work>, modules: &Modules) -> Self {
+        let mut variants = vec![variant(BASE, Vec::new(), Want::Pass)];
+        for parts in PARTS {
+            let filters = filters::noop(&modules.noop, parts);
+            variants.push(variant(
+                &if parts.is_empty() { NOOP.to_owned() } else { format!("noop: {parts}") },
+                filters,
+                Want::Pass,
+            ));
+        }
+        variants.push(variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), Want::Pass));
+        Self { name, works, variants, ratios: Vec::new(), answer: work::answer(), says: Says::Allow, probes: None }
+    }
+
     /// The rule that matches comes last.
-    fn of_rules(name: &'static str, works: Vec<Work>, modules: &Modules) -> Self {
+    fn of_rules(name: &'static str, works: Vec<Work>, modules: &Modules, token: &Token) -> Self {
         let tools = |count: usize| -> Vec<String> { (1..count).map(work::listed).chain([TOOL.to_owned()]).collect() };
         let mut variants = vec![variant(BASE, Vec::new(), Want::Pass)];
         for count in RULES {
@@ -156,9 +212,24 @@ impl Suite {
             (counted(NATIVE, 1000), one(NATIVE)),
             (counted(OURS, 1000), counted(NATIVE, 1000)),
         ];
-        Self { name, works, variants, ratios, answer: work::answer(), says: Says::Allow }
+        let probes = Some(Probes::new(token));
+        Self { name, works, variants, ratios, answer: work::answer(), says: Says::Allow, probes }
     }
 }
+
+/// What the plugin of the suite `parts` does.
+const PARTS: [&str; 10] = [
+    "",
+    "clock",
+    "headers",
+    "headers answer",
+    "claims",
+    "hold",
+    "hold body",
+    "log",
+    "state",
+    "clock headers answer claims hold body log state count",
+];
 
 /// How many rules a policy of the suite `rules` has.
 const RULES: [usize; 3] = [1, 32, 1000];
@@ -171,9 +242,4 @@ pub(crate) fn counted(name: &str, rules: usize) -> String {
 fn variant(name: &str, filters: Vec<Value>, want: Want) -> Variant {
     let asks = name.starts_with(EXT_AUTHZ) || name.starts_with(EXT_PROC);
     Variant { name: name.to_owned(), filters, want, asks, audits: name.starts_with(OURS) }
-}
-
-/// Bytes of a module.
-pub(crate) fn size(module: &Path) -> anyhow::Result<u64> {
-    Ok(std::fs::metadata(module)?.len())
 }
