@@ -119,7 +119,7 @@ fn tool(index: usize, text: usize) -> Value {
             "required": ["query"],
             "additionalProperties": false,
         },
-        "annotations": { "readOnlyHint": index % 3 == 0, "openWorldHint": false },
+        "annotations": { "readOnlyHint": index.is_multiple_of(3), "openWorldHint": false },
     })
 }
 
