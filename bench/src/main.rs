@@ -115,7 +115,9 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let gates = gates::all(&tables, &starts);
-    println!("{}", report::gates(&gates));
+    if !gates.is_empty() {
+        println!("{}", report::gates(&gates));
+    }
     let date = Timestamp::from_secs(since_epoch).to_string();
     let report = Report { machine, date, plan, tables, starts, gates };
     if let Some(folder) = &args.write {

@@ -184,11 +184,12 @@ impl Suite {
         let mut variants = vec![variant(BASE, Vec::new(), Want::Pass)];
         for parts in PARTS {
             let filters = filters::noop(&modules.noop, parts);
-            variants.push(variant(
-                &if parts.is_empty() { NOOP.to_owned() } else { format!("noop: {parts}") },
-                filters,
-                Want::Pass,
-            ));
+            let name = match parts {
+                "" => NOOP.to_owned(),
+                ALL_PARTS => "noop: all of these".to_owned(),
+                parts => format!("noop: {parts}"),
+            };
+            variants.push(variant(&name, filters, Want::Pass));
         }
         variants.push(variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), Want::Pass));
         Self { name, works, variants, ratios: Vec::new(), answer: work::answer(), says: Says::Allow, probes: None }
@@ -218,18 +219,11 @@ impl Suite {
 }
 
 /// What the plugin of the suite `parts` does.
-const PARTS: [&str; 10] = [
-    "",
-    "clock",
-    "headers",
-    "headers answer",
-    "claims",
-    "hold",
-    "hold body",
-    "log",
-    "state",
-    "clock headers answer claims hold body log state count",
-];
+const PARTS: [&str; 11] =
+    ["", "clock", "headers", "headers answer", "claims", "payload", "hold", "hold body", "log", "state", ALL_PARTS];
+
+/// What every policy does for a request, whatever it decides.
+const ALL_PARTS: &str = "clock headers answer claims hold body log state count";
 
 /// How many rules a policy of the suite `rules` has.
 const RULES: [usize; 3] = [1, 32, 1000];

@@ -108,7 +108,7 @@ fn tool(index: usize, text: usize) -> Value {
     json!({
         "name": listed(index),
         "title": format!("Workspace tool {index}"),
-        "description": prose(text).replace("\\n", " "),
+        "description": prose(text).replace("\\n", "  "),
         "inputSchema": {
             "type": "object",
             "properties": {

@@ -17,6 +17,8 @@ enum Part {
     Answer,
     /// Read six claims.
     Claims,
+    /// Read all claims at once.
+    Payload,
     /// Read the clock at each event.
     Clock,
     /// Write a line to the log.
@@ -27,17 +29,20 @@ enum Part {
     Count,
 }
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("hold", Part::Hold),
     ("body", Part::Body),
     ("headers", Part::Headers),
     ("answer", Part::Answer),
     ("claims", Part::Claims),
+    ("payload", Part::Payload),
     ("clock", Part::Clock),
     ("log", Part::Log),
     ("state", Part::State),
     ("count", Part::Count),
 ];
+
+const PAYLOAD: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload";
 
 const CLAIMS: [&str; 6] = ["iss", "sub", "scope", "azp", "client_id", "act"];
 
@@ -92,9 +97,12 @@ impl Callbacks for Noop {
             let Some((_, part)) = PARTS.iter().find(|(name, _)| *name == word) else { return false };
             self.parts.push(*part);
         }
-        let path =
-            |claim: &&str| format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0{claim}").into_bytes();
-        self.paths = if self.does(Part::Claims) { CLAIMS.iter().map(path).collect() } else { Vec::new() };
+        if self.does(Part::Claims) {
+            self.paths.extend(CLAIMS.iter().map(|claim| format!("{PAYLOAD}\0{claim}").into_bytes()));
+        }
+        if self.does(Part::Payload) {
+            self.paths.push(PAYLOAD.into());
+        }
         self.counter = if self.does(Part::Count) { abi::define_counter(b"bench.count").ok() } else { None };
         true
     }
