@@ -107,3 +107,26 @@ async fn one(proxy: SocketAddr, request: &[u8], expected: &Expected, until: Inst
     }
     Ok(tally)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_answer_is_seen() {
+        let answer = |status, body: &str| Message { status: Some(status), closes: false, body: body.as_bytes().to_vec() };
+        let exactly = Expected { status: 200, body: Body::Exactly(b"all".to_vec()) };
+        let with = Expected { status: 403, body: Body::With("no_matching_rule") };
+        assert!(exactly.check(&answer(200, "all")).is_ok());
+        assert!(with.check(&answer(403, r#"{"reason":"no_matching_rule","decision":"1"}"#)).is_ok());
+        for (expected, wrong) in [
+            (&exactly, answer(403, "all")),
+            (&exactly, answer(200, "al")),
+            (&exactly, Message { status: None, ..answer(200, "all") }),
+            (&with, answer(200, "no_matching_rule")),
+            (&with, answer(403, "upstream connect error")),
+        ] {
+            assert!(expected.check(&wrong).is_err(), "{expected:?} {:?}", wrong.status);
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Args {
     fn plan(&self) -> Plan {
         let seconds = |seconds| Duration::from_secs_f64(seconds);
         let (rounds, slot, warm) = if self.smoke {
-            (2, seconds(0.08), seconds(0.04))
+            (2, seconds(0.04), seconds(0.02))
         } else {
             (self.rounds, seconds(self.seconds), seconds(self.seconds.min(2.0)))
         };

@@ -238,3 +238,23 @@ fn check_tools(body: &[u8], whole: &[u8], tools: &[String]) -> anyhow::Result<()
     let found = list(body)?;
     if found == want { Ok(()) } else { bail!("wrong verdict: {} tools in the list instead of {}", found.len(), want.len()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_with_more_less_or_other_tools_is_seen() {
+        let list = |names: &[&str]| {
+            let tools: Vec<Value> = names.iter().map(|name| serde_json::json!({ "name": name, "title": "t" })).collect();
+            serde_json::json!({ "result": { "tools": tools } }).to_string().into_bytes()
+        };
+        let (whole, kept) = (list(&["a", "b", "c"]), ["a".to_owned(), "c".to_owned()]);
+        assert!(check_tools(&list(&["a", "c"]), &whole, &kept).is_ok());
+        for wrong in [list(&["a", "b", "c"]), list(&["a"]), list(&["c", "a"]), list(&[]), b"{}".to_vec(), b"no JSON".to_vec()] {
+            assert!(check_tools(&wrong, &whole, &kept).is_err());
+        }
+        let changed = String::from_utf8(list(&["a", "c"])).unwrap().replace("\"t\"", "\"u\"").into_bytes();
+        assert!(check_tools(&changed, &whole, &kept).is_err());
+    }
+}

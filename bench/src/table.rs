@@ -104,3 +104,21 @@ fn spread(samples: &[Sample]) -> f64 {
     let at = |share: usize| sorted.get((sorted.len() - 1) * share / 10).copied().unwrap_or(f64::NAN);
     if sorted.is_empty() { f64::NAN } else { (at(9) - at(1)) / median(&sorted) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(cpu: &[f64]) -> Vec<Sample> {
+        cpu.iter().map(|cpu| Sample { cpu: *cpu, peer: 0.0, latency: 0.0, canary: 100.0 }).collect()
+    }
+
+    #[test]
+    fn one_stray_sample_is_no_spread_but_many_are() {
+        let mut calm = vec![10.0; 19];
+        calm.push(90.0);
+        assert!(spread(&samples(&calm)) < SPREAD);
+        let restless: Vec<f64> = (0..20).map(|index| if index % 2 == 0 { 10.0 } else { 20.0 }).collect();
+        assert!(spread(&samples(&restless)) > SPREAD);
+    }
+}
