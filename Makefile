@@ -117,7 +117,7 @@ in-e2e:
 SUITE := all
 ROUNDS := 15
 .PHONY: bench
-bench: plugins envoy ## What a policy costs in Envoy (16 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
+bench: plugins envoy ## What a policy costs in Envoy (18 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
 	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) \
 	  --write $(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE))
 
