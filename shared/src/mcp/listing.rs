@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{BadMessage, Fault, Id, Shape};
 use crate::json::{self, Kind, Limits, Reader, Span, Splices, Str};
 use crate::jsonrpc;
+use crate::order::has_twice;
 
 /// A list that an answer may have. Recognized by its shape, because an answer can come by another way than its request
 /// (MCP-G-03, BY-S-03).
@@ -91,7 +92,7 @@ pub fn filter_lists<'a>(
     let mut splices = Splices::new();
     for list in &seen.lists {
         let keys: Vec<_> = list.items.iter().map(|(_, key)| key.text()).collect();
-        if has_twice(&keys) {
+        if has_twice(&keys.iter().map(Cow::as_ref).collect::<Vec<_>>()) {
             return Err(bad(Fault::Malformed("two items of a list have one name")));
         }
         let spans: Vec<_> = list.items.iter().map(|(span, _)| *span).collect();
@@ -109,12 +110,6 @@ pub fn filter_lists<'a>(
         out.text = Some(splices.apply(text).map_err(|_| bad(Fault::Malformed("a list could not be edited")))?);
     }
     Ok(out)
-}
-
-fn has_twice(keys: &[Cow<'_, str>]) -> bool {
-    let mut sorted: Vec<&str> = keys.iter().map(Cow::as_ref).collect();
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair.first() == pair.last())
 }
 
 #[derive(Default)]
