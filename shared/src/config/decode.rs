@@ -34,15 +34,20 @@ impl<'a> Fields<'a> {
 
     /// The member `name`. Where it is absent: `default`, or a problem if there is none.
     pub fn take<T: Decode>(&self, name: &str, default: Option<fn() -> T>, problems: &mut Problems) -> Option<T> {
-        let node = self.members.iter().find(|(n, _)| n == name).map(|(_, node)| node);
-        match (node, default) {
+        match (self.member(name, default.is_none(), problems), default) {
             (Some(node), _) => problems.field(name, |problems| T::decode(node, problems)),
             (None, Some(default)) => Some(default()),
-            (None, None) => {
-                problems.field(name, |problems| problems.add("is required"));
-                None
-            }
+            (None, None) => None,
         }
+    }
+
+    #[inline(never)]
+    fn member(&self, name: &str, required: bool, problems: &mut Problems) -> Option<&'a Node> {
+        let node = self.members.iter().find(|(n, _)| n == name).map(|(_, node)| node);
+        if node.is_none() && required {
+            problems.field(name, |problems| problems.add("is required"));
+        }
+        node
     }
 }
 
@@ -267,11 +272,11 @@ fn unknown(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// Edit distance without case.
+/// Edit distance without case of ASCII letters.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.to_lowercase().chars().enumerate() {
+    for (i, ca) in a.chars().map(|c| c.to_ascii_lowercase()).enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
         let mut next = vec![left];
