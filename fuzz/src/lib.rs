@@ -9,13 +9,14 @@
 pub mod caller;
 mod config;
 pub mod drive;
+pub mod generate;
 pub mod input;
 mod json;
 mod message;
 pub mod random;
 mod seeds;
 mod sse;
-mod stream;
+pub mod stream;
 
 /// A law and where to begin.
 #[derive(Clone, Copy)]

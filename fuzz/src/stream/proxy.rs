@@ -1,6 +1,6 @@
 //! A proxy around one `Stream`: it does what it is told, or fails to, and watches that the stream keeps its guarantees.
 
-use wardpoint_core::audit::Outcome;
+use wardpoint_core::audit::{Outcome, Record};
 use wardpoint_core::filter::{
     CallId, CalloutError, Cas, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Reply, ServiceError,
     Services, Shared, Signature, Stream,
@@ -52,7 +52,7 @@ pub(super) struct Proxy<'a, F> {
     observe: bool,
     pub(super) request: Side,
     pub(super) response: Side,
-    pub(super) records: Vec<Outcome>,
+    pub(super) records: Vec<Record>,
     counted: u64,
     pub(super) answered: bool,
     dead: bool,
@@ -201,7 +201,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
     fn perform(&mut self, op: Op, inside: Option<Direction>) -> Result<(), Event<'static>> {
         let fails = self.faults.byte().is_some_and(|byte| byte >= 0xf0);
         match op {
-            Op::Audit(record) => self.records.push(record.outcome),
+            Op::Audit(record) => self.records.push(record),
             Op::Count(name, by) => self.counted += if name.contains(".decisions.") { by } else { 0 },
             Op::CallOut(call, _) if fails => return Err(Event::CalloutReply(call, Err(CalloutError::NotDispatched))),
             Op::CallOut(call, _) | Op::CallOutShared(call, _) => self.calls.push(call),
@@ -231,7 +231,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
             Op::Respond(answer) => {
                 assert!(!self.answered, "a second answer");
                 assert!(!self.response.headers_gone, "an answer after headers of another one");
-                assert!(self.records.contains(&Outcome::Deny), "a refusal without a record");
+                assert!(self.records.iter().any(|record| record.outcome == Outcome::Deny), "a refusal without a record");
                 assert!(answer.status == 200 || answer.status >= 400, "{}", answer.status);
                 if fails {
                     return Err(Event::Failed(HostCall::Respond));
@@ -275,7 +275,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
 
     /// Whether a decision let the request go on.
     pub(super) fn is_allowed(&self) -> bool {
-        let lets = |outcome: &Outcome| match outcome {
+        let lets = |record: &Record| match record.outcome {
             Outcome::Allow | Outcome::WouldDeny => true,
             Outcome::Undecided => self.observe,
             Outcome::Deny => false,
