@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::listing::Listing;
-use super::policy::{DenialForm, Policy};
+use super::policy::{Ask, DenialForm, Item, Policy};
 use super::request::{BadBody, Kind, judge_head, judge_message, routing};
 use crate::audit::{About, Resource};
 use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
@@ -184,7 +184,7 @@ impl McpFilter {
     fn decide_call(&mut self, caller: Caller, message: &Message<'_>, about: About, wire: Wire, fx: &mut Effects<'_>) -> Step {
         let tool = message.name().unwrap_or_default();
         let about = About { resource: Some(Resource { kind: "tool", name: tool.to_owned() }), ..about };
-        let verdict = self.policy.decide(&caller, tool);
+        let verdict = self.policy.decide(&caller, &Ask::about(Item::Tool(tool)));
         let denial = match self.policy.denial {
             DenialForm::Hide => Denial::Hide(format!("Unknown tool: {tool}")),
             DenialForm::Refuse | DenialForm::StepUp => Denial::Refuse,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::policy::Policy;
+use super::policy::{Item, Policy};
 use crate::filter::Chunk;
 use crate::identity::Caller;
 use crate::json::{Limits, Reader};
@@ -137,7 +137,7 @@ impl EventFilter for Events {
 impl View {
     /// Filters one message. A response to another request cannot be told from a forged one (BY-S-04).
     fn filter(&self, text: &[u8]) -> Result<Option<Vec<u8>>, Reason> {
-        let shows = |tool: &str| self.policy.shows(&self.caller, tool);
+        let shows = |tool: &str| self.policy.shows(&self.caller, Item::Tool(tool));
         let filtered = filter_tools(text, Limits::default(), shows).map_err(|_| Reason::ResponseUnreadable)?;
         let answers = matches!(filtered.shape, Shape::Result | Shape::Error);
         if let (true, Some(asked), Some(got)) = (answers, &self.id, &filtered.id)

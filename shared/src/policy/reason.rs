@@ -98,6 +98,8 @@ reasons! {
     ResponseTooLarge = "response_too_large", 502, -32603, "the answer is too large to be inspected";
     /// The upstream's answer cannot be read where it must be filtered (MCP-L-04, BY-E-09).
     ResponseUnreadable = "response_unreadable", 502, -32603, "the answer could not be inspected";
+    /// A response rule withheld the result, or it holds a resource that the caller may not read (MCP-K-03).
+    ResultWithheld = "result_withheld", 403, -32003, "result withheld";
     /// Arrays or objects are nested deeper than allowed (BY-J-07).
     TooDeep = "too_deep", 400, -32600, "nested too deeply";
     /// The policy let a request go without a decision; a bug, and it was refused.
