@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wardpoint_core::identity::Caller;
 use wardpoint_core::json::{self, Limits};
-use wardpoint_core::mcp_authz::{Policy, explain};
+use wardpoint_core::mcp_authz::{Ask, Item, Policy, explain};
 use wardpoint_core::policy::Decision;
 
 pub(crate) const WORDS: &[&str] = &[
@@ -34,6 +34,16 @@ pub(crate) const WORDS: &[&str] = &[
     "\"tools\":[\"*\"]",
     "\"scopes\":[\"files:read\"]",
     "[\"*\"]",
+    "\"tiers\":{",
+    "\"global\":[",
+    "\"namespaces\":{\"n\":[",
+    "\"clients\":{\"c\":[",
+    "\"at\":\"response\"",
+    "\"prompts\":[\"*\"]",
+    "\"resources\":[\"file:///*\"]",
+    "\"methods\":[\"tasks/list\"]",
+    "\"scopes\":{\"implies\":{\"a\":[\"b\"]}}",
+    "\"when\":\"mcp.tool.arguments.path == '/a'\"",
     "[\"a*\",\"*b\"]",
     "{",
     "}",
@@ -69,12 +79,25 @@ pub(crate) fn run(text: &[u8]) {
     let Ok(again) = again else { panic!("refused in another way of writing") };
     for agent in [None, Some("spiffe://a/b"), Some("c"), Some("")] {
         let caller = Caller { agent: agent.map(Into::into), ..Caller::default() };
-        for tool in ["", "a", "read_file", "é\u{0}"] {
-            let decision = explain(&policy, &caller, tool).decision;
-            assert_eq!(decision, explain(&again, &caller, tool).decision, "two writings, two decisions");
-            let allowed = matches!(decision, Decision::Allow(_));
-            assert!(!allowed || agent.is_some(), "somebody without a name may call something");
+        for name in ["", "a", "read_file", "file:///public/a", "é\u{0}"] {
+            for item in
+                [Item::Tool(name), Item::Prompt(name), Item::Resource(name), Item::Template(name), Item::Task(name), Item::Method]
+            {
+                asked(&policy, &again, &caller, item);
+            }
         }
+    }
+}
+
+/// Two writings decide the same, and whatever may be asked for stands in the list.
+fn asked(policy: &Policy, again: &Policy, caller: &Caller, item: Item<'_>) {
+    let call = Ask { arguments: Some(br#"{"path":"/a"}"#), ..Ask::about(item) };
+    let decision = policy.decide(caller, &call).decision;
+    assert_eq!(decision, again.decide(caller, &call).decision, "two writings, two decisions");
+    assert_eq!(decision, explain(policy, caller, &call).verdict.decision, "explained in another way than decided");
+    let listed = matches!(item, Item::Tool(_) | Item::Prompt(_) | Item::Resource(_));
+    if listed && matches!(decision, Decision::Allow(_)) {
+        assert!(policy.shows(caller, item), "may be asked for, but is not listed: {item:?}");
     }
 }
 

@@ -7,6 +7,7 @@
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a broken law is a panic")]
 
 pub mod caller;
+mod cel;
 mod config;
 pub mod drive;
 pub mod generate;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sse", run: sse::run, seeds: seeds::sse, words: sse::WORDS },
     Target { name: "message", run: message::run, seeds: seeds::messages, words: message::WORDS },
     Target { name: "config", run: config::run, seeds: seeds::configs, words: config::WORDS },
+    Target { name: "cel", run: cel::run, seeds: seeds::conditions, words: cel::WORDS },
     Target { name: "order", run: stream::run_scripted, seeds: seeds::orders, words: &[] },
     Target { name: "exchange", run: stream::run_mcp, seeds: seeds::exchanges, words: message::WORDS },
 ];

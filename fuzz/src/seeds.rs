@@ -140,3 +140,20 @@ pub(crate) fn orders() -> Vec<Vec<u8>> {
     }
     out
 }
+
+/// Choices with their number, then a condition.
+pub(crate) fn conditions() -> Vec<Vec<u8>> {
+    let texts = [
+        "mcp.tool.arguments.path.startsWith(\"/public/\") && !mcp.tool.arguments.path.contains(\"..\")",
+        "has(mcp.tool.arguments.n) ? mcp.tool.arguments.n <= 100 : request.secure",
+        "jwt.sub == \"a\" || \"a\" in jwt.groups || jwt.level > 3",
+        "mcp.resultBytes > 1024 * 4 || mcp.tool.name in [\"a\", \"b\"]",
+        "request.tags.exists(x, x == \"a\") && request.tags.all(x, size(x) < 3)",
+        "request.headers[\"x\"].lowerAscii().matches(\"^a+$\")",
+        "mcp.tool.arguments.a.b.filter(x, x > 1).map(x, x * 2).size() == 1",
+        "int(mcp.tool.arguments.n) / 0 == 1 || true",
+        "{\"a\": 1}[\"a\"] == 1 && [1, 2][0] == 1 && -1 % 2 == -1 && 1.5 + 1.5 == 3.0",
+    ];
+    let heads: [&[u8]; 3] = [&[0], &[4, 2, 3, 4, 5], &[6, 7, 0, 6, 1, 3, 2]];
+    texts.iter().flat_map(|text| heads.iter().map(|head| [head, text.as_bytes()].concat())).collect()
+}

@@ -34,6 +34,11 @@ fn config() {
 }
 
 #[test]
+fn cel() {
+    runs("cel");
+}
+
+#[test]
 fn order() {
     runs("order");
 }
