@@ -4,6 +4,7 @@ use super::policy::Policy;
 use crate::http::{Headers, media_type};
 use crate::json::{ErrorKind, Limits};
 use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
+use crate::path;
 use crate::policy::{Denial, Reason};
 
 /// What a request wants to be, by its HTTP method.
@@ -34,6 +35,9 @@ pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool
         && !policy.origins.iter().any(|known| known.as_bytes() == origin)
     {
         return Err(Reason::OriginRefused);
+    }
+    if headers.one(":path").ok().flatten().and_then(path::split).is_none() {
+        return Err(Reason::InvalidPath);
     }
     let legacy = policy.versions.iter().any(|version| version.era() == Era::Legacy);
     match headers.one(":method") {

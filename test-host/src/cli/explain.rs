@@ -16,7 +16,7 @@ use crate::engine::{Engine as _, Play};
 use crate::host::{Properties, Status, provider};
 use crate::report::Style;
 use crate::scenario::compare::text;
-use crate::scenario::play::configured;
+use crate::scenario::play::{configured, of_exchange};
 use crate::scenario::{Exchange, parse_exchange};
 use crate::transcript::{Transcript, UpstreamSaw};
 
@@ -65,7 +65,7 @@ pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit
             return Ok(Exit::Error);
         }
     };
-    let play = play(plugin.name, &config, exchange);
+    let play = play(plugin.name, &config, &exchange);
     let seen = match native().run(&play) {
         Ok(seen) => seen,
         Err(error) => {
@@ -81,25 +81,15 @@ pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit
     Ok(if allowed { Exit::Good } else { Exit::Bad })
 }
 
-fn play(plugin: &str, config: &[u8], exchange: Exchange) -> Play {
+fn play(plugin: &str, config: &[u8], exchange: &Exchange) -> Play {
     let value: Value = serde_json::from_slice(config).unwrap_or_default();
-    Play {
+    let frame = Play {
         plugin: plugin.to_owned(),
         config: configured(&value, None),
         hold_headers: value.pointer("/hostProfile/holdHeaders") == Some(&Value::Bool(true)),
-        peer: exchange.peer,
-        claims: exchange.claims,
-        request: exchange.request,
-        upstream: exchange.upstream,
-        upstream_early: exchange.early,
-        callouts: exchange.callouts,
-        client_leaves: exchange.leaves,
-        properties: exchange.properties,
-        faults: exchange.faults,
-        time: exchange.time,
-        buffer_limit: exchange.buffer_limit,
-        http2: exchange.http2,
-    }
+        ..Play::default()
+    };
+    of_exchange(exchange, frame)
 }
 
 /// The audit records, a line each fact. Whether the last one lets the request go on.

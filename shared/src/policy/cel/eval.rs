@@ -247,6 +247,8 @@ impl<'a> Run<'a> {
                 return decide(items.iter().map(|other| item.same(&Value::constant(other))), true);
             }
             (Value::Text(name), Value::JsonMap(_) | Value::Map(_)) => return self.member(of, name).map(|found| found.is_some()),
+            // CEL has such keys; a map of ours has none of them.
+            (Value::Bool(_) | Value::Number(_), Value::JsonMap(_) | Value::Map(_)) => return Ok(false),
             _ => {}
         }
         decide(of.items()?.iter().map(|other| item.same(other)), true)

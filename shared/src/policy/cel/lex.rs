@@ -63,7 +63,7 @@ impl<'t> Lexer<'t> {
                         '=' => "`=` is no operator. Write `==`".to_owned(),
                         '&' | '|' => format!("`{c}` is no operator. Write `{c}{c}`"),
                         '`' => "names in backticks are not supported. Write `x[\"name\"]`".to_owned(),
-                        _ => format!("`{}` has no meaning here", c.escape_debug()),
+                        _ => format!("`{c}` has no meaning here"),
                     })
                 }
             },
@@ -214,6 +214,6 @@ fn escape(text: &str) -> Result<(char, usize), String> {
     };
     found.ok_or_else(|| {
         let start: String = text.chars().take(2).collect();
-        format!("`{}` is no escape. Write `\\\\` for a backslash", start.escape_debug())
+        format!("`{start}` is no escape. Write `\\\\` for a backslash")
     })
 }

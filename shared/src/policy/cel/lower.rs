@@ -8,6 +8,7 @@ use super::syntax::{Expr, ExprKind};
 use super::types::Type;
 use super::value::{Num, Stop};
 use super::{FieldKind, FieldRef, Vocabulary};
+use crate::json::push_string;
 
 /// Lowers a whole tree. It is only good if no problem was added.
 pub(super) fn lower(tree: &Expr, words: &dyn Vocabulary, problems: &mut Problems<'_>) -> (Node, Vec<FieldRef>) {
@@ -331,7 +332,9 @@ pub(super) fn shown<S: AsRef<str>>(path: impl IntoIterator<Item = S>) -> String 
             out.push_str(if out.is_empty() { "" } else { "." });
             out.push_str(word);
         } else {
-            out.push_str(&format!("[{word:?}]"));
+            out.push('[');
+            push_string(&mut out, word);
+            out.push(']');
         }
     }
     out

@@ -130,8 +130,9 @@ impl<'t> Parser<'t> {
         while self.take(sign) {
             count += 1;
         }
-        let mut operand = self.member(sign == "-")?;
-        if sign == "-"
+        let negative = sign == "-" && matches!(self.token.kind, TokenKind::Literal(_));
+        let mut operand = self.member(negative)?;
+        if negative
             && let ExprKind::Literal(Constant::Number(number)) = &mut operand.kind
             && let Some(negative) = number.negated()
         {

@@ -22,6 +22,7 @@ impl fmt::Display for Problem {
 /// All that is wrong with one text.
 pub(super) struct Problems<'t> {
     text: &'t str,
+    /// In the order of the text.
     list: Vec<(usize, String)>,
 }
 
@@ -37,7 +38,8 @@ impl<'t> Problems<'t> {
     #[cold]
     pub(super) fn add(&mut self, at: usize, text: impl Into<String>) {
         if self.list.len() < MOST {
-            self.list.push((at, text.into()));
+            let place = self.list.iter().position(|(other, _)| *other > at).unwrap_or(self.list.len());
+            self.list.insert(place, (at, text.into()));
         }
     }
 
@@ -45,8 +47,7 @@ impl<'t> Problems<'t> {
         self.list.is_empty()
     }
 
-    pub(super) fn into_list(mut self) -> Vec<Problem> {
-        self.list.sort_by_key(|(at, _)| *at);
+    pub(super) fn into_list(self) -> Vec<Problem> {
         let text = self.text;
         self.list
             .into_iter()

@@ -82,7 +82,7 @@ fn int_double(a: i64, b: f64) -> Option<Ordering> {
         Some(Ordering::Greater)
     } else {
         let whole = b as i64;
-        Some(a.cmp(&whole).then_with(|| (whole as f64).total_cmp(&b)))
+        Some(a.cmp(&whole).then_with(|| (whole as f64).partial_cmp(&b).unwrap_or(Ordering::Equal)))
     }
 }
 

@@ -1,8 +1,6 @@
 //! What conditions mean, and what is said about those that mean nothing.
 
-mod cel_words;
-
-use cel_words::{Known, Words, json, text, texts};
+use crate::words::{Known, Words, json, text, texts};
 use wardpoint_core::policy::cel::{Condition, Fact, FieldKind, MAX_DEPTH, Num, Truth};
 
 fn condition(source: &str) -> Condition {
@@ -184,7 +182,7 @@ fn problems_say_what_to_do() {
     insta::assert_snapshot!(problems("9223372036854775808 > 1"), @"1:1: 9223372036854775808 is too large for an integer. Write it with a `u` behind");
     insta::assert_snapshot!(problems("99999999999999999999 > 1"), @"1:1: `99999999999999999999` is no number, or too large for one");
     insta::assert_snapshot!(problems("mcp.tool.name == 'x"), @"1:18: this string has no end: `'` is missing");
-    insta::assert_snapshot!(problems(r"mcp.tool.name == '\d'"), @r#"1:18: `\\d` is no escape. Write `\\` for a backslash"#);
+    insta::assert_snapshot!(problems(r"mcp.tool.name == '\d'"), @r#"1:18: `\d` is no escape. Write `\\` for a backslash"#);
     insta::assert_snapshot!(problems("b'x' == 'x'"), @"1:1: bytes are not supported, as no field has any. Write a string");
     insta::assert_snapshot!(problems("mcp.tool.name == 'a' && mcp.tool.name in ['b', 'c']"), @"1:22: never true: no value of `mcp.tool.name` is all that is asked for here");
     insta::assert_snapshot!(problems("(mcp.tool.name == 'a'"), @"1:22: expected `)` behind a group, but the text ends");
