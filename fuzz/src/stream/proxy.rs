@@ -2,8 +2,8 @@
 
 use wardpoint_core::audit::{Outcome, Record};
 use wardpoint_core::filter::{
-    CallId, CalloutError, Cas, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Reply, ServiceError,
-    Services, Shared, Signature, Stream,
+    CallId, CalloutError, Cas, Chunk, Counted, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Reply,
+    ServiceError, Services, Shared, Signature, Stream,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::{Duration, Timestamp};
@@ -202,7 +202,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
         let fails = self.faults.byte().is_some_and(|byte| byte >= 0xf0);
         match op {
             Op::Audit(record) => self.records.push(record),
-            Op::Count(name, by) => self.counted += if name.contains(".decisions.") { by } else { 0 },
+            Op::Count(counter, by) => self.counted += if matches!(counter.what, Counted::Decisions(_)) { by } else { 0 },
             Op::CallOut(call, _) if fails => return Err(Event::CalloutReply(call, Err(CalloutError::NotDispatched))),
             Op::CallOut(call, _) | Op::CallOutShared(call, _) => self.calls.push(call),
             Op::SetHeader(direction, name, _) | Op::RemoveHeader(direction, name) => {

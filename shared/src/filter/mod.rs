@@ -11,7 +11,7 @@ mod services;
 mod step;
 mod stream;
 
-pub use counters::{COUNTERS, Counter};
+pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
 pub use root::Root;

@@ -7,11 +7,14 @@
 //! What cannot be taken back: without header hold the request's headers reach the upstream before its body is judged; the
 //! body does not (`late` in the record).
 
+mod answer;
 pub mod config;
 mod filter;
-mod listing;
+mod how;
+mod metadata;
 mod policy;
 mod request;
+mod surface;
 #[cfg(test)]
 mod tests;
 

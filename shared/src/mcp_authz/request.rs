@@ -24,7 +24,20 @@ const SINGLE: &[&str] = &["authorization", "content-type", "content-encoding", "
 const ROUTING: &[&str] = &["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// Judges a request by its headers alone.
-pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, Reason> {
+pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, (Reason, Denial)> {
+    let legacy = accepts_legacy(policy);
+    judge_headers(policy, headers, end_of_stream, legacy).map_err(|reason| match reason {
+        Reason::UnsupportedMethod => (reason, Denial::Methods(if legacy { "POST, GET, DELETE" } else { "POST" })),
+        _ => (reason, Denial::Refuse),
+    })
+}
+
+/// Whether a version with sessions may be spoken here.
+pub(super) fn accepts_legacy(policy: &Policy) -> bool {
+    policy.versions.iter().any(|version| version.era() == Era::Legacy)
+}
+
+fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy: bool) -> Result<Kind, Reason> {
     if SINGLE.iter().any(|name| headers.one(name).is_err()) || headers.all("authorization").any(has_two_credentials) {
         return Err(Reason::RepeatedHeader);
     }
@@ -36,10 +49,12 @@ pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool
     {
         return Err(Reason::OriginRefused);
     }
-    if headers.one(":path").ok().flatten().and_then(path::split).is_none() {
+    let Some((_, query)) = headers.one(":path").ok().flatten().and_then(path::split) else {
         return Err(Reason::InvalidPath);
+    };
+    if query.is_some_and(has_token) {
+        return Err(Reason::TokenInQuery);
     }
-    let legacy = policy.versions.iter().any(|version| version.era() == Era::Legacy);
     match headers.one(":method") {
         Ok(Some(b"POST")) => {}
         Ok(Some(b"GET")) if legacy && end_of_stream && accepts_events(headers) => return Ok(Kind::Stream),
@@ -119,6 +134,14 @@ fn has_two_credentials(value: &[u8]) -> bool {
         credential = rest;
     }
     credential.iter().all(token)
+}
+
+/// Whether the query has a token (RFC 6750 section 2.3), however its name is written.
+fn has_token(query: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        path::decode(name).is_some_and(|name| name.eq_ignore_ascii_case("access_token"))
+    })
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {

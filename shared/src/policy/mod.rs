@@ -5,7 +5,7 @@ pub mod cel;
 mod pattern;
 mod reason;
 
-pub use answer::{Answer, Challenge, Denial, Wire};
+pub use answer::{Answer, Challenge, Denial, Wire, rpc_error};
 pub use pattern::Pattern;
 pub use reason::Reason;
 

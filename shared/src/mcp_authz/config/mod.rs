@@ -9,9 +9,12 @@ mod words;
 pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles, RawScopes};
 pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 
+use std::rc::Rc;
+
 use super::policy::{DenialForm, Policy};
+use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
-use crate::identity::{Peer, Source};
+use crate::identity::{Peer, Side, Source};
 use crate::mcp::Version;
 use crate::policy::{Mode, PolicyId};
 use rules::{Shared, is_scope, rules, tiers};
@@ -70,6 +73,14 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let open = raw.identity.peer == Peer::None;
     let tiers = problems.field("tiers", |problems| tiers(&raw.tiers, &clients, open, &mut shared, problems));
     let rules = problems.field("rules", |problems| rules(&raw.rules, &mut shared, problems));
+    let scopes = raw.scopes();
+    let outbound = raw.identity.direction == Side::Outbound;
+    let metadata = raw.resource_metadata.as_ref();
+    let metadata =
+        metadata.map(|raw| problems.field("resourceMetadata", |p| Rc::new(surface::metadata(raw, outbound, scopes, p))));
+    let server_requests =
+        raw.server_requests.clone().map(|raw| problems.field("serverRequests", |p| surface::server_requests(raw, p)));
+    let tools = raw.tools.clone().map(|raw| problems.field("tools", |p| surface::hygiene(raw, p)));
     let Reads { claims, request } = shared.reads;
     let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
     Policy {
@@ -89,6 +100,10 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
         versions,
         origins: raw.origins,
+        metadata,
+        server_requests,
+        tools,
+        list_ttl: raw.limits.list_ttl_ms.map(u64::from),
         tiers,
         rules,
         request,
@@ -105,6 +120,21 @@ fn implied(raw: &[(String, Vec<String>)], problems: &mut Problems) {
                 problems.item(index, |p| p.add(format!("`{scope}` is not one scope. Write each scope as an item of its own")));
             }
         });
+    }
+}
+
+impl Raw {
+    /// All scopes that rules ask for, in the order in which they come.
+    fn scopes(&self) -> Vec<String> {
+        let tiers = self.tiers.namespaces.iter().chain(&self.tiers.clients).flat_map(|(_, rules)| rules);
+        let rules = self.rules.iter().chain(self.tiers.global.iter().flatten()).chain(tiers);
+        let mut found: Vec<String> = Vec::new();
+        for scope in rules.filter_map(|rule| rule.allow.as_ref()).flat_map(|allow| &allow.scopes) {
+            if !found.contains(scope) {
+                found.push(scope.clone());
+            }
+        }
+        found
     }
 }
 

@@ -1,5 +1,6 @@
 //! The configuration as it is written.
 
+use super::super::surface::{RawMetadata, RawServerRequests, RawTools};
 use super::rules::{RawRule, RawTiers};
 use crate::config::{choice, record};
 use crate::identity::{ClaimPath, RawIdentity};
@@ -46,11 +47,17 @@ record! {
         /// How a refused call looks to the client.
         denial: RawDenial = "denial", RawDenial::Refuse;
         /// What is too large.
-        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY };
+        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None };
         /// Protocol versions of MCP that may be spoken; all that are known, if absent.
         versions: Option<Vec<String>> = "versions", None;
         /// Values of `Origin` that may come in; a request with any other is refused.
         origins: Vec<String> = "origins", Vec::new();
+        /// Who issues tokens for this server; served by the plugin and named in challenges.
+        resource_metadata: Option<RawMetadata> = "resourceMetadata", None;
+        /// What the server may ask of the client. If absent, its requests pass unread.
+        server_requests: Option<RawServerRequests> = "serverRequests", None;
+        /// Hygiene of the tools that a client is shown.
+        tools: Option<RawTools> = "tools", None;
         /// Rules that can only narrow what `rules` grants.
         tiers: RawTiers = "tiers", RawTiers { global: None, namespaces: Vec::new(), clients: Vec::new() };
         /// What may be done. Nothing that no rule allows.
@@ -89,6 +96,8 @@ record! {
     pub struct RawLimits {
         /// Largest body in bytes, of a request and of a list answer. Below the proxy's buffer limit (1 MiB by default).
         max_body_bytes: u32 = "maxBodyBytes", DEFAULT_BODY;
+        /// Longest time in milliseconds that a client may keep a list; as long as the server says, if absent.
+        list_ttl_ms: Option<u32> = "listTtlMs", None;
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) use set::RuleSet;
 pub use uri::{Fit, UriPattern};
 pub(super) use when::{Field, When};
 
+use std::rc::Rc;
+
+use super::metadata::Metadata;
+use super::surface::{Hygiene, ServerRequests};
 use crate::filter::{HostProfile, Settings};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
@@ -35,6 +39,11 @@ pub struct Policy {
     pub(super) max_body: usize,
     pub(super) versions: Vec<Version>,
     pub(super) origins: Vec<String>,
+    pub(super) metadata: Option<Rc<Metadata>>,
+    pub(super) server_requests: Option<ServerRequests>,
+    pub(super) tools: Option<Hygiene>,
+    /// Longest time in milliseconds that a list may be kept.
+    pub(super) list_ttl: Option<u64>,
     pub(super) tiers: Tiers,
     pub(super) rules: RuleSet,
     /// What conditions read of a request.
