@@ -8,8 +8,8 @@ ENVOY_VERSION := 1.40.0
 # Istio 1.30 and 1.31 carry these.
 ENVOY_OTHERS := 1.38.2 1.39.3
 PLUGINS := mcp-authz
-# For tests only: what calibrates the model of Envoy, and what does on request what a plugin may do.
-PROBES := probe calibration
+# For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
+PROBES := probe calibration noop
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
 
 export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
@@ -125,6 +125,18 @@ in-e2e:
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code
 	@BLESS=1 cargo test --quiet --profile host -p wardpoint-test-host --test reference the_page
+
+SUITE := all
+ROUNDS := 15
+.PHONY: bench
+bench: plugins envoy ## What a policy costs in Envoy (18 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
+	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) \
+	  --write $(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE))
+
+.PHONY: test-bench
+test-bench: plugins envoy ## The benchmark's own tests, and a short run in which only verdicts count
+	$(call tier,bench,cargo test --quiet --locked --profile host -p wardpoint-bench; \
+	  cargo run --quiet --locked --profile host -p wardpoint-bench -- --smoke >/dev/null)
 
 .PHONY: bless
 bless: plugins ## Rewrites expectations and schemas; then read the diff
