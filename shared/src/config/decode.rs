@@ -10,6 +10,11 @@ pub trait Decode: Sized {
 
     /// Its JSON Schema, as JSON text.
     fn schema() -> String;
+
+    /// This value as JSON text, to be shown as a default. `None`: there is nothing to show.
+    fn shown(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The members of a map that a record has.
@@ -71,12 +76,22 @@ macro_rules! record {
                 $crate::config::object_schema(&[$((
                     $key,
                     concat!($($fdoc),+),
-                    <$ty as $crate::config::Decode>::schema(),
+                    $crate::config::record!(@schema $ty $(, $default)?),
                     $crate::config::record!(@required $($default)?),
                 )),+])
             }
+
+            fn shown(&self) -> Option<String> {
+                let members = [$(($key, $crate::config::Decode::shown(&self.$field))),+];
+                Some($crate::config::shown_map(members.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)))))
+            }
         }
     };
+    (@schema $ty:ty) => { <$ty as $crate::config::Decode>::schema() };
+    (@schema $ty:ty, $default:expr) => {{
+        let default: $ty = $default;
+        $crate::config::with_default(<$ty as $crate::config::Decode>::schema(), &default)
+    }};
     (@default) => { None };
     (@default $default:expr) => { Some(|| $default) };
     (@required) => { true };
@@ -100,6 +115,10 @@ macro_rules! choice {
 
             fn schema() -> String {
                 $crate::config::choice_schema(&[$(($word, concat!($($vdoc),+))),+])
+            }
+
+            fn shown(&self) -> Option<String> {
+                match self { $(Self::$variant => Some(concat!("\"", $word, "\"").to_owned()),)+ }
             }
         }
     };
@@ -133,6 +152,10 @@ impl Decode for bool {
     fn schema() -> String {
         r#"{"type":"boolean"}"#.to_owned()
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Decode for u32 {
@@ -149,6 +172,10 @@ impl Decode for u32 {
     fn schema() -> String {
         format!(r#"{{"type":"integer","minimum":0,"maximum":{}}}"#, Self::MAX)
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Decode for String {
@@ -162,6 +189,12 @@ impl Decode for String {
     fn schema() -> String {
         r#"{"type":"string"}"#.to_owned()
     }
+
+    fn shown(&self) -> Option<String> {
+        let mut out = Self::new();
+        push_string(&mut out, self);
+        Some(out)
+    }
 }
 
 impl<T: Decode> Decode for Option<T> {
@@ -171,6 +204,10 @@ impl<T: Decode> Decode for Option<T> {
 
     fn schema() -> String {
         T::schema()
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.as_ref().and_then(T::shown)
     }
 }
 
@@ -186,6 +223,11 @@ impl<T: Decode> Decode for Vec<T> {
     fn schema() -> String {
         format!(r#"{{"type":"array","items":{}}}"#, T::schema())
     }
+
+    fn shown(&self) -> Option<String> {
+        let items: Option<Vec<String>> = self.iter().map(T::shown).collect();
+        items.map(|items| format!("[{}]", items.join(",")))
+    }
 }
 
 /// A map with free names.
@@ -199,6 +241,12 @@ impl<T: Decode> Decode for Vec<(String, T)> {
 
     fn schema() -> String {
         format!(r#"{{"type":"object","additionalProperties":{}}}"#, T::schema())
+    }
+
+    fn shown(&self) -> Option<String> {
+        let members: Option<Vec<(&str, String)>> =
+            self.iter().map(|(name, value)| Some((name.as_str(), value.shown()?))).collect();
+        members.map(|members| shown_map(members.iter().map(|(name, value)| (*name, value.as_str()))))
     }
 }
 
@@ -226,6 +274,27 @@ pub fn object_schema(fields: &[(&str, &str, String, bool)]) -> String {
         out.push_str(schema.strip_prefix('{').unwrap_or(schema));
     }
     out.push_str("}}");
+    out
+}
+
+/// `schema` with the value that an absent member has.
+pub fn with_default<T: Decode>(schema: String, default: &T) -> String {
+    match (schema.strip_suffix('}'), default.shown()) {
+        (Some(open), Some(default)) => format!(r#"{open},"default":{default}}}"#),
+        _ => schema,
+    }
+}
+
+/// A map of texts that are JSON.
+pub fn shown_map<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = String::from("{");
+    for (name, value) in members {
+        out.push_str(if out.len() > 1 { "," } else { "" });
+        push_string(&mut out, name);
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
     out
 }
 
