@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 
 from identity import Authority, Certificate
-from peers import E2E
+from peers import E2E, NODE
 
 CLIENTS = {
     "python": [sys.executable, "clients/python_sdk.py"],
-    "typescript-v1": ["node", "clients/typescript_v1.mjs"],
-    "typescript-v2": ["node", "clients/typescript_v2.mjs"],
+    "typescript-v1": [NODE, "clients/typescript_v1.mjs"],
+    "typescript-v2": [NODE, "clients/typescript_v2.mjs"],
 }
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 ENDS_WITHIN = 40.0

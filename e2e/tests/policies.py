@@ -19,3 +19,9 @@ FIRST = {**_FRAME, "rules": [_planner("echo", "count", "trigger-long-running-ope
 SECOND = {**_FRAME, "rules": [_planner("echo", "delete_repo"), _OTHER]}
 # A field is misspelt.
 WRONG = {**_FRAME, "rules": [{"id": "planner-works", "alow": {"agents": ["*"], "tools": ["*"]}}]}
+# Everything, for everybody; nothing is asked but that it is MCP.
+ALLOW_ALL = {
+    "version": 1,
+    "identity": {"direction": "inbound", "peer": "none"},
+    "rules": [{"id": "all", "allow": {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["*"]}}],
+}
