@@ -48,7 +48,9 @@ class Peer:
 
 def environment(**more: str) -> dict[str, str]:
     """Not the whole environment: one of the servers has a tool that shows it."""
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **more}
+    # Node keeps what it compiled: every conversation is a process of its own.
+    kept = {"NODE_COMPILE_CACHE": str(E2E.parent / "target" / "e2e-node-cache")}
+    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **kept, **more}
 
 
 def free_port() -> int:

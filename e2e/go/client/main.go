@@ -108,7 +108,10 @@ func call(ctx context.Context, session *mcp.ClientSession, step step, parts *pro
 			found.Text += text.Text
 		}
 	}
-	found.IsError, found.Progress = result.IsError, parts.end()
+	found.IsError = result.IsError
+	if step.Stream {
+		found.Progress = parts.end()
+	}
 	return nil
 }
 
@@ -125,10 +128,17 @@ func (parts *progress) add() {
 	say(seen{Event: "progress", Name: parts.name, Progress: parts.count})
 }
 
+// The SDK hands on notifications beside the answers: the last may still be on its way when the call has returned.
 func (parts *progress) end() int {
-	parts.Lock()
-	defer parts.Unlock()
-	return parts.count
+	for last := -1; ; time.Sleep(100 * time.Millisecond) {
+		parts.Lock()
+		count := parts.count
+		parts.Unlock()
+		if count == last {
+			return count
+		}
+		last = count
+	}
 }
 
 // What the user of the SDK gets to see: its text, and code and data where the SDK found a JSON-RPC error.

@@ -47,8 +47,21 @@ func main() {
 			return text("deleted " + in.Name), nil, nil
 		})
 	mcp.AddTool(server, &mcp.Tool{Name: "count", Description: "Count slowly, with a progress notification a step."}, slowly)
-	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+port, handler))
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+port, bothEras(server)))
+}
+
+// The SDK speaks 2026-07-28 only where there are no sessions.
+func bothEras(server *mcp.Server) http.Handler {
+	serve := func(*http.Request) *mcp.Server { return server }
+	legacy := mcp.NewStreamableHTTPHandler(serve, nil)
+	modern := mcp.NewStreamableHTTPHandler(serve, &mcp.StreamableHTTPOptions{Stateless: true})
+	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		if request.Header.Get("Mcp-Protocol-Version") == "2026-07-28" {
+			modern.ServeHTTP(writer, request)
+		} else {
+			legacy.ServeHTTP(writer, request)
+		}
+	})
 }
 
 func slowly(ctx context.Context, call *mcp.CallToolRequest, in count) (*mcp.CallToolResult, any, error) {
