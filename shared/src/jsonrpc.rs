@@ -99,6 +99,11 @@ pub trait Parts<'a> {
         Ok(())
     }
 
+    /// At the value of `error`, an object.
+    fn error(&mut self, _: &mut Reader<'a>) -> Result<(), json::Error> {
+        Ok(())
+    }
+
     /// At the value of `result`.
     fn result(&mut self, _: &mut Reader<'a>) -> Result<(), json::Error> {
         Ok(())
@@ -143,8 +148,9 @@ fn read_members<'a>(text: &'a [u8], limits: Limits, parts: &mut impl Parts<'a>, 
             seen.error = true;
             if reader.peek()? != Kind::Map {
                 seen.fault(Fault::Malformed("error is not an object"));
+                return Ok(());
             }
-            Ok(())
+            parts.error(reader)
         }
         () => {
             let text = name.text();

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use wardpoint_core::audit::Subject;
 use wardpoint_core::identity::Caller;
-use wardpoint_core::mcp_authz::{Miss, Policy, explain};
+use wardpoint_core::mcp_authz::{Ask, Item, Miss, Policy, explain};
 use wardpoint_core::policy::{Decision, Deny, Reason};
 
 const PLANNER: &str = "spiffe://cluster.local/ns/agents/sa/planner";
@@ -30,13 +30,14 @@ fn caller(agent: &str, user: bool, scopes: &[&str], groups: &[&str]) -> Caller {
         user: user.then(|| Subject { issuer: Some("https://idp".into()), user: "alice".into(), owner: None }),
         scopes: texts(scopes),
         groups: texts(groups),
-        actors: vec![],
+        verified: user,
+        ..Caller::default()
     }
 }
 
 /// The rule that allowed, or the code of the reason.
 fn decided(policy: &Policy, caller: &Caller, tool: &str) -> String {
-    match explain(policy, caller, tool).decision {
+    match policy.decide(caller, &Ask::about(Item::Tool(tool))).decision {
         Decision::Allow(allow) => allow.rule.to_string(),
         Decision::Deny(Deny { reason, .. }) => reason.code().to_owned(),
     }
@@ -139,17 +140,17 @@ fn the_explanation_says_why_each_rule_did_not_match() {
             {"id":"c","allow":{"agents":["*"],"tools":["*"],"roles":["admin"]}},{"id":"d","allow":{"agents":["*"],"tools":["*"],"scopes":["s"]}},
             {"id":"e","deny":{"tools":["x*"]}},{"id":"f","allow":{"agents":["*"],"tools":["t"]}}]"#,
     );
-    let said = explain(&policy, &caller(PLANNER, true, &[], &[]), "t");
-    let why: Vec<_> = said.rules.into_iter().map(|(_, _, miss)| miss).collect();
+    let said = explain(&policy, &caller(PLANNER, true, &[], &[]), &Ask::about(Item::Tool("t")));
+    let why: Vec<_> = said.rules.into_iter().map(|says| says.miss).collect();
     let missing = |text: &str| vec![text.to_owned()];
     assert_eq!(
         why,
         [
             Some(Miss::Agent),
-            Some(Miss::Tool),
+            Some(Miss::Item),
             Some(Miss::Roles(missing("admin"))),
             Some(Miss::Scopes(missing("s"))),
-            Some(Miss::Tool),
+            Some(Miss::Item),
             None
         ]
     );

@@ -120,14 +120,49 @@ impl Effects<'_> {
         self.ops.push_back(Op::Count(format!("wardpoint.{}.{name}", self.exchange.plugin), 1));
     }
 
-    /// Records the decision, counts it, and says how to go on: the only way to answer a client.
+    /// Records the decision, counts it, and says how to go on: the only way to refuse a client.
     ///
     /// In `observe` mode a refusal is recorded as `would_deny` and the step is [`Step::Continue`].
     pub fn enforce(&mut self, ruling: Ruling) -> Step {
-        let Ruling { decision, about, wire, denial, challenge } = ruling;
         let observed = self.exchange.settings.mode == Mode::Observe;
+        let Ruling { decision, about, wire, denial, challenge } = ruling;
         self.exchange.wire = wire;
-        let (outcome, reason, rule, tier) = match &decision {
+        self.exchange.about = about.clone();
+        let request = self.write(&decision, about, observed);
+        self.exchange.decided = true;
+        match decision {
+            Decision::Deny(deny) if !observed => {
+                Step::Respond(LocalResponse::new(Answer::new(&deny, &self.exchange.wire, &denial, challenge.as_ref(), &request)))
+            }
+            Decision::Allow(_) | Decision::Deny(_) => Step::Continue,
+        }
+    }
+
+    /// Records and counts a decision about a part of an exchange that has been decided: something in an answer that is taken
+    /// out. `observed`: it is not taken out, only recorded as `would_deny`; in `observe` mode nothing ever is.
+    pub fn note(&mut self, decision: &Decision, about: About, observed: bool) {
+        let observed = observed || self.exchange.settings.mode == Mode::Observe;
+        self.write(decision, about, observed);
+    }
+
+    /// Answers a request that is for the policy itself, and records it as allowed by `rule`. In `observe` mode it is recorded
+    /// and goes on; where something was decided before, it is a bug of the filter, and the stream fails closed.
+    pub fn answer(&mut self, rule: &str, about: About, answer: Answer) -> Step {
+        self.exchange.broken |= self.exchange.decided;
+        match self.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) }) {
+            Step::Continue if self.exchange.settings.mode == Mode::Enforce => Step::Respond(LocalResponse::new(answer)),
+            step => step,
+        }
+    }
+
+    /// The id under which this exchange is recorded, for an error that takes the place of a part of an answer.
+    pub fn decision_id(&mut self) -> Rc<str> {
+        self.request_id()
+    }
+
+    /// Counts and records; the id of the record.
+    fn write(&mut self, decision: &Decision, about: About, observed: bool) -> Rc<str> {
+        let (outcome, reason, rule, tier) = match decision {
             Decision::Allow(allow) => (Outcome::Allow, None, Some(allow.rule.clone()), allow.tier),
             Decision::Deny(deny) if observed => (Outcome::WouldDeny, Some(deny.reason), deny.rule.clone(), deny.tier),
             Decision::Deny(deny) => (Outcome::Deny, Some(deny.reason), deny.rule.clone(), deny.tier),
@@ -140,16 +175,9 @@ impl Effects<'_> {
         if let Some(reason) = reason {
             self.count(&format!("reasons.{}", reason.code()));
         }
-        self.exchange.about = about.clone();
         let record = self.record(request.clone(), about, outcome, reason);
         self.ops.push_back(Op::Audit(Record { rule, tier, ..record }));
-        self.exchange.decided = true;
-        match decision {
-            Decision::Deny(deny) if !observed => {
-                Step::Respond(LocalResponse::new(Answer::new(&deny, &self.exchange.wire, &denial, challenge.as_ref(), &request)))
-            }
-            Decision::Allow(_) | Decision::Deny(_) => Step::Continue,
-        }
+        request
     }
 
     /// Refuses whatever the mode is: for a state in which going on is not possible.

@@ -96,6 +96,10 @@ pub struct Caller {
     pub groups: Vec<String>,
     /// Prior actors, outermost first. They never grant (RFC 8693 section 4.1).
     pub actors: Vec<String>,
+    /// The OAuth client: the one that is mapped to the peer; with `peer: none` that of the token.
+    pub client: Option<Rc<str>>,
+    /// A token was verified: it has an issuer or a subject. Without it there are no claims at all.
+    pub verified: bool,
 }
 
 /// Longest chain of actors that is read (rules.md 3.9).
@@ -103,7 +107,7 @@ const MAX_ACTORS: usize = 8;
 
 impl Source {
     /// The source that `raw` describes; `roles_claim` is the path of the claim that holds groups, if roles are configured.
-    pub fn new(raw: RawIdentity, roles_claim: Option<&str>) -> Self {
+    pub fn new(raw: RawIdentity, roles_claim: Option<&[String]>) -> Self {
         let mut properties = Vec::new();
         let mut push = |path: &[&str]| properties.push(PropertyPath(path.iter().map(|part| (*part).to_owned()).collect()));
         match raw.peer {
@@ -116,12 +120,23 @@ impl Source {
             Peer::None => {}
         }
         if let Some(claims) = &raw.claims {
-            for claim in ["iss", "sub", "scope", "azp", "client_id", "act"].into_iter().chain(roles_claim) {
-                push(&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", &claims.provider, claim]);
+            let mut claim = |path: &[&str]| {
+                push(&[&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", &claims.provider], path].concat())
+            };
+            for name in ["iss", "sub", "scope", "azp", "client_id", "act"] {
+                claim(&[name]);
+            }
+            if let Some(path) = roles_claim {
+                claim(&path.iter().map(String::as_str).collect::<Vec<_>>());
             }
         }
         let claims = raw.claims.is_some();
         Self { peer: raw.peer, agents: raw.agents, claims, roles: claims && roles_claim.is_some(), properties: properties.into() }
+    }
+
+    /// Whether the proxy leaves verified claims at all.
+    pub fn has_claims(&self) -> bool {
+        self.claims
     }
 
     /// The host properties to declare, in the order in which [`Source::read`] takes them.
@@ -145,8 +160,10 @@ impl Source {
             }
         };
         let peer: Option<Rc<str>> = peer.filter(|id| is_spiffe_id(id)).map(Into::into);
+        let mapped =
+            self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer.as_deref()).map(|agent| agent.client.as_str());
         if !self.claims {
-            return Ok(Caller { agent: peer, ..Caller::default() });
+            return Ok(Caller { client: mapped.map(Into::into), agent: peer, ..Caller::default() });
         }
         let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
         let issuer = next().and_then(Value::into_text).map_err(unreadable)?;
@@ -162,20 +179,21 @@ impl Source {
             Peer::Mtls | Peer::Waypoint => peer,
         };
         if self.peer != Peer::None {
-            self.agree(agent.as_deref(), actors.first().map(String::as_str), client.as_deref())?;
+            self.agree(agent.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
         }
         // RFC 6749 section 3.3: scopes are separated by one space each; a set, never a substring (OA-J-11, BY-T-15).
         let scopes = scope.iter().flat_map(|text| text.split(' ')).filter(|part| !part.is_empty()).map(Into::into).collect();
+        let verified = issuer.is_some() || sub.is_some();
         let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject { issuer, user, owner: None });
-        Ok(Caller { agent, user, scopes, groups, actors })
+        let client = if self.peer == Peer::None { client.as_deref() } else { mapped };
+        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
-    fn agree(&self, peer: Option<&str>, actor: Option<&str>, client: Option<&str>) -> Result<(), Reason> {
+    fn agree(&self, peer: Option<&str>, mapped: Option<&str>, actor: Option<&str>, client: Option<&str>) -> Result<(), Reason> {
         if self.agents.is_empty() {
             return Ok(());
         }
-        let mapped = self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer).map(|agent| agent.client.as_str());
         let is_caller = |name: &str| Some(name) == peer || Some(name) == mapped;
         match (actor, client) {
             (Some(actor), _) if !is_caller(actor) => Err(Reason::AgentMismatch),
@@ -186,6 +204,20 @@ impl Source {
             }
             (None, _) => Ok(()),
         }
+    }
+}
+
+impl Caller {
+    /// Nothing names them: neither an agent nor a user.
+    pub fn is_unknown(&self) -> bool {
+        self.agent.is_none() && self.user.is_none()
+    }
+
+    /// The namespace of the agent's SPIFFE id, `spiffe://trust-domain/ns/<namespace>/…`.
+    pub fn namespace(&self) -> Option<&str> {
+        let (_, path) = self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')?;
+        let (namespace, _) = path.strip_prefix("ns/")?.split_once('/')?;
+        Some(namespace).filter(|namespace| !namespace.is_empty())
     }
 }
 

@@ -11,7 +11,7 @@ fn source(peer: Peer) -> Source {
         .map(|(spiffe, client)| RawAgent { spiffe: spiffe.into(), client: client.into() })
         .to_vec();
     let claims = Some(RawClaims { provider: "payload".into() });
-    Source::new(RawIdentity { direction: Side::Inbound, peer, claims, agents }, Some("groups"))
+    Source::new(RawIdentity { direction: Side::Inbound, peer, claims, agents }, Some(&["groups".to_owned()]))
 }
 
 fn some(text: &str) -> Result<Option<Vec<u8>>, crate::filter::PropertyError> {

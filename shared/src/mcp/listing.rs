@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{BadMessage, Fault, Id, Shape};
-use crate::json::{self, Kind, Limits, Reader, Span, Splices, Str};
-use crate::jsonrpc;
+use super::{BadMessage, Fault, Id, Method, ServerMessage, Shape, read_answer};
+use crate::json::{Limits, Splices};
 
 /// A list that an answer may have. Recognized by its shape, because an answer can come by another way than its request
 /// (MCP-G-03, BY-S-03).
@@ -21,7 +20,7 @@ pub enum List {
 }
 
 impl List {
-    const ALL: [Self; 4] = [Self::Prompts, Self::ResourceTemplates, Self::Resources, Self::Tools];
+    pub(super) const ALL: [Self; 4] = [Self::Prompts, Self::ResourceTemplates, Self::Resources, Self::Tools];
 
     /// The member of `result`.
     pub fn member(self) -> &'static str {
@@ -41,6 +40,26 @@ impl List {
             Self::Resources => "uri",
         }
     }
+
+    /// The method that asks for it.
+    pub fn method(self) -> Method {
+        match self {
+            Self::Prompts => Method::PromptsList,
+            Self::ResourceTemplates => Method::ResourcesTemplatesList,
+            Self::Resources => Method::ResourcesList,
+            Self::Tools => Method::ToolsList,
+        }
+    }
+}
+
+/// How the lists of a message are shown to one caller.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    splices: Splices,
+    /// Items that stay, of each list in order.
+    pub shown: Vec<usize>,
+    /// Items that were cut out.
+    pub hidden: usize,
 }
 
 /// An answer after filtering.
@@ -60,6 +79,51 @@ pub struct Filtered<'a> {
     pub hidden: usize,
 }
 
+impl ServerMessage<'_> {
+    /// Cuts the items out of the lists for which `keep` says no. `max_ttl`: no longer than so many milliseconds may a list
+    /// be kept.
+    ///
+    /// What was filtered for one caller, and a resource that was read for one, gets `cacheScope: "private"` where it has
+    /// another one, even if nothing goes: what one caller may see, a cache must not show to another (MCP-L-03).
+    /// `nextCursor` stays (MCP-L-02). An error means that two items have one name.
+    pub fn show(&self, max_ttl: Option<u64>, mut keep: impl FnMut(List, &str, &super::Item<'_>) -> bool) -> Result<Shown, Fault> {
+        let mut out = Shown::default();
+        for list in &self.lists {
+            let keys: Vec<_> = list.items.iter().map(|item| item.key.text()).collect();
+            if has_twice(&keys) {
+                return Err(Fault::Malformed("two items of a list have one name"));
+            }
+            let spans: Vec<_> = list.items.iter().map(|item| item.span).collect();
+            let kept: Vec<_> = list.items.iter().zip(&keys).map(|(item, key)| keep(list.list, key, item)).collect();
+            out.splices.remove_items(&spans, |index| kept.get(index).copied().unwrap_or_default());
+            let shown = kept.iter().filter(|kept| **kept).count();
+            out.hidden += kept.len() - shown;
+            out.shown.push(shown);
+        }
+        if !self.lists.is_empty() || !self.contents.is_empty() {
+            for span in &self.shared {
+                out.splices.replace(*span, *b"\"private\"");
+            }
+        }
+        if let (false, Some(max)) = (self.lists.is_empty(), max_ttl) {
+            for lifetime in self.lifetimes.iter().filter(|lifetime| lifetime.millis.is_none_or(|millis| millis > max)) {
+                out.splices.replace(lifetime.span, max.to_string());
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Shown {
+    /// The text to send in place of `text`; `None` if not a byte changes.
+    pub fn apply(self, text: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        if self.splices.is_empty() {
+            return Ok(None);
+        }
+        self.splices.apply(text).map(Some).map_err(|_| Fault::Malformed("a list could not be edited"))
+    }
+}
+
 /// Filters `result.tools` of an answer; see [`filter_lists`].
 pub fn filter_tools<'a>(
     text: &'a [u8],
@@ -69,127 +133,30 @@ pub fn filter_tools<'a>(
     filter_lists(text, limits, |list, name| list != List::Tools || keep(name))
 }
 
-/// Cuts the items out of the lists of one answer for which `keep` says no.
+/// Reads one answer and cuts out of its lists what `keep` does not name; see [`ServerMessage::show`].
 ///
-/// An answer with a list gets `cacheScope: "private"` where it has another one, even if all items stay: what one caller
-/// may see, a cache must not show to another (MCP-L-03). `nextCursor` stays (MCP-L-02). Messages without a list are
-/// unchanged. An error means that the answer cannot be read as one message or that an item has no name or that of
-/// another item; then nothing of it may go on (MCP-L-04).
+/// Messages without a list are unchanged. An error means that the answer cannot be read as one message or that an item has
+/// no name or that of another item; then nothing of it may go on (MCP-L-04).
 pub fn filter_lists<'a>(
     text: &'a [u8],
     limits: Limits,
     mut keep: impl FnMut(List, &str) -> bool,
 ) -> Result<Filtered<'a>, BadMessage<'a>> {
-    let mut seen = Seen::default();
-    let envelope = jsonrpc::read(text, limits, &mut seen)?;
-    let bad = |fault| BadMessage { fault, id: envelope.id };
-    if let Some(fault) = seen.fault {
-        return Err(bad(fault));
-    }
-
-    let mut out = Filtered { shape: envelope.shape, id: envelope.id, text: None, lists: Vec::new(), shown: 0, hidden: 0 };
-    let mut splices = Splices::new();
-    for list in &seen.lists {
-        let keys: Vec<_> = list.items.iter().map(|(_, key)| key.text()).collect();
-        if has_twice(&keys) {
-            return Err(bad(Fault::Malformed("two items of a list have one name")));
-        }
-        let spans: Vec<_> = list.items.iter().map(|(span, _)| *span).collect();
-        let kept: Vec<_> = keys.iter().map(|key| keep(list.list, key)).collect();
-        splices.remove_items(&spans, |index| kept.get(index).copied().unwrap_or_default());
-        let shown = kept.iter().filter(|kept| **kept).count();
-        out.shown += shown;
-        out.hidden += kept.len() - shown;
-        out.lists.push(list.list);
-    }
-    if let (false, Some(span)) = (seen.lists.is_empty(), seen.public) {
-        splices.replace(span, *b"\"private\"");
-    }
-    if !splices.is_empty() {
-        out.text = Some(splices.apply(text).map_err(|_| bad(Fault::Malformed("a list could not be edited")))?);
-    }
-    Ok(out)
+    let message = read_answer(text, limits)?;
+    let bad = |fault| BadMessage { fault, id: message.id };
+    let edits = message.show(None, |list, key, _| keep(list, key)).map_err(bad)?;
+    Ok(Filtered {
+        shape: message.shape,
+        id: message.id,
+        lists: message.lists.iter().map(|list| list.list).collect(),
+        shown: edits.shown.iter().sum(),
+        hidden: edits.hidden,
+        text: edits.apply(text).map_err(bad)?,
+    })
 }
 
 fn has_twice(keys: &[Cow<'_, str>]) -> bool {
     let mut sorted: Vec<&str> = keys.iter().map(Cow::as_ref).collect();
     sorted.sort_unstable();
     sorted.windows(2).any(|pair| pair.first() == pair.last())
-}
-
-#[derive(Default)]
-struct Seen<'a> {
-    fault: Option<Fault>,
-    lists: Vec<Items<'a>>,
-    /// A `cacheScope` that is not `private`.
-    public: Option<Span>,
-}
-
-struct Items<'a> {
-    list: List,
-    items: Vec<(Span, Str<'a>)>,
-}
-
-const RESULT: &[&str] = &["cacheScope", "prompts", "resourceTemplates", "resources", "tools"];
-
-impl<'a> jsonrpc::Parts<'a> for Seen<'a> {
-    fn result(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
-        if reader.peek()? != Kind::Map {
-            return Ok(());
-        }
-        reader.object(|name, reader| {
-            if let Some(list) = List::ALL.into_iter().find(|list| name.eq_str(list.member())) {
-                return self.list(list, reader);
-            }
-            if name.eq_str("cacheScope") {
-                let start = reader.peek().map(|_| reader.position())?;
-                let span = match reader.peek()? {
-                    Kind::String if reader.string()?.eq_str("private") => return Ok(()),
-                    Kind::String => Span { start, end: reader.position() },
-                    _ => reader.skip()?,
-                };
-                self.public = Some(span);
-            } else if jsonrpc::is_twin(&name.text(), RESULT) {
-                self.fault.get_or_insert(Fault::CaseTwin);
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-}
-
-impl<'a> Seen<'a> {
-    fn list(&mut self, list: List, reader: &mut Reader<'a>) -> Result<(), json::Error> {
-        if reader.peek()? != Kind::List {
-            self.fault.get_or_insert(Fault::Malformed("a list is not an array"));
-            return Ok(());
-        }
-        let mut items = Vec::new();
-        reader.array(|_, reader| {
-            if reader.peek()? != Kind::Map {
-                self.fault.get_or_insert(Fault::Malformed("an item of a list is not an object"));
-                return Ok(());
-            }
-            let mut key = None;
-            let span = reader.object(|name, reader| {
-                if name.eq_str(list.key()) {
-                    if reader.peek()? == Kind::String {
-                        key = Some(reader.string()?);
-                    }
-                } else if jsonrpc::is_twin(&name.text(), &[list.key()]) {
-                    self.fault.get_or_insert(Fault::CaseTwin);
-                }
-                Ok(())
-            })?;
-            match key {
-                Some(key) => items.push((span, key)),
-                None => {
-                    self.fault.get_or_insert(Fault::Malformed("an item of a list has no name"));
-                }
-            }
-            Ok(())
-        })?;
-        self.lists.push(Items { list, items });
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The body decides; headers are only compared with it (MCP-E-01, MCP-H-05).
 
+mod answer;
 mod headers;
 mod listing;
 mod method;
@@ -9,8 +10,9 @@ mod request;
 mod version;
 
 pub use crate::jsonrpc::{BadMessage, Fault, Id, Shape};
+pub use answer::{Item, ItemList, Lifetime, Payload, ServerMessage, Want, WantedUrl, read_answer};
 pub use headers::{HeaderFault, check_headers};
-pub use listing::{Filtered, List, filter_lists, filter_tools};
+pub use listing::{Filtered, List, Shown, filter_lists, filter_tools};
 pub use method::{Key, Method};
 pub use request::{Message, read_request};
 pub use version::{Era, Version};

@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use super::listing::Listing;
-use super::policy::{DenialForm, Policy};
-use super::request::{BadBody, Kind, judge_head, judge_message, routing};
+use super::answer::{Asked, Body, Inspection, OwnedItem};
+use super::how::{How, how};
+use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
+use super::request::{BadBody, Kind, accepts_legacy, judge_head, judge_message, routing};
 use crate::audit::{About, Resource};
 use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
 use crate::http::{Headers, media_type};
 use crate::identity::Caller;
 use crate::mcp::{Era, Message, Method, Shape};
-use crate::policy::{Allow, Challenge, Decision, Denial, Deny, Mode, Reason, Wire};
+use crate::policy::{Challenge, Decision, Denial, Mode, Reason, Wire};
 
 /// One request. It expects headers, then a body, then an answer; each state owns what is alive in it.
 pub struct McpFilter {
@@ -20,19 +21,18 @@ pub struct McpFilter {
 
 enum State {
     ExpectHeaders,
-    ExpectBody {
-        caller: Caller,
-        routing: Headers,
-        body: Vec<u8>,
-    },
-    /// `id`: the raw id of the request whose answer it must be; a GET stream has none.
-    ExpectAnswer {
-        caller: Caller,
-        lists: bool,
-        id: Option<Box<str>>,
-    },
-    ExpectList(Listing),
+    ExpectBody(Box<Pending>),
+    ExpectAnswer(Box<Inspection>),
+    ExpectAnswerBody(Box<Body>),
     Done,
+}
+
+/// A request whose body has not ended.
+struct Pending {
+    caller: Caller,
+    routing: Headers,
+    facts: Option<RequestFacts>,
+    body: Vec<u8>,
 }
 
 impl McpFilter {
@@ -43,163 +43,270 @@ impl McpFilter {
 
 /// What would let a client choose another method or path behind our back (BY-H-10).
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+/// What only sessions have (MCP-T-09).
+const SESSION: &[&str] = &["mcp-session-id", "last-event-id"];
 
 impl Filter for McpFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
+        if let Some((method, answer)) = self.policy.metadata.as_ref().and_then(|metadata| metadata.serve(head)) {
+            self.state = State::Done;
+            let about = About { action: Some(method.to_owned()), ..About::default() };
+            return fx.answer("builtin:metadata", about, answer);
+        }
         let caller = match self.policy.source.read(head.properties) {
             Ok(caller) => caller,
             Err(reason) => return self.refuse(fx, About::default(), reason, None),
         };
         let kind = match judge_head(&self.policy, head.headers, head.end_of_stream) {
             Ok(kind) => kind,
-            Err(reason) => return self.refuse(fx, about(&caller), reason, None),
+            Err((reason, denial)) => return self.refuse_as(fx, about(&caller), BadBody { reason, id: None, denial }),
         };
+        if self.policy.source.has_claims() && !caller.verified && has_bearer(head.headers) {
+            return self.refuse(fx, about(&caller), Reason::InvalidToken, None);
+        }
         if let Some(reason) = self.policy.greet(&caller) {
             return self.refuse(fx, about(&caller), reason, None);
         }
         if self.policy.mode == Mode::Enforce {
+            let session: &[&str] = if accepts_legacy(&self.policy) { &[] } else { SESSION };
             // An answer that has to be filtered must be readable, hence no `accept-encoding` (BY-H-02).
-            for name in OVERRIDES.iter().chain(&["accept-encoding"]).filter(|name| head.headers.has(name)) {
+            let names = OVERRIDES.iter().chain(session).chain(&["accept-encoding"]);
+            for name in names.filter(|name| head.headers.has(name)) {
                 fx.remove_header(name);
             }
         }
-        let (action, lists) = match kind {
+        let action = match kind {
             Kind::Message => {
-                let body = Vec::new();
-                self.state = State::ExpectBody { caller, routing: routing(head.headers), body };
+                let facts = self.policy.request_facts(head.headers);
+                let pending = Pending { caller, routing: routing(head.headers), facts, body: Vec::new() };
+                self.state = State::ExpectBody(Box::new(pending));
                 return Step::Hold;
             }
-            Kind::Stream => ("GET", true),
-            Kind::EndSession => ("DELETE", false),
+            Kind::Stream => "GET",
+            Kind::EndSession => "DELETE",
         };
         let about = About { action: Some(action.to_owned()), ..about(&caller) };
-        self.state = State::ExpectAnswer { caller, lists, id: None };
+        self.expect_answer((kind == Kind::Stream).then(Asked::session), caller, &about);
         fx.enforce(Ruling { about, wire: Wire::JsonRpc(None), ..Ruling::new(Decision::allow("builtin:session")) })
     }
 
     fn on_request_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
-        let State::ExpectBody { caller, routing, mut body } = core::mem::replace(&mut self.state, State::Done) else {
+        let State::ExpectBody(mut pending) = core::mem::replace(&mut self.state, State::Done) else {
             return Step::Continue;
         };
-        if body.len() + chunk.bytes.len() > self.policy.max_body {
-            return self.refuse(fx, about(&caller), Reason::BodyTooLarge, None);
+        if pending.body.len() + chunk.bytes.len() > self.policy.max_body {
+            return self.refuse(fx, about(&pending.caller), Reason::BodyTooLarge, None);
         }
-        body.extend_from_slice(chunk.bytes);
+        pending.body.extend_from_slice(chunk.bytes);
         if !chunk.end_of_stream {
-            self.state = State::ExpectBody { caller, routing, body };
+            self.state = State::ExpectBody(pending);
             return Step::Hold;
         }
+        let Pending { caller, routing, facts, body } = *pending;
         match judge_message(&self.policy, &body, &routing) {
             Err(bad) => self.refuse_as(fx, about(&caller), bad),
-            Ok((message, era)) => self.decide(caller, &message, era, fx),
+            Ok((message, era)) => self.decide(caller, &message, &body, era, facts, fx),
         }
     }
 
     fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
         let state = core::mem::replace(&mut self.state, State::Done);
-        let State::ExpectAnswer { caller, lists: true, id } = state else {
+        let State::ExpectAnswer(mut inspection) = state else {
             fx.skip_body();
             return Step::Continue;
         };
-        if head.end_of_stream || self.policy.mode == Mode::Observe {
+        let expects_none = inspection.asked.shape.is_some_and(|shape| shape != Shape::Request);
+        let status = head.headers.status().unwrap_or_default();
+        if head.end_of_stream || (expects_none && matches!(status, 202 | 204)) {
             fx.skip_body();
             return Step::Continue;
         }
-        let wire = Wire::JsonRpc(id.clone());
-        let deny = |reason| Ruling { about: about(&caller), wire: wire.clone(), ..Ruling::new(Decision::deny(reason)) };
+        let wire = Wire::JsonRpc(inspection.asked.id.clone());
         let identity = |coding: &[u8]| coding.eq_ignore_ascii_case(b"identity");
-        if !head.headers.all("content-encoding").all(identity) {
-            return fx.enforce(deny(Reason::ResponseEncoded));
-        }
-        let Ok(content_type) = head.headers.one("content-type") else {
-            return fx.enforce(deny(Reason::ResponseUnreadable));
-        };
-        let ok = head.headers.status().is_some_and(|status| (200..300).contains(&status));
-        let listing = match media_type(content_type.unwrap_or_default()).0.as_str() {
-            "application/json" => Listing::whole(self.policy.clone(), caller, id),
-            "text/event-stream" => Listing::events(self.policy.clone(), caller, id),
-            // An error answer of another type lists nothing that a client would read.
+        let encoded = !head.headers.all("content-encoding").all(identity);
+        let content_type = media_type(head.headers.one("content-type").ok().flatten().unwrap_or_default()).0;
+        let repeated = head.headers.one("content-type").is_err();
+        let ok = (200..300).contains(&status);
+        inspection.decision_id = fx.decision_id();
+        let caller_about = about(&inspection.caller);
+        let body = match content_type.as_str() {
+            _ if encoded => Err(Reason::ResponseEncoded),
+            _ if repeated => Err(Reason::ResponseUnreadable),
+            "application/json" => Ok(Body::whole(*inspection)),
+            "text/event-stream" => Ok(Body::events(*inspection)),
+            // An error answer of another type says nothing that a client would read as a message.
             _ if !ok => {
                 fx.skip_body();
                 return Step::Continue;
             }
-            _ => return fx.enforce(deny(Reason::ResponseUnreadable)),
+            _ => Err(Reason::ResponseUnreadable),
         };
-        fx.edit_body();
+        let body = match body {
+            Ok(body) => body,
+            Err(reason) => {
+                let step = fx.enforce(Ruling { about: caller_about, wire, ..Ruling::new(Decision::deny(reason)) });
+                if let Step::Continue = step {
+                    fx.skip_body();
+                }
+                return step;
+            }
+        };
+        let observed = self.policy.mode == Mode::Observe;
+        if !observed {
+            fx.edit_body();
+        }
         // The status of an error goes on in any case, and `www-authenticate` with it: a client must learn that it has to log
         // in, also where the body that says so is no JSON-RPC and is replaced.
-        let holds = listing.is_whole() && ok;
-        self.state = State::ExpectList(listing);
+        let holds = body.is_whole() && ok && !observed;
+        self.state = State::ExpectAnswerBody(Box::new(body));
         if holds { Step::Hold } else { Step::Continue }
     }
 
     fn on_response_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
-        let State::ExpectList(listing) = &mut self.state else { return Step::Continue };
-        let pushed = listing.push(chunk);
-        if let Some(text) = pushed.text {
+        let observed = self.policy.mode == Mode::Observe;
+        let State::ExpectAnswerBody(body) = &mut self.state else { return Step::Continue };
+        let pushed = body.push(chunk);
+        if let Some(text) = pushed.text.filter(|_| !observed) {
             fx.replace_body(text);
         }
+        for note in pushed.notes {
+            fx.note(&note.decision, note.about, note.observed);
+        }
         match pushed.failed {
-            None if listing.is_whole() && !chunk.end_of_stream => Step::Hold,
+            None if body.is_whole() && !chunk.end_of_stream && !observed => Step::Hold,
             None => Step::Continue,
-            Some(reason) => {
-                let (about, wire) = (about(listing.caller()), listing.wire());
+            Some((decision, about)) => {
+                let wire = body.wire();
                 self.state = State::Done;
-                fx.enforce(Ruling { about, wire, ..Ruling::new(Decision::deny(reason)) })
+                let step = fx.enforce(Ruling { about, wire, ..Ruling::new(decision) });
+                if let Step::Continue = step {
+                    fx.skip_body();
+                }
+                step
             }
         }
     }
 }
 
 impl McpFilter {
-    /// Decides about one message. Notifications are judged like requests (BY-J-12).
-    fn decide(&mut self, caller: Caller, message: &Message<'_>, era: Era, fx: &mut Effects<'_>) -> Step {
+    /// Decides about one message.
+    fn decide(
+        &mut self,
+        caller: Caller,
+        message: &Message<'_>,
+        body: &[u8],
+        era: Era,
+        facts: Option<RequestFacts>,
+        fx: &mut Effects<'_>,
+    ) -> Step {
         let id = message.id.as_ref().map(|id| id.raw());
-        let wire = Wire::JsonRpc(id.map(Into::into));
         let action = Some(message.method_text.clone().into_owned()).filter(|text| !text.is_empty());
         let about = About { action, ..about(&caller) };
-        let builtin = match message.method {
-            Method::ToolsCall => return self.decide_call(caller, message, about, wire, fx),
-            Method::ToolsList => "builtin:list",
-            Method::Initialize | Method::Ping | Method::ServerDiscover => "builtin:lifecycle",
-            Method::NotifyCancelled | Method::NotifyInitialized | Method::NotifyProgress | Method::NotifyRootsChanged
-                if message.shape == Shape::Notification =>
-            {
-                "builtin:notification"
-            }
-            // The answer to a request of the server: only in the legacy era (MCP-G-04, MCP-T-02).
-            Method::None if era == Era::Legacy => "builtin:response",
-            Method::Unknown => {
+        let items = match how(message, era) {
+            How::Ask(items) => items,
+            How::OnlyServers => return self.refuse(fx, about, Reason::NoMatchingRule, id),
+            How::Unknown => {
                 // To a legacy client 404 says that its session is over (MCP-G-01).
                 let denial = if era == Era::Modern { Denial::NotFound } else { Denial::Refuse };
                 return self.refuse_as(fx, about, BadBody { reason: Reason::UnknownMethod, id, denial });
             }
-            _ => return self.refuse(fx, about, Reason::NoMatchingRule, id),
         };
-        let lists = message.method == Method::ToolsList;
-        self.state = State::ExpectAnswer { caller, lists, id: id.map(Into::into) };
-        fx.enforce(Ruling { about, wire, ..Ruling::new(Decision::allow(builtin)) })
+        // Where no server may ask, there is nothing to answer (MCP-G-04).
+        let asks_none = self.policy.server_requests.as_ref().is_some_and(|allowed| allowed.methods.is_empty());
+        if message.method == Method::None && asks_none {
+            return self.refuse(fx, about, Reason::ServerRequestRefused, id);
+        }
+        let asked = Asked {
+            method: message.method,
+            shape: Some(message.shape),
+            era,
+            item: items.first().map_or(OwnedItem::Unknown, |(_, item)| OwnedItem::new(*item)),
+            arguments: matches!(message.method, Method::ToolsCall | Method::PromptsGet)
+                .then(|| message.arguments.map_or(&b"{}"[..], |span| span.of(body)).to_vec()),
+            facts,
+            id: id.map(Into::into),
+        };
+        self.decide_items(caller, &items, asked, about, fx)
     }
 
-    fn decide_call(&mut self, caller: Caller, message: &Message<'_>, about: About, wire: Wire, fx: &mut Effects<'_>) -> Step {
-        let tool = message.name().unwrap_or_default();
-        let about = About { resource: Some(Resource { kind: "tool", name: tool.to_owned() }), ..about };
-        let verdict = self.policy.decide(&caller, tool);
-        let denial = match self.policy.denial {
-            DenialForm::Hide => Denial::Hide(format!("Unknown tool: {tool}")),
-            DenialForm::Refuse | DenialForm::StepUp => Denial::Refuse,
-        };
-        let challenge = match &verdict.decision {
-            Decision::Deny(Deny { reason: Reason::NoUser, .. }) => {
-                Some(Challenge { scopes: verdict.needed, ..Challenge::default() })
+    /// One that is refused, refuses all.
+    fn decide_items(
+        &mut self,
+        caller: Caller,
+        items: &[(Method, Item<'_>)],
+        asked: Asked,
+        about: About,
+        fx: &mut Effects<'_>,
+    ) -> Step {
+        let wire = Wire::JsonRpc(asked.id.clone());
+        let mut allowed: Option<(Decision, About)> = None;
+        let mut observed = Vec::new();
+        for (method, item) in items {
+            let ask = Ask {
+                method: *method,
+                item: *item,
+                arguments: asked.arguments.as_deref(),
+                request: asked.facts.as_ref(),
+                result: None,
+            };
+            let verdict = self.policy.decide(&caller, &ask);
+            let resource = item.resource().map(|(kind, name)| Resource { kind, name });
+            let about = About { resource, ..about.clone() };
+            if let Decision::Deny(deny) = &verdict.decision {
+                let challenge = self.challenge(deny.reason, verdict.needed);
+                let denial = self.denial(*item);
+                self.expect_answer(Some(asked), caller, &about);
+                return fx.enforce(Ruling { decision: verdict.decision, about, wire, denial, challenge });
             }
-            Decision::Deny(Deny { reason: Reason::InsufficientScope, .. }) if self.policy.denial == DenialForm::StepUp => {
-                Some(Challenge { error: Some("insufficient_scope"), scopes: verdict.needed, resource_metadata: None })
+            observed.extend(verdict.observed.map(|deny| (deny, about.clone())));
+            // The record is about the first thing, if there is any.
+            if allowed.as_ref().is_none_or(|(_, about)| about.resource.is_none()) {
+                allowed = Some((verdict.decision, about));
             }
-            Decision::Allow(Allow { .. }) | Decision::Deny(_) => None,
+        }
+        let Some((decision, about)) = allowed else {
+            return self.refuse(fx, about, Reason::NoMatchingRule, asked.id.as_deref());
         };
-        self.state = State::ExpectAnswer { caller, lists: false, id: None };
-        fx.enforce(Ruling { decision: verdict.decision, about, wire, denial, challenge })
+        self.expect_answer(Some(asked), caller, &about);
+        let step = fx.enforce(Ruling { about, wire, ..Ruling::new(decision) });
+        for (deny, about) in observed {
+            fx.note(&Decision::Deny(deny), about, true);
+        }
+        step
+    }
+
+    fn expect_answer(&mut self, asked: Option<Asked>, caller: Caller, about: &About) {
+        let inspection = asked.and_then(|asked| Inspection::new(&self.policy, caller, about.clone(), asked));
+        self.state = inspection.map_or(State::Done, |inspection| State::ExpectAnswer(Box::new(inspection)));
+    }
+
+    /// How a refusal by the rules looks (MCP-L-05).
+    fn denial(&self, item: Item<'_>) -> Denial {
+        let unknown = match item {
+            Item::Method => None,
+            Item::Prompt(name) => Some(format!("Unknown prompt: {name}")),
+            Item::Resource(uri) | Item::Template(uri) => Some(format!("Resource not found: {uri}")),
+            Item::Task(id) => Some(format!("Unknown task: {id}")),
+            Item::Tool(name) => Some(format!("Unknown tool: {name}")),
+        };
+        match (self.policy.denial, unknown) {
+            (DenialForm::Hide, Some(message)) => Denial::Hide(message),
+            _ => Denial::Refuse,
+        }
+    }
+
+    /// What a client may do about a refusal (MCP-Z-01, MCP-Z-02, RFC 6750 section 3.1).
+    fn challenge(&self, reason: Reason, needed: Vec<String>) -> Option<Challenge> {
+        let error = match reason {
+            // Without any credential there is nothing that could be wrong.
+            Reason::NoUser => None,
+            Reason::InvalidToken => Some("invalid_token"),
+            Reason::TokenInQuery => Some("invalid_request"),
+            Reason::InsufficientScope if self.policy.denial == DenialForm::StepUp => Some("insufficient_scope"),
+            _ => return None,
+        };
+        let resource_metadata = self.policy.metadata.as_ref().map(|metadata| metadata.url().to_owned());
+        Some(Challenge { error, scopes: needed, resource_metadata })
     }
 
     /// Refuses for a reason that is not a rule's.
@@ -210,7 +317,7 @@ impl McpFilter {
     fn refuse_as(&mut self, fx: &mut Effects<'_>, about: About, bad: BadBody<'_>) -> Step {
         self.state = State::Done;
         let BadBody { reason, id, denial } = bad;
-        let challenge = (reason == Reason::NoUser).then(Challenge::default);
+        let challenge = self.challenge(reason, Vec::new());
         let wire = Wire::JsonRpc(id.map(Into::into));
         let step = fx.enforce(Ruling { decision: Decision::deny(reason), about, wire, denial, challenge });
         if let Step::Continue = step {
@@ -219,6 +326,12 @@ impl McpFilter {
         }
         step
     }
+}
+
+/// Whether the request brings a token (RFC 6750 section 2.1). The scheme has no case.
+fn has_bearer(headers: &Headers) -> bool {
+    let bearer = |value: &[u8]| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+    headers.all("authorization").any(bearer)
 }
 
 fn about(caller: &Caller) -> About {

@@ -7,22 +7,25 @@
 //! What cannot be taken back: without header hold the request's headers reach the upstream before its body is judged; the
 //! body does not (`late` in the record).
 
+mod answer;
 pub mod config;
 mod filter;
-mod listing;
+mod how;
+mod metadata;
 mod policy;
 mod request;
+mod surface;
 #[cfg(test)]
 mod tests;
 
-pub use policy::{Miss, Policy};
+pub use policy::{Ask, Fit, Item, Miss, Outcome, Policy, RequestFacts, RuleKind, RuleSays, UriPattern, Verdict};
 
 use std::rc::Rc;
 
 use crate::config::ConfigErrors;
 use crate::filter::{Plugin, Properties, Settings};
 use crate::identity::Caller;
-use crate::policy::{Decision, Reason, RuleId};
+use crate::policy::Reason;
 
 /// The plugin's name.
 pub const NAME: &str = "mcp-authz";
@@ -47,13 +50,13 @@ impl Plugin for McpAuthz {
     }
 }
 
-/// Why a call of a tool is decided as it is.
+/// Why a question is decided as it is.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The decision.
-    pub decision: Decision,
-    /// Each rule in order: whether it is an allow rule, and why it did not match, if it did not.
-    pub rules: Vec<(RuleId, bool, Option<Miss>)>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each rule says, the caller's tiers first.
+    pub rules: Vec<RuleSays>,
 }
 
 /// Who asks, by the values of the properties that the plugin declares; what the filter itself sees of a request.
@@ -61,7 +64,7 @@ pub fn caller(policy: &Policy, values: Properties<'_>) -> Result<Caller, Reason>
     policy.source.read(values)
 }
 
-/// Why `caller` may or may not call `tool`; by the code that decides, with its trace.
-pub fn explain(policy: &Policy, caller: &Caller, tool: &str) -> Explanation {
-    Explanation { decision: policy.decide(caller, tool).decision, rules: policy.trace(caller, tool) }
+/// Why `caller` may or may not do what is asked; by the code that decides, with its trace.
+pub fn explain(policy: &Policy, caller: &Caller, ask: &Ask<'_>) -> Explanation {
+    Explanation { verdict: policy.decide(caller, ask), rules: policy.trace(caller, ask) }
 }

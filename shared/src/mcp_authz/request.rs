@@ -23,7 +23,20 @@ const SINGLE: &[&str] = &["authorization", "content-type", "content-encoding", "
 const ROUTING: &[&str] = &["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// Judges a request by its headers alone.
-pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, Reason> {
+pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool) -> Result<Kind, (Reason, Denial)> {
+    let legacy = accepts_legacy(policy);
+    judge_headers(policy, headers, end_of_stream, legacy).map_err(|reason| match reason {
+        Reason::UnsupportedMethod => (reason, Denial::Methods(if legacy { "POST, GET, DELETE" } else { "POST" })),
+        _ => (reason, Denial::Refuse),
+    })
+}
+
+/// Whether a version with sessions may be spoken here.
+pub(super) fn accepts_legacy(policy: &Policy) -> bool {
+    policy.versions.iter().any(|version| version.era() == Era::Legacy)
+}
+
+fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy: bool) -> Result<Kind, Reason> {
     if SINGLE.iter().any(|name| headers.one(name).is_err()) || headers.all("authorization").any(has_two_credentials) {
         return Err(Reason::RepeatedHeader);
     }
@@ -35,7 +48,9 @@ pub(super) fn judge_head(policy: &Policy, headers: &Headers, end_of_stream: bool
     {
         return Err(Reason::OriginRefused);
     }
-    let legacy = policy.versions.iter().any(|version| version.era() == Era::Legacy);
+    if headers.one(":path").ok().flatten().is_some_and(has_token) {
+        return Err(Reason::TokenInQuery);
+    }
     match headers.one(":method") {
         Ok(Some(b"POST")) => {}
         Ok(Some(b"GET")) if legacy && end_of_stream && accepts_events(headers) => return Ok(Kind::Stream),
@@ -115,6 +130,34 @@ fn has_two_credentials(value: &[u8]) -> bool {
         credential = rest;
     }
     credential.iter().all(token)
+}
+
+/// Whether the query has a token (RFC 6750 section 2.3), however its name is written.
+fn has_token(path: &[u8]) -> bool {
+    let Some(start) = memchr::memchr(b'?', path) else { return false };
+    let query = path.get(start + 1..).unwrap_or_default();
+    query.split(|c| matches!(c, b'&' | b';')).any(|pair| {
+        let name = pair.split(|c| *c == b'=').next().unwrap_or_default();
+        percent_decoded(name).eq_ignore_ascii_case(b"access_token")
+    })
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|c| char::from(*c).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    out
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {

@@ -14,6 +14,8 @@ pub enum Denial {
     Refuse,
     /// As if the thing did not exist: HTTP 200 and `-32602` with this message (MCP-L-05).
     Hide(String),
+    /// As `Refuse`, with these HTTP methods in `allow` (RFC 9110 section 15.5.6).
+    Methods(&'static str),
     /// As `Refuse`, with HTTP status 404: how a modern server lacks a method (MCP-T-10).
     NotFound,
     /// As `Refuse`, and `data` says which protocol versions would do and which one was asked for (MCP-T-10).
@@ -65,19 +67,19 @@ impl Answer {
         let reason = deny.reason;
         let hidden = match denial {
             Denial::Hide(message) if matches!(wire, Wire::JsonRpc(_)) => Some(message.as_str()),
-            Denial::Hide(_) | Denial::NotFound | Denial::Refuse | Denial::Versions { .. } => None,
+            Denial::Hide(_) | Denial::Methods(_) | Denial::NotFound | Denial::Refuse | Denial::Versions { .. } => None,
         };
         let status = match denial {
             _ if hidden.is_some() => 200,
             Denial::NotFound => 404,
-            Denial::Hide(_) | Denial::Refuse | Denial::Versions { .. } => reason.status(),
+            Denial::Hide(_) | Denial::Methods(_) | Denial::Refuse | Denial::Versions { .. } => reason.status(),
         };
         let mut headers = vec![("content-type", "application/json".to_owned())];
         if let Some(challenge) = challenge.filter(|_| hidden.is_none()) {
             headers.push(("www-authenticate", challenge.to_string()));
         }
-        if reason == Reason::UnsupportedMethod {
-            headers.push(("allow", "POST, GET, DELETE".to_owned()));
+        if let Denial::Methods(methods) = denial {
+            headers.push(("allow", (*methods).to_owned()));
         }
         let mut body = body(reason, wire, hidden, denial, decision_id);
         if let Wire::Events(_) = wire {
@@ -85,6 +87,11 @@ impl Answer {
         }
         Self { status, headers, body: body.into_bytes() }
     }
+}
+
+/// The JSON-RPC error that takes the place of one message of an answer; `id` is the raw id of that message.
+pub fn rpc_error(reason: Reason, id: Option<&str>, decision_id: &str) -> String {
+    body(reason, &Wire::JsonRpc(id.map(Into::into)), None, &Denial::Refuse, decision_id)
 }
 
 fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, denial: &Denial, decision_id: &str) -> String {

@@ -4,7 +4,7 @@ mod answer;
 mod pattern;
 mod reason;
 
-pub use answer::{Answer, Challenge, Denial, Wire};
+pub use answer::{Answer, Challenge, Denial, Wire, rpc_error};
 pub use pattern::Pattern;
 pub use reason::Reason;
 

@@ -23,9 +23,44 @@ impl Pattern {
 
     /// Whether `name` is meant.
     pub fn matches(&self, name: &str) -> bool {
-        let Some(star) = self.star else { return self.text == name };
-        let (before, after) = (self.text.get(..star).unwrap_or_default(), self.text.get(star + 1..).unwrap_or_default());
+        let Some((before, after)) = self.ends() else { return self.text == name };
         name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+    }
+
+    /// Whether it has a `*`.
+    pub fn is_open(&self) -> bool {
+        self.star.is_some()
+    }
+
+    /// Whether it is nothing but `*`.
+    pub fn is_any(&self) -> bool {
+        self.text == "*"
+    }
+
+    /// What stands before and after the `*`, if there is one.
+    pub fn ends(&self) -> Option<(&str, &str)> {
+        let star = self.star?;
+        Some((self.text.get(..star).unwrap_or_default(), self.text.get(star + 1..).unwrap_or_default()))
+    }
+
+    /// Whether every name that `other` means is meant by this one too.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self.ends(), other.ends()) {
+            (_, None) => self.matches(&other.text),
+            (None, Some(_)) => false,
+            (Some((before, after)), Some((start, end))) => start.starts_with(before) && end.ends_with(after),
+        }
+    }
+
+    /// Whether some name is meant by both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self.ends(), other.ends()) {
+            (_, None) => self.matches(&other.text),
+            (None, Some(_)) => other.matches(&self.text),
+            (Some((before, after)), Some((start, end))) => {
+                (start.starts_with(before) || before.starts_with(start)) && (end.ends_with(after) || after.ends_with(end))
+            }
+        }
     }
 
     /// As it was written.
@@ -54,6 +89,24 @@ mod tests {
             ("files:*:read", "files:x:read", true),
         ] {
             assert_eq!(Pattern::parse(pattern).map(|p| p.matches(name)), Ok(want), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn covering_and_overlapping_agree_with_matching() {
+        let texts = ["a", "b", "ab", "aba", "aa", "*", "a*", "*a", "a*a", "ab*", "*b", "b*"];
+        let names: Vec<String> = (0..4u32)
+            .flat_map(|length| {
+                (0..2u32.pow(length)).map(move |bits| (0..length).map(|i| if bits >> i & 1 == 0 { 'a' } else { 'b' }).collect())
+            })
+            .collect();
+        for one in texts.map(|text| Pattern::parse(text).unwrap()) {
+            for two in texts.map(|text| Pattern::parse(text).unwrap()) {
+                let both = names.iter().any(|name| one.matches(name) && two.matches(name));
+                let all = names.iter().all(|name| one.matches(name) || !two.matches(name));
+                assert_eq!(one.overlaps(&two), both, "{one:?} {two:?}");
+                assert_eq!(one.covers(&two), all, "{one:?} {two:?}");
+            }
         }
     }
 

@@ -60,6 +60,8 @@ reasons! {
     DuplicateMember = "duplicate_member", 400, -32600, "duplicate member name";
     /// A routing header is missing, repeated, malformed or differs from the body (MCP-H-01).
     HeaderMismatch = "header_mismatch", 400, -32020, "header mismatch";
+    /// The server sends the user to a URL that `serverRequests.elicitationHosts` does not name, or that is not plain https (MCP-S-04).
+    ElicitationRefused = "elicitation_refused", 403, -32003, "elicitation refused";
     /// A call to the proxy failed, so what was decided could not be carried out.
     HostFailed = "host_failed", 500, -32603, "internal error";
     /// The proxy did something in an order that the policy cannot guard.
@@ -74,6 +76,8 @@ reasons! {
     InvalidId = "invalid_id", 400, -32600, "invalid id";
     /// The `params` are not those of the method, so what it is about cannot be told.
     InvalidParams = "invalid_params", 400, -32602, "invalid params";
+    /// A bearer token is there, but the proxy did not verify it (MCP-Z-01).
+    InvalidToken = "invalid_token", 401, -32003, "the token was not accepted";
     /// The body is not one strict JSON text (BY-J-04…09).
     MalformedJson = "malformed_json", 400, -32700, "malformed JSON";
     /// The body is JSON, but not a JSON-RPC 2.0 message (BY-J-10…12).
@@ -98,8 +102,19 @@ reasons! {
     ResponseTooLarge = "response_too_large", 502, -32603, "the answer is too large to be inspected";
     /// The upstream's answer cannot be read where it must be filtered (MCP-L-04, BY-E-09).
     ResponseUnreadable = "response_unreadable", 502, -32603, "the answer could not be inspected";
+    /// A response rule withheld the result, or it holds a resource that the caller may not read (MCP-K-03).
+    ResultWithheld = "result_withheld", 403, -32003, "result withheld";
+    /// The server wants something from the client that `serverRequests.allow` does not name, or sends a request where MCP has
+    /// none (MCP-T-06); or a client answers what no server may ask (MCP-G-04).
+    ServerRequestRefused = "server_request_refused", 403, -32003, "server request refused";
+    /// A token stands in the query, where logs and referrers show it (MCP-Z-04).
+    TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
     /// Arrays or objects are nested deeper than allowed (BY-J-07).
     TooDeep = "too_deep", 400, -32600, "nested too deeply";
+    /// The list has more tools than `tools.max`.
+    TooManyTools = "too_many_tools", 502, -32603, "the list has too many tools";
+    /// A tool is no longer what `tools.pins` says it is; it is not listed.
+    ToolChanged = "tool_changed", 403, -32003, "the tool has changed";
     /// The policy let a request go without a decision; a bug, and it was refused.
     Undecided = "undecided", 500, -32603, "internal error";
     /// The method is not known, so it cannot be judged (rules.md 1.4, last row).

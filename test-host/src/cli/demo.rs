@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use wardpoint_core::mcp_authz::RuleKind;
 
+use super::explain::{resource, why};
 use super::plugins::plugin;
 use super::{Exit, Streams};
 use crate::engine::Play;
@@ -113,9 +115,8 @@ fn tell(plugin_name: &str, case: &Case, play: &Play, seen: &Transcript, fits: bo
         let get = |name: &str| record.get(name).and_then(Value::as_str);
         let agent = get("agent").map_or("nobody", |id| id.rsplit('/').next().unwrap_or(id));
         let user = record.pointer("/subject/user").and_then(Value::as_str).unwrap_or("no user");
-        let resource =
-            record.get("resource").and_then(Value::as_object).and_then(|map| map.values().next()).and_then(Value::as_str);
-        let what = [get("action").unwrap_or("a request"), resource.unwrap_or_default()].join(" ");
+        let resource = resource(record);
+        let what = [get("action").unwrap_or("a request"), resource.map(|(_, name)| name).unwrap_or_default()].join(" ");
         out.push_str(&format!("    {agent} for {user}: {}\n", what.trim_end()));
         let rule = get("rule").map(|rule| format!(" by rule {rule}")).unwrap_or_default();
         match get("decision") {
@@ -134,10 +135,10 @@ fn tell(plugin_name: &str, case: &Case, play: &Play, seen: &Transcript, fits: bo
                 server(seen)
             )),
         }
-        if let (Some(tool), Some(plugin), true) = (resource, plugin(plugin_name), get("rule").is_none()) {
-            for says in (plugin.trace)(play, tool).unwrap_or_default() {
-                if let (true, Some(miss)) = (says.allows, says.miss) {
-                    out.push_str(&format!("      {}: {miss}\n", says.id));
+        if let (Some((kind, name)), Some(plugin), true) = (resource, plugin(plugin_name), get("rule").is_none()) {
+            for says in (plugin.trace)(play, kind, name).unwrap_or_default() {
+                if let (RuleKind::Allow, Some(miss)) = (says.kind, says.miss) {
+                    out.push_str(&format!("      {}: {}\n", says.id, why(&miss, kind)));
                 }
             }
         }

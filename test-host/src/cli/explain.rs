@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 use wardpoint_core::filter::{Plugin as _, Properties as Values, PropertyError};
-use wardpoint_core::mcp_authz::{self, McpAuthz, Miss, Policy};
+use wardpoint_core::mcp_authz::{self, Ask, Item, McpAuthz, Miss, Policy, RuleKind, RuleSays};
 use wardpoint_core::policy::Reason;
 
 use super::check::{configuration, read};
@@ -40,19 +40,8 @@ pub(super) struct Args {
     request: PathBuf,
 }
 
-/// What the rules of a configuration say to a request whose resource is named.
-pub(super) type Trace = fn(&Play, &str) -> Result<Vec<RuleSays>, String>;
-
-/// What one rule says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct RuleSays {
-    /// Its id.
-    pub(super) id: String,
-    /// Whether it allows.
-    pub(super) allows: bool,
-    /// Why it did not match, if it did not.
-    pub(super) miss: Option<String>,
-}
+/// What the rules of a configuration say to a request that is about a kind of item and its name.
+pub(super) type Trace = fn(&Play, &str, &str) -> Result<Vec<RuleSays>, String>;
 
 pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> {
     let Some(plugin) = plugin(&args.plugin) else { return Ok(Exit::Error) };
@@ -147,7 +136,8 @@ fn decision(out: &mut String, seen: &Transcript, style: Style) -> bool {
     allowed
 }
 
-fn resource(record: &Value) -> Option<(&str, &str)> {
+/// Kind and name of what a record is about.
+pub(super) fn resource(record: &Value) -> Option<(&str, &str)> {
     let (kind, name) = record.get("resource")?.as_object()?.iter().next()?;
     Some((kind.as_str(), name.as_str()?))
 }
@@ -158,16 +148,22 @@ fn rules(out: &mut String, seen: &Transcript, play: &Play, trace: Trace, style: 
         out.push('\n');
         return;
     };
-    match trace(play, name) {
+    match trace(play, kind, name) {
         Err(why) => row(out, "rules", &format!("none was asked: {why}")),
         Ok(says) => {
             for says in says {
-                let word = if says.allows { "allow" } else { "deny" };
+                let word = match says.kind {
+                    RuleKind::Allow => "allow",
+                    RuleKind::Deny => "deny",
+                    RuleKind::Withhold => "withhold",
+                };
+                let tier = says.tier.map(|tier| format!("tier `{}`, ", tier.as_str())).unwrap_or_default();
+                let only = if says.observe { ", observed only" } else { "" };
                 let text = match &says.miss {
                     None => style.good("matches"),
-                    Some(miss) => format!("does not match: {miss}"),
+                    Some(miss) => format!("does not match: {}", why(miss, kind)),
                 };
-                row(out, "rule", &format!("{} ({word} {kind} `{name}`): {text}", says.id));
+                row(out, "rule", &format!("{} ({tier}{word} {kind} `{name}`{only}): {text}", says.id));
             }
         }
     }
@@ -202,8 +198,16 @@ fn row(out: &mut String, name: &str, text: &str) {
     }
 }
 
-/// What the rules of `mcp-authz` say to a call of `tool`, by the code that decides.
-pub(super) fn mcp_authz_trace(play: &Play, tool: &str) -> Result<Vec<RuleSays>, String> {
+/// What the rules of `mcp-authz` say, by the code that decides.
+pub(super) fn mcp_authz_trace(play: &Play, kind: &str, name: &str) -> Result<Vec<RuleSays>, String> {
+    let item = match kind {
+        "prompt" => Item::Prompt(name),
+        "resource" => Item::Resource(name),
+        "task" => Item::Task(name),
+        "template" => Item::Template(name),
+        "tool" => Item::Tool(name),
+        _ => return Err(format!("no rule speaks of a {kind}")),
+    };
     let policy = Policy::configure(&play.config).map_err(|error| error.to_string())?;
     let declared = McpAuthz::configure(&play.config).map_err(|error| error.to_string())?.settings().properties;
     let host = Properties::new(play, &provider(&play.config));
@@ -216,14 +220,14 @@ pub(super) fn mcp_authz_trace(play: &Play, tool: &str) -> Result<Vec<RuleSays>, 
         })
         .collect();
     let caller = mcp_authz::caller(&policy, Values::new(&values)).map_err(|reason| reason.doc().trim().to_owned())?;
-    let says = mcp_authz::explain(&policy, &caller, tool).rules.into_iter();
-    Ok(says.map(|(id, allows, miss)| RuleSays { id: id.to_string(), allows, miss: miss.map(|miss| why(&miss)) }).collect())
+    Ok(mcp_authz::explain(&policy, &caller, &Ask::about(item)).rules)
 }
 
-fn why(miss: &Miss) -> String {
+/// Why a rule does not match.
+pub(super) fn why(miss: &Miss, kind: &str) -> String {
     match miss {
         Miss::Agent => "the agent is not one of its agents".to_owned(),
-        Miss::Tool => "the tool is not one of its tools".to_owned(),
+        Miss::Item => format!("the {kind} is not one of its {kind}s"),
         Miss::User => "it asks for a user, and no verified token names one".to_owned(),
         Miss::Roles(roles) => format!("the user lacks the roles {}", roles.join(", ")),
         Miss::Scopes(scopes) => format!("the user's token lacks the scopes {}", scopes.join(", ")),

@@ -1,0 +1,408 @@
+//! What a server sends: everything in a message that a decision can depend on, read in one pass (rules.md 1.4, "answer").
+
+use super::{BadMessage, Fault, Id, List, Method, Shape};
+use crate::json::{self, Kind, Limits, Reader, Span, Str};
+use crate::jsonrpc;
+
+/// A message of a server: an answer, a request of its own, or a notification.
+#[derive(Clone, Debug)]
+pub struct ServerMessage<'a> {
+    /// What it is.
+    pub shape: Shape,
+    /// Its id, to be compared with that of the request (BY-S-04).
+    pub id: Option<Id<'a>>,
+    /// The method of a request or notification; `Method::None` for answers.
+    pub method: Method,
+    /// Its results: that of an answer, and what a task brings inside of it or in a notification (MCP-K-03).
+    pub results: Vec<Payload>,
+    /// Lists, in whichever result they stand.
+    pub lists: Vec<ItemList<'a>>,
+    /// URIs of `contents`; `None` for a content without one.
+    pub contents: Vec<Option<Str<'a>>>,
+    /// What the server wants from the client: with a request, `inputRequests`, or `error.data.elicitations` (MCP-G-07).
+    pub wants: Vec<Want<'a>>,
+    /// `params.uri` of a notification.
+    pub uri: Option<Str<'a>>,
+    /// Values of `cacheScope` other than `"private"`.
+    pub shared: Vec<Span>,
+    /// Values of `ttlMs`.
+    pub lifetimes: Vec<Lifetime>,
+}
+
+/// A result, known by its shape: it can come by another way than its request (MCP-G-03, BY-S-03).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Payload {
+    /// Where it stands.
+    pub span: Span,
+    /// The method that has results of this shape; `Unknown` if none that is known.
+    pub of: Method,
+    /// Whether it is a task's, inside of another result or of a notification.
+    pub nested: bool,
+}
+
+/// A list in a result.
+#[derive(Clone, Debug)]
+pub struct ItemList<'a> {
+    /// Of what.
+    pub list: List,
+    /// **All** of its items, in order.
+    pub items: Vec<Item<'a>>,
+}
+
+/// One item of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// Where it stands.
+    pub span: Span,
+    /// [`List::key`] of it: what it is called by.
+    pub key: Str<'a>,
+}
+
+/// Something that the server wants from the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// What it asks for; `Unknown` where that cannot be told.
+    pub method: Method,
+    /// Where the user is to go (MCP-S-04).
+    pub url: WantedUrl<'a>,
+}
+
+/// The URL of an elicitation.
+#[derive(Clone, Copy, Debug)]
+pub enum WantedUrl<'a> {
+    /// It has none: a form.
+    None,
+    /// It has this one.
+    Text(Str<'a>),
+    /// It has a mode that is not known, or no URL where there must be one.
+    Unreadable,
+}
+
+/// How long an answer may be kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    /// Where the value stands.
+    pub span: Span,
+    /// Milliseconds; `None` if it is no whole number that fits.
+    pub millis: Option<u64>,
+}
+
+/// Reads one message of a server. An error means that nothing of it may go on where it has to be inspected (MCP-L-04).
+pub fn read_answer<'a>(text: &'a [u8], limits: Limits) -> Result<ServerMessage<'a>, BadMessage<'a>> {
+    let mut seen = Seen::default();
+    let envelope = jsonrpc::read(text, limits, &mut seen)?;
+    if let Some(fault) = seen.fault {
+        return Err(BadMessage { fault, id: envelope.id });
+    }
+    let method = match envelope.shape {
+        Shape::Request | Shape::Notification => Method::from_text(&envelope.method),
+        Shape::Result | Shape::Error => Method::None,
+    };
+    if envelope.shape == Shape::Request {
+        let url = if method == Method::ElicitationCreate { seen.params.url() } else { WantedUrl::None };
+        seen.wants.push(Want { method, url });
+    }
+    let Seen { results, lists, contents, wants, shared, lifetimes, params, .. } = seen;
+    Ok(ServerMessage {
+        shape: envelope.shape,
+        id: envelope.id,
+        method,
+        results,
+        lists,
+        contents,
+        wants,
+        uri: params.uri,
+        shared,
+        lifetimes,
+    })
+}
+
+/// Members of a result by which something is decided (BY-J-02).
+const RESULT: &[&str] = &[
+    "cacheScope",
+    "completion",
+    "content",
+    "contents",
+    "inputRequests",
+    "messages",
+    "prompts",
+    "resourceTemplates",
+    "resources",
+    "result",
+    "structuredContent",
+    "tools",
+    "ttlMs",
+];
+const PARAMS: &[&str] = &["elicitations", "inputRequests", "mode", "result", "uri", "url"];
+const WANT: &[&str] = &["method", "params", "mode", "url"];
+
+/// What was seen, in whatever order it came.
+#[derive(Default)]
+struct Seen<'a> {
+    fault: Option<Fault>,
+    results: Vec<Payload>,
+    lists: Vec<ItemList<'a>>,
+    contents: Vec<Option<Str<'a>>>,
+    wants: Vec<Want<'a>>,
+    params: Elicitation<'a>,
+    shared: Vec<Span>,
+    lifetimes: Vec<Lifetime>,
+}
+
+/// `params` of an elicitation or of a notification.
+#[derive(Default)]
+struct Elicitation<'a> {
+    mode: Option<Mode>,
+    url: Option<Option<Str<'a>>>,
+    uri: Option<Str<'a>>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Mode {
+    Form,
+    Other,
+    Url,
+}
+
+impl<'a> Elicitation<'a> {
+    /// Takes the value of a member, if it is one of an elicitation.
+    fn read(&mut self, name: &Str<'a>, reader: &mut Reader<'a>) -> Result<bool, json::Error> {
+        let text = |reader: &mut Reader<'a>| match reader.peek()? {
+            Kind::String => reader.string().map(Some),
+            _ => Ok(None),
+        };
+        match () {
+            () if name.eq_str("url") => self.url = Some(text(reader)?),
+            () if name.eq_str("uri") => self.uri = text(reader)?,
+            () if name.eq_str("mode") => {
+                self.mode = Some(match text(reader)? {
+                    Some(mode) if mode.eq_str("form") => Mode::Form,
+                    Some(mode) if mode.eq_str("url") => Mode::Url,
+                    _ => Mode::Other,
+                });
+            }
+            () => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// A URL counts in any mode: some client may open it.
+    fn url(&self) -> WantedUrl<'a> {
+        match (self.mode, self.url) {
+            (None | Some(Mode::Form), None) => WantedUrl::None,
+            (None | Some(Mode::Form | Mode::Url), Some(Some(url))) => WantedUrl::Text(url),
+            _ => WantedUrl::Unreadable,
+        }
+    }
+}
+
+impl<'a> jsonrpc::Parts<'a> for Seen<'a> {
+    fn result(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        self.payload(reader, false)
+    }
+
+    fn params(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        reader.object(|name, reader| match () {
+            () if name.eq_str("result") => self.payload(reader, true),
+            () if name.eq_str("inputRequests") => self.input_requests(reader),
+            () if self.params.read(&name, reader)? => Ok(()),
+            () => self.twin(&name, PARAMS),
+        })?;
+        Ok(())
+    }
+
+    /// `data.elicitations` of `-32042` (2025-11-25).
+    fn error(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        reader.object(|name, reader| {
+            if !name.eq_str("data") {
+                return self.twin(&name, &["data"]);
+            }
+            if reader.peek()? != Kind::Map {
+                return Ok(());
+            }
+            reader.object(|name, reader| {
+                if !name.eq_str("elicitations") {
+                    return self.twin(&name, PARAMS);
+                }
+                if reader.peek()? != Kind::List {
+                    self.wants.push(Want { method: Method::ElicitationCreate, url: WantedUrl::Unreadable });
+                    return Ok(());
+                }
+                reader.array(|_, reader| {
+                    let params = self.elicitation(reader)?;
+                    self.wants.push(Want { method: Method::ElicitationCreate, url: params.url() });
+                    Ok(())
+                })?;
+                Ok(())
+            })?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn twin(&mut self, name: &Str<'a>, known: &[&str]) -> Result<(), json::Error> {
+        if jsonrpc::is_twin(&name.text(), known) {
+            self.fault.get_or_insert(Fault::CaseTwin);
+        }
+        Ok(())
+    }
+
+    fn malformed(&mut self, what: &'static str) -> Result<(), json::Error> {
+        self.fault.get_or_insert(Fault::Malformed(what));
+        Ok(())
+    }
+
+    /// A result of whatever shape. What is in it of several shapes counts as that of a call first.
+    fn payload(&mut self, reader: &mut Reader<'a>, nested: bool) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            let span = reader.skip()?;
+            self.results.push(Payload { span, of: Method::Unknown, nested });
+            return Ok(());
+        }
+        let mut of = Method::Unknown;
+        let mut add = |method: Method| {
+            if of == Method::Unknown || method == Method::ToolsCall {
+                of = method;
+            }
+        };
+        let span = reader.object(|name, reader| {
+            if let Some(list) = List::ALL.into_iter().find(|list| name.eq_str(list.member())) {
+                add(list.method());
+                return self.list(list, reader);
+            }
+            match () {
+                () if name.eq_str("content") || name.eq_str("structuredContent") => add(Method::ToolsCall),
+                () if name.eq_str("messages") => add(Method::PromptsGet),
+                () if name.eq_str("completion") => add(Method::CompletionComplete),
+                () if name.eq_str("contents") => {
+                    add(Method::ResourcesRead);
+                    return self.contents(reader);
+                }
+                () if name.eq_str("inputRequests") => return self.input_requests(reader),
+                () if name.eq_str("cacheScope") => return self.scope(reader),
+                () if name.eq_str("ttlMs") => return self.lifetime(reader),
+                () if name.eq_str("result") && !nested => return self.payload(reader, true),
+                () => return self.twin(&name, RESULT),
+            }
+            Ok(())
+        })?;
+        self.results.push(Payload { span, of, nested });
+        Ok(())
+    }
+
+    fn list(&mut self, list: List, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::List {
+            return self.malformed("a list is not an array");
+        }
+        let mut items = Vec::new();
+        reader.array(|_, reader| {
+            if reader.peek()? != Kind::Map {
+                return self.malformed("an item of a list is not an object");
+            }
+            let (span, key) = self.keyed(list.key(), reader)?;
+            match key {
+                Some(key) => items.push(Item { span, key }),
+                None => return self.malformed("an item of a list has no name"),
+            }
+            Ok(())
+        })?;
+        self.lists.push(ItemList { list, items });
+        Ok(())
+    }
+
+    fn contents(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::List {
+            return self.malformed("contents is not an array");
+        }
+        reader.array(|_, reader| {
+            let uri = if reader.peek()? == Kind::Map { self.keyed("uri", reader)?.1 } else { None };
+            self.contents.push(uri);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// An object, and its member `known` if that is a string.
+    fn keyed(&mut self, known: &'static str, reader: &mut Reader<'a>) -> Result<(Span, Option<Str<'a>>), json::Error> {
+        let mut key = None;
+        let span = reader.object(|name, reader| {
+            if !name.eq_str(known) {
+                return self.twin(&name, &[known]);
+            }
+            if reader.peek()? == Kind::String {
+                key = Some(reader.string()?);
+            }
+            Ok(())
+        })?;
+        Ok((span, key))
+    }
+
+    fn scope(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        let start = reader.peek().map(|_| reader.position())?;
+        let span = match reader.peek()? {
+            Kind::String if reader.string()?.eq_str("private") => return Ok(()),
+            Kind::String => Span { start, end: reader.position() },
+            _ => reader.skip()?,
+        };
+        self.shared.push(span);
+        Ok(())
+    }
+
+    fn lifetime(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        let start = reader.peek().map(|_| reader.position())?;
+        let lifetime = if reader.peek()? == Kind::Number {
+            let millis = reader.number()?.parse().ok();
+            Lifetime { span: Span { start, end: reader.position() }, millis }
+        } else {
+            Lifetime { span: reader.skip()?, millis: None }
+        };
+        self.lifetimes.push(lifetime);
+        Ok(())
+    }
+
+    /// `inputRequests`: names to requests (MRTR, tasks).
+    fn input_requests(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        let unreadable = Want { method: Method::Unknown, url: WantedUrl::Unreadable };
+        if reader.peek()? != Kind::Map {
+            self.wants.push(unreadable);
+            return Ok(());
+        }
+        reader.object(|_, reader| {
+            let want = if reader.peek()? == Kind::Map { self.input_request(reader)? } else { unreadable };
+            self.wants.push(want);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn input_request(&mut self, reader: &mut Reader<'a>) -> Result<Want<'a>, json::Error> {
+        let (mut method, mut params) = (Method::Unknown, Elicitation::default());
+        reader.object(|name, reader| match () {
+            () if name.eq_str("method") => {
+                if reader.peek()? == Kind::String {
+                    method = Method::from_text(&reader.string()?.text());
+                }
+                Ok(())
+            }
+            () if name.eq_str("params") => {
+                params = self.elicitation(reader)?;
+                Ok(())
+            }
+            () => self.twin(&name, WANT),
+        })?;
+        let url = if method == Method::ElicitationCreate { params.url() } else { WantedUrl::None };
+        Ok(Want { method, url })
+    }
+
+    fn elicitation(&mut self, reader: &mut Reader<'a>) -> Result<Elicitation<'a>, json::Error> {
+        let mut params = Elicitation::default();
+        if reader.peek()? != Kind::Map {
+            params.mode = Some(Mode::Other);
+            return Ok(params);
+        }
+        reader.object(|name, reader| if params.read(&name, reader)? { Ok(()) } else { self.twin(&name, WANT) })?;
+        Ok(params)
+    }
+}

@@ -1,0 +1,132 @@
+//! Text to [`Policy`].
+
+mod raw;
+mod rules;
+mod targets;
+
+pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles};
+pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
+
+use std::rc::Rc;
+
+use super::policy::{DenialForm, Policy};
+use super::surface;
+use crate::config::{ConfigErrors, Decode as _, Problems, parse};
+use crate::identity::{Peer, Side, Source};
+use crate::mcp::Version;
+use crate::policy::{Mode, PolicyId};
+use rules::{Shared, rules, tiers};
+
+/// The JSON Schema of the configuration.
+pub fn schema() -> String {
+    let title = r#""$schema":"https://json-schema.org/draft/2020-12/schema","title":"Configuration of mcp-authz","#;
+    Raw::schema().replacen('{', &format!("{{{title}"), 1)
+}
+
+impl Policy {
+    /// Text to policy, with all problems at once.
+    pub fn configure(text: &[u8]) -> Result<Self, ConfigErrors> {
+        let mut problems = Problems::new();
+        let policy = parse(text, &mut problems).and_then(|(node, digest)| {
+            let raw = Raw::decode(&node, &mut problems)?;
+            let id = PolicyId { name: raw.name.as_str().into(), digest: digest.into() };
+            Some(compile(raw, id, &mut problems))
+        });
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(ConfigErrors::new(super::NAME, problems.into_list())),
+        }
+    }
+}
+
+/// The policy that `raw` means. It is only good if no problem was added.
+fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
+    if raw.version != 1 {
+        problems.field("version", |p| p.add(format!("`{}` is not known. Write 1", raw.version)));
+    }
+    problems.field("limits", |p| {
+        p.field("maxBodyBytes", |p| {
+            if raw.limits.max_body_bytes == 0 {
+                p.add("is 0: every request would be refused");
+            }
+        });
+    });
+    if raw.identity.peer == Peer::None && raw.identity.claims.is_none() {
+        problems.field("identity", |p| p.add("`peer: none` without `claims` names no agent. Add one of the two"));
+    }
+    let versions = problems.field("versions", |p| versions(raw.versions.as_deref(), p));
+    let roles = raw.roles.as_ref().map(|roles| roles.map.as_slice()).unwrap_or_default();
+    let mut shared = Shared { has_claims: raw.identity.claims.is_some(), roles, ids: Vec::new() };
+    let clients: Vec<&str> = raw.identity.agents.iter().map(|agent| agent.client.as_str()).collect();
+    let open = raw.identity.peer == Peer::None;
+    let tiers = problems.field("tiers", |problems| tiers(&raw.tiers, &clients, open, &mut shared, problems));
+    let rules = problems.field("rules", |problems| rules(&raw.rules, &mut shared, problems));
+    let scopes = raw.scopes();
+    let outbound = raw.identity.direction == Side::Outbound;
+    let metadata = raw.resource_metadata.as_ref();
+    let metadata =
+        metadata.map(|raw| problems.field("resourceMetadata", |p| Rc::new(surface::metadata(raw, outbound, scopes, p))));
+    let server_requests =
+        raw.server_requests.clone().map(|raw| problems.field("serverRequests", |p| surface::server_requests(raw, p)));
+    let tools = raw.tools.clone().map(|raw| problems.field("tools", |p| surface::hygiene(raw, p)));
+    let claim = raw.roles.as_ref().map(|roles| core::slice::from_ref(&roles.claim));
+    Policy {
+        id,
+        mode: match raw.mode {
+            RawMode::Enforce => Mode::Enforce,
+            RawMode::Observe => Mode::Observe,
+        },
+        hold_headers: raw.host_profile.hold_headers,
+        source: Source::new(raw.identity, claim),
+        public: open,
+        denial: match raw.denial {
+            RawDenial::Hide => DenialForm::Hide,
+            RawDenial::Refuse => DenialForm::Refuse,
+            RawDenial::StepUp => DenialForm::StepUp,
+        },
+        max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
+        versions,
+        origins: raw.origins,
+        metadata,
+        server_requests,
+        tools,
+        list_ttl: raw.limits.list_ttl_ms.map(u64::from),
+        tiers,
+        rules,
+        request: None,
+    }
+}
+
+impl Raw {
+    /// All scopes that rules ask for, in the order in which they come.
+    fn scopes(&self) -> Vec<String> {
+        let tiers = self.tiers.namespaces.iter().chain(&self.tiers.clients).flat_map(|(_, rules)| rules);
+        let rules = self.rules.iter().chain(self.tiers.global.iter().flatten()).chain(tiers);
+        let mut found: Vec<String> = Vec::new();
+        for scope in rules.filter_map(|rule| rule.allow.as_ref()).flat_map(|allow| &allow.scopes) {
+            if !found.contains(scope) {
+                found.push(scope.clone());
+            }
+        }
+        found
+    }
+}
+
+fn versions(raw: Option<&[String]>, problems: &mut Problems) -> Vec<Version> {
+    let Some(raw) = raw else { return Version::ALL.to_vec() };
+    if raw.is_empty() {
+        problems.add("is empty: every request would be refused");
+    }
+    let known = |text: &str| Version::ALL.iter().copied().find(|version| version.text() == text);
+    let mut found = Vec::new();
+    for (index, text) in raw.iter().enumerate() {
+        match known(text) {
+            Some(version) => found.push(version),
+            None => problems.item(index, |p| {
+                let all: Vec<&str> = Version::ALL.iter().map(|version| version.text()).collect();
+                p.add(format!("`{text}` is not one of {}", all.join(", ")));
+            }),
+        }
+    }
+    found
+}

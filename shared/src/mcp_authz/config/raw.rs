@@ -1,0 +1,95 @@
+//! The configuration as it is written.
+
+use super::super::surface::{RawMetadata, RawServerRequests, RawTools};
+use super::rules::{RawRule, RawTiers};
+use crate::config::{choice, record};
+use crate::identity::RawIdentity;
+
+choice! {
+    /// Whether decisions are carried out.
+    pub enum RawMode {
+        /// Decisions are carried out.
+        Enforce = "enforce",
+        /// Decisions are only recorded, as `would_deny`.
+        Observe = "observe",
+    }
+}
+
+choice! {
+    /// How a refused call looks to the client.
+    pub enum RawDenial {
+        /// HTTP 403 and a JSON-RPC error with reason and decision id.
+        Refuse = "refuse",
+        /// HTTP 200 and `-32602`, as for an unknown tool.
+        Hide = "hide",
+        /// As `refuse`, and where scopes are missing a `WWW-Authenticate` challenge that names all of them.
+        StepUp = "stepUp",
+    }
+}
+
+record! {
+    /// Configuration of `mcp-authz`.
+    pub struct Raw {
+        /// Version of this format; 1.
+        version: u32 = "version";
+        /// What the policy is called in the audit record.
+        name: String = "name", super::super::NAME.to_owned();
+        /// Whether decisions are carried out.
+        mode: RawMode = "mode", RawMode::Enforce;
+        /// What the proxy can do.
+        host_profile: RawHostProfile = "hostProfile", RawHostProfile { hold_headers: false };
+        /// Who the caller is and where that is read from.
+        identity: RawIdentity = "identity";
+        /// Groups of a claim, mapped to roles.
+        roles: Option<RawRoles> = "roles", None;
+        /// How a refused call looks to the client.
+        denial: RawDenial = "denial", RawDenial::Refuse;
+        /// What is too large.
+        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None };
+        /// Protocol versions of MCP that may be spoken; all that are known, if absent.
+        versions: Option<Vec<String>> = "versions", None;
+        /// Values of `Origin` that may come in; a request with any other is refused.
+        origins: Vec<String> = "origins", Vec::new();
+        /// Who issues tokens for this server; served by the plugin and named in challenges.
+        resource_metadata: Option<RawMetadata> = "resourceMetadata", None;
+        /// What the server may ask of the client. If absent, its requests pass unread.
+        server_requests: Option<RawServerRequests> = "serverRequests", None;
+        /// Hygiene of the tools that a client is shown.
+        tools: Option<RawTools> = "tools", None;
+        /// Rules that can only narrow what `rules` grants.
+        tiers: RawTiers = "tiers", RawTiers { global: None, namespaces: Vec::new(), clients: Vec::new() };
+        /// What may be done. Nothing that no rule allows.
+        rules: Vec<RawRule> = "rules";
+    }
+}
+
+record! {
+    /// What the proxy can do.
+    pub struct RawHostProfile {
+        /// Request headers can wait for the body: `allow_on_headers_stop_iteration` is set (not through Istio's APIs).
+        hold_headers: bool = "holdHeaders", false;
+    }
+}
+
+record! {
+    /// Groups of a claim, mapped to roles.
+    pub struct RawRoles {
+        /// The claim that lists the user's groups.
+        claim: String = "claim";
+        /// Group to roles; a group that is not here has none.
+        map: Vec<(String, Vec<String>)> = "map";
+    }
+}
+
+record! {
+    /// What is too large.
+    pub struct RawLimits {
+        /// Largest body in bytes, of a request and of a list answer. Below the proxy's buffer limit (1 MiB by default).
+        max_body_bytes: u32 = "maxBodyBytes", DEFAULT_BODY;
+        /// Longest time in milliseconds that a client may keep a list; as long as the server says, if absent.
+        list_ttl_ms: Option<u32> = "listTtlMs", None;
+    }
+}
+
+/// Below Envoy's default buffer limit of 1 MiB, so that the answer is ours and not a bare 413 of the proxy.
+const DEFAULT_BODY: u32 = 1_000_000;

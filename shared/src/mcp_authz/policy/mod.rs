@@ -1,0 +1,106 @@
+//! Who may do what: pure data in, a decision out.
+
+mod ask;
+mod decide;
+mod index;
+mod rule;
+mod set;
+mod uri;
+
+pub use ask::{Ask, Item, Outcome, RequestFacts};
+pub use decide::{RuleKind, RuleSays};
+pub use rule::Miss;
+pub(super) use rule::{Effect, Needs, RoleNeed, Rule, ScopeNeed, Targets, UserNeed};
+pub(super) use set::RuleSet;
+pub use uri::{Fit, UriPattern};
+
+use std::rc::Rc;
+
+use super::metadata::Metadata;
+use super::surface::{Hygiene, ServerRequests};
+use crate::filter::{HostProfile, Settings};
+use crate::http::Headers;
+use crate::identity::{Caller, Source};
+use crate::mcp::Version;
+use crate::policy::{Decision, Deny, Mode, PolicyId, Tier};
+
+/// A compiled configuration.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(super) id: PolicyId,
+    pub(super) mode: Mode,
+    pub(super) hold_headers: bool,
+    pub(super) source: Source,
+    /// There is no peer identity, so rules over any agent that need no user are for everybody.
+    pub(super) public: bool,
+    pub(super) denial: DenialForm,
+    pub(super) max_body: usize,
+    pub(super) versions: Vec<Version>,
+    pub(super) origins: Vec<String>,
+    pub(super) metadata: Option<Rc<Metadata>>,
+    pub(super) server_requests: Option<ServerRequests>,
+    pub(super) tools: Option<Hygiene>,
+    /// Longest time in milliseconds that a list may be kept.
+    pub(super) list_ttl: Option<u64>,
+    pub(super) tiers: Tiers,
+    pub(super) rules: RuleSet,
+    /// What conditions read of a request.
+    pub(super) request: Option<Vec<String>>,
+}
+
+/// How a refused call looks to the client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum DenialForm {
+    Hide,
+    Refuse,
+    StepUp,
+}
+
+/// Rules that can only narrow what the plain rules grant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tiers {
+    pub(super) global: Option<RuleSet>,
+    pub(super) namespaces: Vec<(String, RuleSet)>,
+    pub(super) clients: Vec<(String, RuleSet)>,
+}
+
+/// A decision, and what goes with it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// What is to be done.
+    pub decision: Decision,
+    /// What a rule with `mode: observe` would have done to a request or result that goes on.
+    pub observed: Option<Deny>,
+    /// For a missing scope or user: all scopes that would cure it (MCP-Z-02).
+    pub needed: Vec<String>,
+}
+
+impl Policy {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            policy: self.id.clone(),
+            mode: self.mode,
+            host: HostProfile { hold_headers: self.hold_headers },
+            properties: self.source.properties(),
+        }
+    }
+
+    /// What conditions read of a request, or `None` if none reads anything of it.
+    pub fn request_facts(&self, headers: &Headers) -> Option<RequestFacts> {
+        self.request.as_deref().map(|wanted| RequestFacts::read(headers, wanted))
+    }
+}
+
+impl Tiers {
+    /// The tiers of `caller`, in the order of decision. One that is absent does not narrow.
+    fn of(&self, caller: &Caller) -> impl Iterator<Item = (Tier, &RuleSet)> {
+        let find = |sets: &'_ [(String, RuleSet)], name: Option<&str>| {
+            sets.binary_search_by(|(known, _)| Some(known.as_str()).cmp(&name)).ok()
+        };
+        let namespace = find(&self.namespaces, caller.namespace()).and_then(|at| self.namespaces.get(at));
+        let client = find(&self.clients, caller.client.as_deref()).and_then(|at| self.clients.get(at));
+        let global = self.global.iter().map(|set| (Tier::Global, set));
+        let namespace = namespace.into_iter().map(|(_, set)| (Tier::Namespaces, set));
+        global.chain(namespace).chain(client.into_iter().map(|(_, set)| (Tier::Clients, set)))
+    }
+}
