@@ -4,6 +4,7 @@
 // signing key, and a line for every request that it answered (no codes, no tokens).
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
+import { json } from "node:stream/consumers";
 import { exportJWK, generateKeyPair } from "jose";
 import Provider, { errors } from "oidc-provider";
 
@@ -65,4 +66,13 @@ async function agree(ctx) {
   ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result));
 }
 
-createServer({ cert: readFileSync(cert), key: readFileSync(key) }, provider.callback()).listen(Number(port), "127.0.0.1");
+// The SDKs register with the scopes of their first login, and this provider would hold a client to them for good: no step-up.
+async function withoutRegisteredScopes(request) {
+  if (request.url !== "/reg" || request.method !== "POST") return;
+  const { scope, ...metadata } = await json(request);
+  request.body = metadata;
+}
+
+const answer = provider.callback();
+const tls = { cert: readFileSync(cert), key: readFileSync(key) };
+createServer(tls, (request, response) => withoutRegisteredScopes(request).then(() => answer(request, response))).listen(Number(port), "127.0.0.1");

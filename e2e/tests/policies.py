@@ -29,5 +29,5 @@ BY_TOKEN = {
 ALLOW_ALL = {
     "version": 1,
     "identity": {"direction": "inbound", "peer": "none"},
-    "rules": [{"id": "all", "allow": {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["*"]}}],
+    "rules": [{"id": "all", "allow": {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["tasks/list"]}}],
 }
