@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::json::{push_ascii_bounded, push_string};
+use crate::json::{push_ascii_bounded, push_number, push_string};
 use crate::policy::{Mode, PolicyId, Reason, RuleId, Tier};
 use crate::time::{Duration, Timestamp};
 
@@ -104,68 +104,73 @@ impl Outcome {
 impl Record {
     /// One line of JSON. `took` is the time from the event that led to the decision until now.
     pub fn to_json(&self, took: Duration) -> String {
-        let mut out = String::with_capacity(512);
+        let mut out = String::with_capacity(768);
+        self.push_json(&mut out, took);
+        out
+    }
+
+    /// Appends [`Record::to_json`].
+    pub fn push_json(&self, out: &mut String, took: Duration) {
         out.push_str(r#"{"v":1,"time":""#);
-        out.push_str(&self.time.to_string());
+        self.time.push_rfc3339(out);
         out.push_str(r#"","plugin":"#);
-        push_string(&mut out, self.plugin);
+        push_string(out, self.plugin);
         out.push_str(r#","policy":{"name":"#);
-        push_string(&mut out, &self.policy.name);
+        push_string(out, &self.policy.name);
         out.push_str(r#","digest":"#);
-        push_string(&mut out, &self.policy.digest);
+        push_string(out, &self.policy.digest);
         out.push_str(r#"},"trace":"#);
-        push_option(&mut out, self.trace.as_deref());
+        push_option(out, self.trace.as_deref());
         out.push_str(r#","request":"#);
-        push_ascii_bounded(&mut out, &self.request, PEER_TEXT);
+        push_ascii_bounded(out, &self.request, PEER_TEXT);
         out.push_str(r#","subject":"#);
         match &self.about.subject {
             None => out.push_str("null"),
             Some(subject) => {
                 out.push_str(r#"{"issuer":"#);
-                push_option(&mut out, subject.issuer.as_deref());
+                push_option(out, subject.issuer.as_deref());
                 out.push_str(r#","user":"#);
-                push_ascii_bounded(&mut out, &subject.user, PEER_TEXT);
+                push_ascii_bounded(out, &subject.user, PEER_TEXT);
                 out.push_str(r#","owner":"#);
-                push_option(&mut out, subject.owner.as_deref());
+                push_option(out, subject.owner.as_deref());
                 out.push('}');
             }
         }
         out.push_str(r#","agent":"#);
-        push_option(&mut out, self.about.agent.as_deref());
+        push_option(out, self.about.agent.as_deref());
         out.push_str(r#","actors":["#);
         for (index, actor) in self.about.actors.iter().enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            push_ascii_bounded(&mut out, actor, PEER_TEXT);
+            push_ascii_bounded(out, actor, PEER_TEXT);
         }
         out.push_str(r#"],"action":"#);
-        push_option(&mut out, self.about.action.as_deref());
+        push_option(out, self.about.action.as_deref());
         out.push_str(r#","resource":"#);
         match &self.about.resource {
             None => out.push_str("null"),
             Some(resource) => {
                 out.push('{');
-                push_string(&mut out, resource.kind);
+                push_string(out, resource.kind);
                 out.push(':');
-                push_ascii_bounded(&mut out, &resource.name, PEER_TEXT);
+                push_ascii_bounded(out, &resource.name, PEER_TEXT);
                 out.push('}');
             }
         }
         out.push_str(r#","decision":"#);
-        push_string(&mut out, self.outcome.as_str());
+        push_string(out, self.outcome.as_str());
         out.push_str(r#","reason":"#);
-        push_option(&mut out, self.reason.map(Reason::code));
+        push_option(out, self.reason.map(Reason::code));
         out.push_str(r#","rule":"#);
-        push_option(&mut out, self.rule.as_ref().map(RuleId::as_str));
+        push_option(out, self.rule.as_ref().map(RuleId::as_str));
         out.push_str(r#","tier":"#);
-        push_option(&mut out, self.tier.map(Tier::as_str));
+        push_option(out, self.tier.map(Tier::as_str));
         out.push_str(r#","mode":"#);
-        push_string(&mut out, self.mode.as_str());
+        push_string(out, self.mode.as_str());
         out.push_str(if self.late { r#","late":true,"took_us":"# } else { r#","late":false,"took_us":"# });
-        out.push_str(&took.as_micros().to_string());
+        push_number(out, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         out.push('}');
-        out
     }
 }
 

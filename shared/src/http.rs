@@ -5,16 +5,26 @@ use core::fmt;
 /// A header block. Names and values are bytes, because a peer may send any; repeated names stay visible.
 ///
 /// Names are compared without case; Envoy hands them over in lower case.
-#[derive(Clone, Default, Eq, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Headers {
     text: Vec<u8>,
-    spans: Vec<Spans>,
+    spans: Vec<(Part, Part)>,
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Spans {
-    name: (usize, usize),
-    value: (usize, usize),
+/// Where a name or a value stands in the text of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Part {
+    /// The bytes; none where the text has no such part.
+    pub fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 /// A header that decides something came more than once (BY-H-07).
@@ -27,34 +37,39 @@ impl Headers {
         Self { text: Vec::new(), spans: Vec::new() }
     }
 
-    /// Room for a block of `bytes` bytes in `pairs` pairs.
-    pub fn with_capacity(pairs: usize, bytes: usize) -> Self {
-        Self { text: Vec::with_capacity(bytes), spans: Vec::with_capacity(pairs) }
+    /// The names and values that stand in a text.
+    pub fn over(text: Vec<u8>, pairs: Vec<(Part, Part)>) -> Self {
+        Self { text, spans: pairs }
     }
 
     /// Adds a pair behind the others.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        let start = self.text.len();
-        self.text.extend_from_slice(name);
-        let middle = self.text.len();
-        self.text.extend_from_slice(value);
-        self.spans.push(Spans { name: (start, middle), value: (middle, self.text.len()) });
+        let mut put = |bytes: &[u8]| {
+            let start = self.text.len();
+            self.text.extend_from_slice(bytes);
+            Part { start, end: self.text.len() }
+        };
+        let pair = (put(name.as_ref()), put(value.as_ref()));
+        self.spans.push(pair);
     }
 
     /// All pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|spans| (self.slice(spans.name), self.slice(spans.value)))
+        self.spans.iter().map(|(name, value)| (name.of(&self.text), value.of(&self.text)))
     }
 
     /// The values of one name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        // Nearly all differ in length already.
+        let named = move |(part, _): &&(Part, Part)| {
+            part.end - part.start == name.len() && part.of(&self.text).eq_ignore_ascii_case(name.as_bytes())
+        };
+        self.spans.iter().filter(named).map(|(_, value)| value.of(&self.text))
     }
 
     /// The value of a name that may come once at the most. Two lines of it are an error, not a choice.
     pub fn one(&self, name: &str) -> Result<Option<&[u8]>, RepeatedHeader> {
-        let mut values = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value);
+        let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() { Err(RepeatedHeader) } else { Ok(first) }
     }
@@ -79,11 +94,15 @@ impl Headers {
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
+}
 
-    fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
-        self.text.get(start..end).unwrap_or_default()
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
 }
+
+impl Eq for Headers {}
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {

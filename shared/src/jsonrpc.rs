@@ -275,11 +275,15 @@ impl<'a> Seen<'a> {
 /// Simple Unicode folding takes two letters outside ASCII to ASCII ones, `ſ` and the Kelvin sign (Go); upper-casing and
 /// lower-casing add the two Turkish i (Java).
 pub fn is_twin(name: &str, known: &[&str]) -> bool {
+    let is_other = |other: &&&str| **other != name;
+    if name.is_ascii() {
+        return known.iter().filter(|other| other.eq_ignore_ascii_case(name)).any(|other| is_other(&other));
+    }
     let fold = |c: char| match c {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
         '\u{130}' | '\u{131}' => 'i',
         c => c.to_ascii_lowercase(),
     };
-    known.iter().any(|known| *known != name && name.chars().map(fold).eq(known.chars().map(fold)))
+    known.iter().filter(is_other).any(|other| name.chars().map(fold).eq(other.chars().map(fold)))
 }

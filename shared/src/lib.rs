@@ -11,7 +11,7 @@
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`time`], [`secret`], `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
+//! | 0 | [`http`], [`mod@path`], [`time`], [`secret`], `order`, `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
@@ -25,6 +25,8 @@ pub mod json;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod mcp_authz;
+mod order;
+pub mod path;
 pub mod policy;
 pub mod secret;
 pub mod sse;

@@ -5,6 +5,8 @@ use core::ops::Add;
 
 pub use core::time::Duration;
 
+use crate::json::push_padded;
+
 /// Nanoseconds since the Unix epoch, as the host told them.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(u64);
@@ -45,9 +47,9 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-11-21T09:00:00.123Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// Appends RFC 3339 in UTC with milliseconds: `2026-11-21T09:00:00.123Z`.
+    pub fn push_rfc3339(self, out: &mut String) {
         let secs = self.0 / 1_000_000_000;
         let millis = self.0 / 1_000_000 % 1000;
         let (days, second) = (secs / 86_400, secs % 86_400);
@@ -60,8 +62,20 @@ impl fmt::Display for Timestamp {
         let day = doy - (153 * mp + 2) / 5 + 1;
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + u64::from(month <= 2);
-        let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{millis:03}Z")
+        let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (second / 3600, 2, ':'), (second / 60 % 60, 2, ':')];
+        for (number, width, behind) in parts.into_iter().chain([(second % 60, 2, '.'), (millis, 3, 'Z')]) {
+            push_padded(out, number, width);
+            out.push(behind);
+        }
+    }
+}
+
+/// RFC 3339, as [`Timestamp::push_rfc3339`].
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::with_capacity(24);
+        self.push_rfc3339(&mut out);
+        f.write_str(&out)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Lowest first; a module may use those of its own line and of the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["http", "time", "secret", "json", "sse", "jsonrpc", "mcp"],
+    &["http", "path", "time", "secret", "order", "json", "sse", "jsonrpc", "mcp"],
     &["policy"],
     &["audit", "config"],
     &["filter"],

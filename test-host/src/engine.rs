@@ -52,6 +52,9 @@ pub struct Play {
     pub peer: Option<String>,
     /// Claims of the verified token, as `jwt_authn` would have left them; the token itself in `authorization` on a real proxy.
     pub claims: Option<serde_json::Value>,
+    /// Exchanges that the same worker has served before, in order: same plugin, configuration and profile. What lasts of them
+    /// (shared data, what a VM remembers) is there; of what was seen only the statuses are kept.
+    pub before: Vec<Play>,
     /// The client's request.
     pub request: Sent,
     /// What the upstream answers once it has the complete request; `None`: it never answers.

@@ -5,6 +5,8 @@ use serde_json::Value;
 /// What client, upstream and called services saw, and what was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
+    /// The statuses that the clients of the exchanges before this one got.
+    pub before: Vec<Option<u16>>,
     /// What the client got.
     pub client: ClientSaw,
     /// What the upstream got.

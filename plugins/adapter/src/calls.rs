@@ -1,23 +1,25 @@
 //! Callouts: made, and matched with their answers.
 
-use std::collections::BTreeMap;
-
 use wardpoint_core::filter::{CallId, Callout, CalloutError, Reply};
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::Duration;
 
 use crate::abi::{self, Buffer, Grpc, Map, Status};
 use crate::pairs;
+use crate::slots::Slots;
 
 /// Largest answer that is read; a larger one counts as none.
 const REPLY_LIMIT: usize = 1 << 20;
 
 /// Calls whose answer is still to come.
 #[derive(Default)]
-pub(crate) struct Calls(BTreeMap<(Kind, u32), Pending>);
+pub(crate) struct Calls {
+    grpc: Slots<Pending>,
+    http: Slots<Pending>,
+}
 
 /// The token spaces of a host.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Grpc,
     Http,
@@ -40,7 +42,7 @@ pub(crate) struct Answer {
 impl Calls {
     /// Makes a call in the name of `context`, which must be the effective one.
     pub(crate) fn make(&mut self, context: u32, call: CallId, callout: &Callout) -> Result<(), Status> {
-        let key = match callout {
+        let (kind, token) = match callout {
             Callout::Grpc(grpc) => {
                 let call = Grpc {
                     cluster: grpc.cluster.as_bytes(),
@@ -56,18 +58,29 @@ impl Calls {
                 (Kind::Http, abi::http_call(http.cluster.as_bytes(), &headers, &http.body, millis(http.timeout))?)
             }
         };
-        self.0.insert(key, Pending { context, call });
+        self.of(kind).insert(token, Pending { context, call });
         Ok(())
     }
 
     /// The call that a token names; it is over. `None`: nobody waits for it.
     pub(crate) fn take(&mut self, kind: Kind, token: u32) -> Option<Pending> {
-        self.0.remove(&(kind, token))
+        self.of(kind).remove(token)
     }
 
     /// Calls die with the context that made them.
     pub(crate) fn forget(&mut self, context: u32) {
-        self.0.retain(|_, pending| pending.context != context);
+        for calls in [&mut self.grpc, &mut self.http] {
+            for token in calls.which(|pending| pending.context == context) {
+                calls.remove(token);
+            }
+        }
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut Slots<Pending> {
+        match kind {
+            Kind::Grpc => &mut self.grpc,
+            Kind::Http => &mut self.http,
+        }
     }
 }
 
@@ -78,7 +91,7 @@ impl Answer {
             return Err(CalloutError::NoReply);
         }
         let block = abi::map(Map::CallHeaders).map_err(|_| CalloutError::NoReply)?;
-        let headers = pairs::parse(&block).map_err(|_| CalloutError::NoReply)?;
+        let headers = pairs::parse(block).map_err(|_| CalloutError::NoReply)?;
         let status = headers.status().ok_or(CalloutError::NoReply)?;
         Ok(Self { status, headers, body: body(Buffer::CallBody, size)? })
     }

@@ -1,9 +1,7 @@
 //! What the proxy offers to all contexts: clock, counters, log, shared data, random bytes, signatures.
 
-use std::collections::BTreeMap;
-
 use wardpoint_core::audit::Record;
-use wardpoint_core::filter::{Cas, ServiceError, Services, Shared, Signature};
+use wardpoint_core::filter::{Cas, Counted, Counter, ServiceError, Services, Shared, Signature};
 use wardpoint_core::time::{Duration, Timestamp};
 
 use crate::abi::{self, Level, Status};
@@ -13,9 +11,13 @@ use crate::verify;
 /// proxy never forgets a name.
 const COUNTERS: usize = 4096;
 
-/// Counters by name, defined in the proxy when they are first used.
+/// The counters that were used, defined in the proxy when they were first; sorted by [`key`].
 #[derive(Default)]
-pub(crate) struct Counters(BTreeMap<String, u32>);
+pub(crate) struct Counters {
+    defined: Vec<(Counted, u32)>,
+    /// The property that takes audit records.
+    property: Vec<u8>,
+}
 
 /// [`Services`] by host calls.
 pub(crate) struct HostServices;
@@ -32,30 +34,48 @@ pub(crate) fn log(level: Level, line: &str) {
 
 impl Counters {
     /// Adds to a counter. A proxy that cannot count is no reason to stop.
-    pub(crate) fn add(&mut self, name: String, by: u64) {
-        let id = match self.0.get(&name) {
-            Some(id) => *id,
-            None if self.0.len() < COUNTERS => {
-                let Ok(id) = abi::define_counter(name.as_bytes()) else { return };
-                self.0.insert(name, id);
-                id
-            }
-            None => return,
+    pub(crate) fn add(&mut self, counter: Counter, by: u64) {
+        let place = self.defined.binary_search_by(|(known, _)| key(known).cmp(&key(&counter.what)));
+        let id = match place {
+            Ok(place) => self.defined.get(place).map(|(_, id)| *id),
+            Err(_) if self.defined.len() >= COUNTERS => None,
+            Err(place) => abi::define_counter(counter.to_string().as_bytes()).ok().inspect(|id| {
+                self.defined.insert(place, (counter.what, *id));
+            }),
         };
-        let _counted = abi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
+        if let Some(id) = id {
+            let _counted = abi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
     }
 
     /// Writes a record to the log and to filter state, where the access log finds it. What gets lost is counted.
     pub(crate) fn audit(&mut self, record: &Record, began: Timestamp) {
+        const PREFIX: &str = "wardpoint.audit ";
         let took = now().map_or(Duration::ZERO, |now| now.since(began));
-        let json = record.to_json(took);
-        if abi::log(Level::Info, &format!("wardpoint.audit {json}")).is_err() {
-            self.add(format!("wardpoint.{}.audit_lost.log", record.plugin), 1);
+        let mut line = String::with_capacity(768);
+        line.push_str(PREFIX);
+        record.push_json(&mut line, took);
+        let lost = |what: &str| Counter { plugin: record.plugin, what: Counted::Other(format!("audit_lost.{what}")) };
+        if abi::log(Level::Info, &line).is_err() {
+            self.add(lost("log"), 1);
         }
-        let property = format!("wardpoint_{}", record.plugin.replace('-', "_"));
-        if abi::set_property(property.as_bytes(), json.as_bytes()).is_err() {
-            self.add(format!("wardpoint.{}.audit_lost.filter_state", record.plugin), 1);
+        if self.property.is_empty() {
+            self.property = format!("wardpoint_{}", record.plugin.replace('-', "_")).into_bytes();
         }
+        let json = line.as_bytes().get(PREFIX.len()..).unwrap_or_default();
+        if abi::set_property(&self.property, json).is_err() {
+            self.add(lost("filter_state"), 1);
+        }
+    }
+}
+
+/// What tells the counters of a plugin apart.
+fn key(counted: &Counted) -> (u8, &str, &str) {
+    match counted {
+        Counted::Decisions(outcome) => (0, outcome.as_str(), ""),
+        Counted::Other(name) => (1, name, ""),
+        Counted::Reasons(reason) => (2, reason.code(), ""),
+        Counted::Rules(rule, outcome) => (3, rule.as_str(), outcome.as_str()),
     }
 }
 

@@ -7,6 +7,8 @@
 //! | `stream` | one exchange: callbacks to events, ops to host calls |
 //! | `calls` | callouts and their tokens |
 //! | `host` | clock, counters, audit records, host services |
+//! | `reads` | declared properties, in few host calls |
+//! | `slots` | contexts and calls by their numbers |
 //! | [`pairs`], `verify` | wire formats of the ABI |
 //!
 //! It is mechanical: nothing here knows a policy. It has its own bindings and its own dispatch of callbacks, because those
@@ -19,6 +21,8 @@ mod calls;
 mod host;
 mod kinds;
 pub mod pairs;
+mod reads;
+mod slots;
 mod stream;
 mod verify;
 pub mod vm;

@@ -2,31 +2,42 @@
 //! Numbers are little-endian 32-bit.
 
 use wardpoint_core::http::Headers;
+pub(crate) use wardpoint_core::http::Part;
 
 /// A block that is not what the ABI says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
 
-/// Reads a block strictly: every byte is accounted for. An empty block is an empty map.
-pub fn parse(block: &[u8]) -> Result<Headers, Malformed> {
+/// Reads a block strictly: every byte is accounted for. An empty block is an empty map. The text stays where it is.
+pub fn parse(block: Vec<u8>) -> Result<Headers, Malformed> {
+    let mut spans = Vec::with_capacity(24);
+    walk(&block, &mut |name, value| spans.push((name, value)))?;
+    Ok(Headers::over(block, spans))
+}
+
+/// Gives where each name and its value stand. A caller that gets an error uses none of it.
+pub(crate) fn walk(block: &[u8], pair: &mut dyn FnMut(Part, Part)) -> Result<(), Malformed> {
     if block.is_empty() {
-        return Ok(Headers::new());
+        return Ok(());
     }
     let (count, rest) = number(block)?;
     // Eight bytes of sizes a pair: a count that does not fit allocates nothing.
     let sizes_end = count.checked_mul(8).ok_or(Malformed)?;
-    let (mut sizes, mut text) = rest.split_at_checked(sizes_end).ok_or(Malformed)?;
-    let mut headers = Headers::with_capacity(count, text.len());
-    for _ in 0..count {
-        let (name_size, after) = number(sizes)?;
-        let (value_size, after) = number(after)?;
+    let mut sizes = rest.get(..sizes_end).ok_or(Malformed)?;
+    let mut at = 4 + sizes_end;
+    let mut part = |size: usize| {
+        let part = Part { start: at, end: at.checked_add(size).ok_or(Malformed)? };
+        at = part.end + 1;
+        if block.get(part.end) == Some(&0) { Ok(part) } else { Err(Malformed) }
+    };
+    while !sizes.is_empty() {
+        let (name, after) = number(sizes)?;
+        let (value, after) = number(after)?;
         sizes = after;
-        let (name, after) = terminated(text, name_size)?;
-        let (value, after) = terminated(after, value_size)?;
-        text = after;
-        headers.push(name, value);
+        let name = part(name)?;
+        pair(name, part(value)?);
     }
-    if text.is_empty() { Ok(headers) } else { Err(Malformed) }
+    if at == block.len() { Ok(()) } else { Err(Malformed) }
 }
 
 /// Writes a block. Sizes over 32 bits cannot come up in a 32-bit module.
@@ -56,14 +67,6 @@ fn number(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
     Ok((usize::try_from(u32::from_le_bytes(*number)).map_err(|_| Malformed)?, rest))
 }
 
-fn terminated(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
-    let (text, rest) = bytes.split_at_checked(size).ok_or(Malformed)?;
-    match rest.split_first() {
-        Some((0, rest)) => Ok((text, rest)),
-        _ => Err(Malformed),
-    }
-}
-
 fn push_number(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
 }
@@ -78,20 +81,20 @@ mod tests {
     fn any_bytes_pass_both_ways() {
         let pairs: [(&[u8], &[u8]); 2] = [(b"a", b"\xff\0"), (b"b", b"")];
         assert_eq!(encode(pairs), TWO);
-        let headers = parse(TWO).unwrap();
+        let headers = parse(TWO.to_vec()).unwrap();
         assert!(headers.iter().eq(pairs));
     }
 
     #[test]
     fn an_empty_block_is_an_empty_map() {
-        assert!(parse(b"").unwrap().is_empty());
-        assert!(parse(&encode([])).unwrap().is_empty());
+        assert!(parse(Vec::new()).unwrap().is_empty());
+        assert!(parse(encode([])).unwrap().is_empty());
     }
 
     #[test]
     fn every_cut_is_malformed() {
         for end in 1..TWO.len() {
-            assert_eq!(parse(&TWO[..end]), Err(Malformed), "cut at {end}");
+            assert_eq!(parse(TWO[..end].to_vec()), Err(Malformed), "cut at {end}");
         }
     }
 
@@ -99,11 +102,11 @@ mod tests {
     fn what_does_not_add_up_is_malformed() {
         let mut more = TWO.to_vec();
         more.push(0);
-        assert_eq!(parse(&more), Err(Malformed), "a byte too many");
+        assert_eq!(parse(more), Err(Malformed), "a byte too many");
         for (at, byte) in [(0, 1), (0, 3), (3, 0xff), (4, 2), (8, 3), (21, 1), (27, 9)] {
             let mut block = TWO.to_vec();
             block[at] = byte;
-            assert_eq!(parse(&block), Err(Malformed), "byte {at} is {byte}");
+            assert_eq!(parse(block), Err(Malformed), "byte {at} is {byte}");
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use wardpoint_core::filter::{
-    CallId, CalloutError, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, PropertyError, PropertyPath,
-    Stream,
+    CallId, CalloutError, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Stream,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::Timestamp;
@@ -13,6 +12,7 @@ use crate::abi::{self, Buffer, Map, Side, Status};
 use crate::calls::Calls;
 use crate::host::{Counters, HostServices};
 use crate::pairs;
+use crate::reads::Reads;
 
 /// Host calls of one event that may fail before the stream is left paused.
 const FAILURES: usize = 16;
@@ -31,7 +31,7 @@ pub(crate) struct Exchange<F> {
     id: u32,
     root: u32,
     stream: Stream<F>,
-    properties: Rc<[PropertyPath]>,
+    reads: Rc<Reads>,
     /// Body bytes that the proxy holds for us and that were shown before, by direction.
     held: [usize; 2],
     ended: bool,
@@ -46,8 +46,8 @@ pub(crate) struct Moment {
 }
 
 impl<F: Filter> Exchange<F> {
-    pub(crate) fn new(id: u32, root: u32, stream: Stream<F>, properties: Rc<[PropertyPath]>) -> Self {
-        Self { id, root, stream, properties, held: [0; 2], ended: false }
+    pub(crate) fn new(id: u32, root: u32, stream: Stream<F>, reads: Rc<Reads>) -> Self {
+        Self { id, root, stream, reads, held: [0; 2], ended: false }
     }
 
     pub(crate) fn root(&self) -> u32 {
@@ -64,11 +64,12 @@ impl<F: Filter> Exchange<F> {
 
     pub(crate) fn on_headers(&mut self, end_of_stream: bool, at: Moment, proxy: &mut Proxy) -> Flow {
         let direction = at.inside.unwrap_or(Direction::Request);
-        let (map, properties) = match direction {
-            Direction::Request => (Map::RequestHeaders, self.properties()),
-            Direction::Response => (Map::ResponseHeaders, Vec::new()),
+        let (headers, properties) = match direction {
+            Direction::Request => (read_headers(Map::RequestHeaders), self.reads.values()),
+            Direction::Response if self.stream.wants_response_headers() => (read_headers(Map::ResponseHeaders), Vec::new()),
+            Direction::Response => (Some(Headers::new()), Vec::new()),
         };
-        let Some(headers) = read_headers(map) else { return self.feed(Event::Failed(HostCall::Read), at, proxy) };
+        let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read), at, proxy) };
         let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
         let event = match direction {
             Direction::Request => Event::RequestHeaders(head),
@@ -92,6 +93,15 @@ impl<F: Filter> Exchange<F> {
             *self.held(direction) = 0;
         }
         flow
+    }
+
+    /// Takes a part of a body that nothing depends on; `false`: it is one like any other.
+    pub(crate) fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
+        self.stream.pass_body(direction, end_of_stream)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended
     }
 
     pub(crate) fn on_end(&mut self, at: Moment, proxy: &mut Proxy) {
@@ -126,7 +136,7 @@ impl<F: Filter> Exchange<F> {
     fn perform(&mut self, op: Op, at: Moment, proxy: &mut Proxy) -> Result<(), Event<'static>> {
         match op {
             Op::Audit(record) => proxy.counters.audit(&record, at.now),
-            Op::Count(name, by) => proxy.counters.add(name, by),
+            Op::Count(counter, by) => proxy.counters.add(counter, by),
             Op::CallOut(call, callout) => proxy
                 .calls
                 .make(self.id, call, &callout)
@@ -165,16 +175,6 @@ impl<F: Filter> Exchange<F> {
         Ok(())
     }
 
-    /// The declared properties, each by itself: a claim that cannot be said must not hide the others.
-    fn properties(&self) -> Vec<Result<Option<Vec<u8>>, PropertyError>> {
-        let read = |path: &PropertyPath| match abi::property(path.0.join("\0").as_bytes()) {
-            Ok(value) => Ok(Some(value)),
-            Err(Status::NOT_FOUND) => Ok(None),
-            Err(_) => Err(PropertyError),
-        };
-        self.properties.iter().map(read).collect()
-    }
-
     /// The part of the body that was not shown before. While we pause, the proxy's buffer grows; else each part is new.
     fn read_body(&mut self, direction: Direction, size: usize) -> Result<Vec<u8>, Status> {
         let held = *self.held(direction);
@@ -197,7 +197,7 @@ impl<F: Filter> Exchange<F> {
 
 /// A block without any pair is a failure too: the proxy no longer has the map, or never had it. HTTP has pseudo headers.
 fn read_headers(of: Map) -> Option<Headers> {
-    pairs::parse(&abi::map(of).ok()?).ok().filter(|headers| !headers.is_empty())
+    pairs::parse(abi::map(of).ok()?).ok().filter(|headers| !headers.is_empty())
 }
 
 fn buffer(direction: Direction) -> Buffer {

@@ -1,7 +1,7 @@
 //! Which callback belongs to which root or exchange. A VM may have several roots: Istio lets all plugins of one module
 //! share it.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp, TICK_PERIOD};
 use wardpoint_core::time::Timestamp;
@@ -10,6 +10,8 @@ use crate::abi::{self, Buffer, Callbacks, Level, Side};
 use crate::calls::{Answer, Kind};
 use crate::host::{self, HostServices};
 use crate::pairs;
+use crate::reads::Reads;
+use crate::slots::Slots;
 use crate::stream::{Exchange, Moment, Proxy};
 
 /// Calls on roots that fail in one callback before no more are made in it.
@@ -17,14 +19,20 @@ const FAILURES: usize = 64;
 
 /// All contexts of one VM.
 pub struct Vm<P: Plugin> {
-    roots: BTreeMap<u32, Option<Root<P>>>,
-    exchanges: BTreeMap<u32, Exchange<P::Filter>>,
+    roots: Slots<Option<Rooted<P>>>,
+    exchanges: Slots<Exchange<P::Filter>>,
     proxy: Proxy,
+}
+
+/// A root that has a policy, and how its exchanges read what it declared.
+struct Rooted<P: Plugin> {
+    root: Root<P>,
+    reads: Rc<Reads>,
 }
 
 impl<P: Plugin> Default for Vm<P> {
     fn default() -> Self {
-        Self { roots: BTreeMap::new(), exchanges: BTreeMap::new(), proxy: Proxy::default() }
+        Self { roots: Slots::default(), exchanges: Slots::default(), proxy: Proxy::default() }
     }
 }
 
@@ -32,9 +40,8 @@ impl<P: Plugin> Callbacks for Vm<P> {
     fn on_create(&mut self, id: u32, parent: u32) {
         if parent == 0 {
             self.roots.insert(id, None);
-        } else if let Some(Some(root)) = self.roots.get(&parent) {
-            let properties = root.settings().properties.clone();
-            self.exchanges.insert(id, Exchange::new(id, parent, root.stream(), properties));
+        } else if let Some(Some(rooted)) = self.roots.get(parent) {
+            self.exchanges.insert(id, Exchange::new(id, parent, rooted.root.stream(), rooted.reads.clone()));
         }
     }
 
@@ -63,19 +70,18 @@ impl<P: Plugin> Callbacks for Vm<P> {
             host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
             return false;
         }
-        self.roots.insert(id, Some(root));
+        let reads = Rc::new(Reads::new(&root.settings().properties));
+        self.roots.insert(id, Some(Rooted { root, reads }));
         true
     }
 
     fn on_tick(&mut self, id: u32) {
         let Ok(now) = host::now() else { return };
-        if let Some(Some(root)) = self.roots.get_mut(&id) {
+        if let Some(Some(Rooted { root, .. })) = self.roots.get_mut(id) {
             root.on_tick(now, &mut HostServices);
         }
         self.drain_root(id);
-        let waiting = |(_, e): &(&u32, &Exchange<P::Filter>)| e.root() == id && e.wants_tick();
-        let exchanges: Vec<u32> = self.exchanges.iter().filter(waiting).map(|(id, _)| *id).collect();
-        for exchange in exchanges {
+        for exchange in self.exchanges.which(|e| e.root() == id && e.wants_tick()) {
             self.visit(exchange, now, |e, at, proxy| e.feed(Event::Tick, at, proxy));
         }
         self.settle(None, now);
@@ -87,6 +93,9 @@ impl<P: Plugin> Callbacks for Vm<P> {
     }
 
     fn on_body(&mut self, id: u32, side: Side, size: usize, end_of_stream: bool) -> Flow {
+        if self.exchanges.get_mut(id).is_some_and(|e| e.pass_body(direction(side), end_of_stream)) {
+            return Flow::Continue;
+        }
         self.inside(id, side, |e, at, proxy| e.on_body(size, end_of_stream, at, proxy))
     }
 
@@ -107,7 +116,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
     }
 
     fn on_log(&mut self, id: u32) {
-        if let Some(exchange) = self.exchanges.get_mut(&id) {
+        if let Some(exchange) = self.exchanges.get_mut(id).filter(|exchange| !exchange.is_over()) {
             let now = host::now().unwrap_or_default();
             exchange.on_end(Moment { now, inside: None }, &mut self.proxy);
         }
@@ -116,15 +125,15 @@ impl<P: Plugin> Callbacks for Vm<P> {
     fn on_delete(&mut self, id: u32) {
         self.on_log(id);
         self.proxy.calls.forget(id);
-        self.exchanges.remove(&id);
-        self.roots.remove(&id);
+        self.exchanges.remove(id);
+        self.roots.remove(id);
     }
 }
 
 impl<P: Plugin> Vm<P> {
     /// Runs the callback of one direction of an exchange.
     fn inside(&mut self, id: u32, side: Side, tell: impl FnOnce(&mut Exchange<P::Filter>, Moment, &mut Proxy) -> Flow) -> Flow {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return refuse() };
+        let Some(exchange) = self.exchanges.get_mut(id) else { return refuse() };
         let inside = Some(direction(side));
         let (now, mut flow) = match host::now() {
             Ok(now) => (now, tell(exchange, Moment { now, inside }, &mut self.proxy)),
@@ -142,7 +151,7 @@ impl<P: Plugin> Vm<P> {
 
     /// Visits an exchange from elsewhere. If the proxy cannot turn to it, nothing is done: it stays as it is, paused.
     fn visit(&mut self, id: u32, now: Timestamp, tell: impl FnOnce(&mut Exchange<P::Filter>, Moment, &mut Proxy) -> Flow) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if abi::set_effective_context(id).is_ok() {
             let _paused = tell(exchange, Moment { now, inside: None }, &mut self.proxy);
         }
@@ -156,7 +165,7 @@ impl<P: Plugin> Vm<P> {
             Err(_) => (Timestamp::default(), Err(CalloutError::NoReply)),
         };
         let reply = answer.as_ref().map(Answer::reply).map_err(|error| *error);
-        if self.roots.contains_key(&pending.context) {
+        if self.roots.get(pending.context).is_some() {
             self.share(pending.context, pending.call, reply, now, None);
         } else {
             self.visit(pending.context, now, |e, at, proxy| e.feed(Event::CalloutReply(pending.call, reply), at, proxy));
@@ -175,17 +184,16 @@ impl<P: Plugin> Vm<P> {
         now: Timestamp,
         running: Option<(u32, Option<Direction>)>,
     ) -> Option<Flow> {
-        if let Some(Some(machine)) = self.roots.get_mut(&root) {
-            machine.on_reply(call, now, reply, &mut HostServices);
+        if let Some(Some(rooted)) = self.roots.get_mut(root) {
+            rooted.root.on_reply(call, now, reply, &mut HostServices);
         }
         self.drain_root(root);
-        let waiting: Vec<u32> =
-            self.exchanges.iter().filter(|(_, e)| e.root() == root && e.awaits(call)).map(|(id, _)| *id).collect();
+        let waiting = self.exchanges.which(|e| e.root() == root && e.awaits(call));
         let mut flow = None;
         for id in waiting {
             match running {
                 Some((current, inside)) if current == id => {
-                    let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+                    let Some(exchange) = self.exchanges.get_mut(id) else { continue };
                     let turned = abi::set_effective_context(id).is_ok();
                     let event = if turned { Event::CalloutReply(call, reply) } else { Event::Failed(HostCall::Resume) };
                     flow = Some(exchange.feed(event, Moment { now, inside }, &mut self.proxy));
@@ -215,7 +223,7 @@ impl<P: Plugin> Vm<P> {
     }
 
     fn drain_root(&mut self, id: u32) {
-        let Some(Some(root)) = self.roots.get_mut(&id) else { return };
+        let Some(Some(Rooted { root, .. })) = self.roots.get_mut(id) else { return };
         while let Some(op) = root.poll_op() {
             match op {
                 RootOp::CallOut(call, callout) => {
@@ -224,7 +232,7 @@ impl<P: Plugin> Vm<P> {
                         self.proxy.not_made.push((id, call));
                     }
                 }
-                RootOp::Count(name, by) => self.proxy.counters.add(name, by),
+                RootOp::Count(counter, by) => self.proxy.counters.add(counter, by),
                 RootOp::Warn(text) => host::log(Level::Warn, &format!("{}: {text}", P::NAME)),
             }
         }

@@ -32,8 +32,9 @@ pub fn parse(text: &[u8], problems: &mut Problems) -> Option<(Node, String)> {
     match json::parse_tree(text, json::Limits::default()) {
         Ok(node) => {
             let digest = Sha256::digest(node.canonical());
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some((node, format!("sha256:{hex}")))
+            let mut name = String::from("sha256:");
+            json::push_hex(&mut name, &digest);
+            Some((node, name))
         }
         Err(error) => {
             problems.add(format!("not valid JSON at byte {}: {error}", error.at));

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use super::event::Direction;
 use super::services::Services;
-use super::step::{CallId, Callout, LocalResponse, Op, RootOp, Step};
-use super::stream::Exchange;
+use super::step::{CallId, Callout, Counted, Counter, LocalResponse, Op, RootOp, Step};
+use super::stream::{DESCRIBING, Exchange};
 use crate::audit::{About, Outcome, Record};
+use crate::json::push_hex;
 use crate::policy::{Answer, Challenge, Decision, Denial, Deny, Mode, Reason, Wire};
 use crate::time::Timestamp;
 
@@ -85,8 +86,8 @@ impl Effects<'_> {
     pub fn edit_body(&mut self) {
         if self.may_edit() {
             self.exchange.side(self.direction).edits_body = true;
-            for name in ["content-length", "content-digest", "repr-digest", "digest", "content-md5", "etag"] {
-                if self.exchange.side(self.direction).described.contains(&name) {
+            for (bit, name) in DESCRIBING.into_iter().enumerate() {
+                if self.exchange.side(self.direction).described & 1 << bit != 0 {
                     self.ops.push_back(Op::RemoveHeader(self.direction, name.to_owned()));
                 }
             }
@@ -96,6 +97,11 @@ impl Effects<'_> {
     /// The rest of this direction's body is of no interest: it is neither read nor shown again.
     pub fn skip_body(&mut self) {
         self.exchange.side(self.direction).skips_body = true;
+    }
+
+    /// The answer is of no interest, neither its headers nor its body: once the request is decided, none of it is read.
+    pub fn skip_response(&mut self) {
+        self.exchange.skips_response = true;
     }
 
     /// Replaces all that the proxy holds of this direction's body. Needs [`Effects::edit_body`] with the headers.
@@ -117,7 +123,11 @@ impl Effects<'_> {
 
     /// Adds one to a counter. `name` is built from a closed set, never from request data (OT-02).
     pub fn count(&mut self, name: &str) {
-        self.ops.push_back(Op::Count(format!("wardpoint.{}.{name}", self.exchange.plugin), 1));
+        self.count_what(Counted::Other(name.to_owned()));
+    }
+
+    fn count_what(&mut self, what: Counted) {
+        self.ops.push_back(Op::Count(Counter { plugin: self.exchange.plugin, what }, 1));
     }
 
     /// Records the decision, counts it, and says how to go on: the only way to refuse a client.
@@ -168,12 +178,12 @@ impl Effects<'_> {
             Decision::Deny(deny) => (Outcome::Deny, Some(deny.reason), deny.rule.clone(), deny.tier),
         };
         let request = self.request_id();
-        self.count(&format!("decisions.{}", outcome.as_str()));
+        self.count_what(Counted::Decisions(outcome));
         if let Some(rule) = &rule {
-            self.count(&format!("rules.{rule}.{}", outcome.as_str()));
+            self.count_what(Counted::Rules(rule.clone(), outcome));
         }
         if let Some(reason) = reason {
-            self.count(&format!("reasons.{}", reason.code()));
+            self.count_what(Counted::Reasons(reason));
         }
         let record = self.record(request.clone(), about, outcome, reason);
         self.ops.push_back(Op::Audit(Record { rule, tier, ..record }));
@@ -183,8 +193,8 @@ impl Effects<'_> {
     /// Refuses whatever the mode is: for a state in which going on is not possible.
     pub(super) fn fail(&mut self, reason: Reason) -> LocalResponse {
         let request = self.request_id();
-        self.count("decisions.deny");
-        self.count(&format!("reasons.{}", reason.code()));
+        self.count_what(Counted::Decisions(Outcome::Deny));
+        self.count_what(Counted::Reasons(reason));
         let record = self.record(request.clone(), self.exchange.about.clone(), Outcome::Deny, Some(reason));
         self.ops.push_back(Op::Audit(record));
         self.exchange.decided = true;
@@ -195,8 +205,8 @@ impl Effects<'_> {
     /// Records that no decision came about.
     pub(super) fn undecided(&mut self, reason: Reason) {
         let request = self.request_id();
-        self.count("decisions.undecided");
-        self.count(&format!("reasons.{}", reason.code()));
+        self.count_what(Counted::Decisions(Outcome::Undecided));
+        self.count_what(Counted::Reasons(reason));
         let record = self.record(request, self.exchange.about.clone(), Outcome::Undecided, Some(reason));
         self.ops.push_back(Op::Audit(record));
         self.exchange.decided = true;
@@ -227,7 +237,11 @@ impl Effects<'_> {
         }
         let mut bytes = [0; 16];
         let id: Rc<str> = match self.services.random(&mut bytes) {
-            Ok(()) => format!("{:032x}", u128::from_be_bytes(bytes)).into(),
+            Ok(()) => {
+                let mut id = String::with_capacity(32);
+                push_hex(&mut id, &bytes);
+                id.into()
+            }
             Err(_) => format!("t{}", self.now.as_nanos()).into(),
         };
         self.exchange.request_id = Some(id.clone());
@@ -265,7 +279,7 @@ impl RootEffects<'_> {
 
     /// Adds one to a counter, under the rule of [`Effects::count`].
     pub fn count(&mut self, name: &str) {
-        self.ops.push_back(RootOp::Count(format!("wardpoint.{}.{name}", self.plugin), 1));
+        self.ops.push_back(RootOp::Count(Counter { plugin: self.plugin, what: Counted::Other(name.to_owned()) }, 1));
     }
 
     /// Writes a line to the log: fixed text, no content, no token.

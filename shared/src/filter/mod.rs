@@ -14,7 +14,7 @@ pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
-pub use step::{CallId, Callout, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};
+pub use step::{CallId, Callout, Counted, Counter, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};
 pub use stream::Stream;
 
 use crate::config::ConfigErrors;

@@ -1,8 +1,10 @@
 //! What a filter answers, and what the driver then has to do.
 
+use core::fmt;
+
 use super::event::Direction;
-use crate::audit::Record;
-use crate::policy::Answer;
+use crate::audit::{Outcome, Record};
+use crate::policy::{Answer, Reason, RuleId};
 use crate::time::Duration;
 
 /// How to go on.
@@ -78,6 +80,44 @@ pub enum Flow {
     Pause,
 }
 
+/// A counter of one plugin. Names are a closed set of the configuration, never request data (OT-02).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Counter {
+    /// Name of the plugin.
+    pub plugin: &'static str,
+    /// What is counted.
+    pub what: Counted,
+}
+
+/// What is counted. It becomes a name where a driver needs one, which is once and not once a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Counted {
+    /// Decisions that ended so.
+    Decisions(Outcome),
+    /// Something of the plugin's own.
+    Other(String),
+    /// Refusals for this reason.
+    Reasons(Reason),
+    /// Decisions of this rule that ended so.
+    Rules(RuleId, Outcome),
+}
+
+/// The name in the proxy's statistics.
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in ["wardpoint.", self.plugin, "."] {
+            f.write_str(part)?;
+        }
+        let parts = match &self.what {
+            Counted::Decisions(outcome) => ["decisions.", outcome.as_str(), "", ""],
+            Counted::Other(name) => [name, "", "", ""],
+            Counted::Reasons(reason) => ["reasons.", reason.code(), "", ""],
+            Counted::Rules(rule, outcome) => ["rules.", rule.as_str(), ".", outcome.as_str()],
+        };
+        parts.iter().try_for_each(|part| f.write_str(part))
+    }
+}
+
 /// What the driver has to do, in order.
 #[derive(Debug)]
 pub enum Op {
@@ -87,8 +127,8 @@ pub enum Op {
     CallOut(CallId, Callout),
     /// Make a call on the root; feed [`super::Root::on_reply`].
     CallOutShared(CallId, Callout),
-    /// Add to a counter. Names are a closed set of the configuration, never request data (OT-02).
-    Count(String, u64),
+    /// Add to a counter.
+    Count(Counter, u64),
     /// Remove a header.
     RemoveHeader(Direction, String),
     /// Replace all that the proxy holds of the body in this callback.
@@ -109,7 +149,7 @@ pub enum RootOp {
     /// Make a call; feed [`super::Root::on_reply`].
     CallOut(CallId, Callout),
     /// Add to a counter.
-    Count(String, u64),
+    Count(Counter, u64),
     /// Write a line to the log, without content and tokens.
     Warn(String),
 }

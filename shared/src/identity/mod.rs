@@ -8,8 +8,10 @@
 //! 3. Where a SPIFFE id is mapped to an OAuth client, a token that claims to be an agent's must be that agent's.
 //! 4. The user is (`iss`, `sub`), unless the token is a machine's own (`sub` equals the client, rules.md 3.9).
 
+mod claim;
 mod value;
 
+pub use claim::{Claim, ClaimPath};
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;
@@ -80,6 +82,8 @@ pub struct Source {
     agents: Vec<RawAgent>,
     claims: bool,
     roles: bool,
+    /// The properties of the claims that conditions read.
+    read: Vec<usize>,
     properties: Rc<[PropertyPath]>,
 }
 
@@ -100,38 +104,48 @@ pub struct Caller {
     pub client: Option<Rc<str>>,
     /// A token was verified: it has an issuer or a subject. Without it there are no claims at all.
     pub verified: bool,
+    /// The claims that conditions read, in the order in which the source was told of them.
+    pub claims: Vec<Claim>,
 }
 
 /// Longest chain of actors that is read (rules.md 3.9).
 const MAX_ACTORS: usize = 8;
 
 impl Source {
-    /// The source that `raw` describes; `roles_claim` is the path of the claim that holds groups, if roles are configured.
-    pub fn new(raw: RawIdentity, roles_claim: Option<&[String]>) -> Self {
-        let mut properties = Vec::new();
-        let mut push = |path: &[&str]| properties.push(PropertyPath(path.iter().map(|part| (*part).to_owned()).collect()));
+    /// The source that `raw` describes; `roles_claim` is the way to the claim that holds groups, if roles are configured;
+    /// `read` are the ways to further claims that [`Caller::claims`] brings.
+    pub fn new(raw: RawIdentity, roles_claim: Option<&[String]>, read: &[Vec<String>]) -> Self {
+        let mut properties: Vec<PropertyPath> = Vec::new();
+        let path = |path: &[&str]| PropertyPath(path.iter().map(|part| (*part).to_owned()).collect());
         match raw.peer {
-            Peer::Waypoint => push(&["filter_state", "io.istio.peer_principal"]),
+            Peer::Waypoint => properties.push(path(&["filter_state", "io.istio.peer_principal"])),
             Peer::Mtls => {
-                push(&["connection", "uri_san_peer_certificate"]);
-                push(&["connection", "mtls"]);
-                push(&["connection", "peer_certificate_valid"]);
+                properties.push(path(&["connection", "uri_san_peer_certificate"]));
+                properties.push(path(&["connection", "mtls"]));
+                properties.push(path(&["connection", "peer_certificate_valid"]));
             }
             Peer::None => {}
         }
-        if let Some(claims) = &raw.claims {
-            let mut claim = |path: &[&str]| {
-                push(&[&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", &claims.provider], path].concat())
+        let mut claims = Vec::new();
+        if let Some(raw) = &raw.claims {
+            let claim = |names: &[&str]| {
+                path(&[&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", raw.provider.as_str()], names].concat())
             };
-            for name in ["iss", "sub", "scope", "azp", "client_id", "act"] {
-                claim(&[name]);
-            }
-            if let Some(path) = roles_claim {
-                claim(&path.iter().map(String::as_str).collect::<Vec<_>>());
+            properties.extend(["iss", "sub", "scope", "azp", "client_id", "act"].map(|name| claim(&[name])));
+            let deep = |names: &[String]| claim(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            properties.extend(roles_claim.map(deep));
+            for names in read {
+                let wanted = deep(names);
+                // Each is one call of the host.
+                claims.push(properties.iter().position(|known| *known == wanted).unwrap_or_else(|| {
+                    properties.push(wanted);
+                    properties.len() - 1
+                }));
             }
         }
-        let claims = raw.claims.is_some();
-        Self { peer: raw.peer, agents: raw.agents, claims, roles: claims && roles_claim.is_some(), properties: properties.into() }
+        let has_claims = raw.claims.is_some();
+        let roles = has_claims && roles_claim.is_some();
+        Self { peer: raw.peer, agents: raw.agents, claims: has_claims, roles, read: claims, properties: properties.into() }
     }
 
     /// Whether the proxy leaves verified claims at all.
@@ -186,7 +200,8 @@ impl Source {
         let verified = issuer.is_some() || sub.is_some();
         let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject { issuer, user, owner: None });
         let client = if self.peer == Peer::None { client.as_deref() } else { mapped };
-        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified })
+        let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
+        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified, claims })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
@@ -213,11 +228,25 @@ impl Caller {
         self.agent.is_none() && self.user.is_none()
     }
 
+    /// The trust domain of the agent's SPIFFE id.
+    pub fn trust_domain(&self) -> Option<&str> {
+        self.spiffe().map(|(domain, _)| domain)
+    }
+
     /// The namespace of the agent's SPIFFE id, `spiffe://trust-domain/ns/<namespace>/…`.
     pub fn namespace(&self) -> Option<&str> {
-        let (_, path) = self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')?;
-        let (namespace, _) = path.strip_prefix("ns/")?.split_once('/')?;
+        let (namespace, _) = self.spiffe()?.1.strip_prefix("ns/")?.split_once('/')?;
         Some(namespace).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// The service account of the agent's SPIFFE id, `spiffe://trust-domain/ns/<namespace>/sa/<account>`.
+    pub fn service_account(&self) -> Option<&str> {
+        let (_, rest) = self.spiffe()?.1.strip_prefix("ns/")?.split_once('/')?;
+        rest.strip_prefix("sa/").filter(|account| !account.is_empty() && !account.contains('/'))
+    }
+
+    fn spiffe(&self) -> Option<(&str, &str)> {
+        self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')
     }
 }
 

@@ -11,7 +11,7 @@ fn source(peer: Peer) -> Source {
         .map(|(spiffe, client)| RawAgent { spiffe: spiffe.into(), client: client.into() })
         .to_vec();
     let claims = Some(RawClaims { provider: "payload".into() });
-    Source::new(RawIdentity { direction: Side::Inbound, peer, claims, agents }, Some(&["groups".to_owned()]))
+    Source::new(RawIdentity { direction: Side::Inbound, peer, claims, agents }, Some(&["groups".to_owned()]), &[])
 }
 
 fn some(text: &str) -> Result<Option<Vec<u8>>, crate::filter::PropertyError> {
@@ -97,7 +97,7 @@ fn a_claim_that_the_host_cannot_say_refuses() {
 
 #[test]
 fn only_a_verified_certificate_with_one_spiffe_id_names_an_agent() {
-    let source = Source::new(RawIdentity { direction: Side::Inbound, peer: Peer::Mtls, claims: None, agents: vec![] }, None);
+    let source = Source::new(RawIdentity { direction: Side::Inbound, peer: Peer::Mtls, claims: None, agents: vec![] }, None, &[]);
     let two = format!("{PLANNER},{WRITER}");
     for (san, mtls, valid, named) in [
         (PLANNER, 1, Some(1), true),

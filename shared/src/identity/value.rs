@@ -33,6 +33,13 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A number: an f64. Eight bytes that are a plain text too may be one, so they are not taken for a number.
+    pub fn into_number(self) -> Result<Option<f64>, ValueError> {
+        let Some(bytes) = self.0 else { return Ok(None) };
+        let number = f64::from_le_bytes(bytes.try_into().map_err(|_| ValueError)?);
+        if self.into_text().is_ok() || !number.is_finite() { Err(ValueError) } else { Ok(Some(number)) }
+    }
+
     /// A string: UTF-8 without control characters. So it cannot be taken for a block of pairs, which has NUL bytes.
     pub fn into_text(self) -> Result<Option<String>, ValueError> {
         let Some(bytes) = self.0 else { return Ok(None) };
@@ -123,6 +130,17 @@ mod tests {
         assert_eq!(Value(None).into_texts(), Ok(vec![]));
         let map = block(&[(b"admins", &[0])]);
         assert_eq!(value(&map).into_texts(), Err(ValueError));
+    }
+
+    #[test]
+    fn a_number_is_eight_bytes_that_are_no_text() {
+        for number in [0.5, 3.0, -1.0, 1e300, 1_795_251_600.0] {
+            assert_eq!(value(&f64::to_le_bytes(number)).into_number(), Ok(Some(number)));
+        }
+        for bytes in [&b"12345678"[..], b"1", &[0, 0, 0, 0], &f64::NAN.to_le_bytes()] {
+            assert_eq!(value(bytes).into_number(), Err(ValueError), "{bytes:?}");
+        }
+        assert_eq!(Value(None).into_number(), Ok(None));
     }
 
     #[test]

@@ -3,15 +3,18 @@
 use core::cmp::Ordering;
 
 use super::text::Str;
+use crate::order::sorted;
 
 /// The names of all objects that are open, innermost last.
 pub(super) struct Names {
     entries: Vec<Entry>,
     unescaped: Vec<u8>,
+    /// Where names were found by their hash: their number plus one, or 0.
+    table: Vec<u32>,
 }
 
 /// How much was there when an object was opened.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Mark {
     entries: usize,
     unescaped: usize,
@@ -19,87 +22,187 @@ pub(super) struct Mark {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// The first eight bytes: nearly always enough to tell names apart.
-    prefix: u64,
-    /// Of the text, or of `unescaped`.
+    /// Of the first and the last bytes: nearly always enough to tell names apart.
+    hash: u64,
+    /// In the text, or behind its end in `unescaped`.
     start: usize,
     end: usize,
-    escaped: bool,
     /// Where the name stands in the text.
     at: usize,
 }
 
-/// Up to here all pairs are compared; above, names are sorted, so that many members do not cost their square.
+/// Up to here all pairs are compared.
 const FEW: usize = 8;
 
 impl Names {
     /// Room for the names of a usual request.
     pub(super) fn new() -> Self {
-        Self { entries: Vec::with_capacity(32), unescaped: Vec::new() }
+        Self { entries: Vec::with_capacity(24), unescaped: Vec::new(), table: Vec::new() }
     }
 
+    #[inline]
     pub(super) fn mark(&self) -> Mark {
         Mark { entries: self.entries.len(), unescaped: self.unescaped.len() }
     }
 
+    /// Takes the name whose inside is `start..end` and has no escapes.
     #[inline]
-    pub(super) fn push(&mut self, text: &[u8], name: &Str<'_>) {
-        let at = name.span().start;
-        if name.is_escaped() {
-            let name = name.text();
-            let start = self.unescaped.len();
-            self.unescaped.extend_from_slice(name.as_bytes());
-            let end = self.unescaped.len();
-            self.entries.push(Entry { prefix: prefix(name.as_bytes(), 0, name.len()), start, end, escaped: true, at });
-        } else {
-            let (start, end) = (at + 1, at + 1 + name.raw().len());
-            self.entries.push(Entry { prefix: prefix(text, start, name.raw().len()), start, end, escaped: false, at });
-        }
+    pub(super) fn push(&mut self, text: &[u8], start: usize, end: usize) {
+        self.entries.push(Entry { hash: hash(text, start, end), start, end, at: start - 1 });
+    }
+
+    #[cold]
+    pub(super) fn push_escaped(&mut self, text: &[u8], name: &Str<'_>) {
+        let start = self.unescaped.len();
+        self.unescaped.extend_from_slice(name.text().as_bytes());
+        let end = self.unescaped.len();
+        let hash = hash(&self.unescaped, start, end);
+        self.entries.push(Entry { hash, start: text.len() + start, end: text.len() + end, at: name.span().start });
     }
 
     /// Forgets the names since `mark`; where one stands that was there before, if any.
+    #[inline]
     pub(super) fn close(&mut self, text: &[u8], mark: Mark) -> Result<(), usize> {
-        let Self { entries, unescaped } = self;
-        let bytes = |entry: &Entry| {
-            let source = if entry.escaped { unescaped.as_slice() } else { text };
-            source.get(entry.start..entry.end).unwrap_or_default()
-        };
-        let order = |a: &Entry, b: &Entry| a.prefix.cmp(&b.prefix).then_with(|| bytes(a).cmp(bytes(b)));
-        let own = entries.get_mut(mark.entries..).unwrap_or_default();
-        let twice = if own.len() <= FEW {
-            pair(own, bytes)
-        } else {
-            own.sort_unstable_by(order);
-            own.windows(2).filter_map(|pair| pair.first().zip(pair.last())).find(|(a, b)| order(a, b) == Ordering::Equal)
-        };
-        if let Some((a, b)) = twice {
-            return Err(a.at.max(b.at));
+        if self.entries.len() > mark.entries + 1 {
+            self.compare(text, mark)?;
         }
-        entries.truncate(mark.entries);
-        unescaped.truncate(mark.unescaped);
+        self.entries.truncate(mark.entries);
+        self.unescaped.truncate(mark.unescaped);
         Ok(())
     }
+
+    fn compare(&mut self, text: &[u8], mark: Mark) -> Result<(), usize> {
+        let own = self.entries.get(mark.entries..).unwrap_or_default();
+        let names = List { text, unescaped: &self.unescaped, own };
+        let twice = if own.len() <= FEW { names.of_all_pairs() } else { names.by_hash(&mut self.table) };
+        twice.map_or(Ok(()), Err)
+    }
 }
 
-/// Of all pairs, one that is equal.
-fn pair<'a>(entries: &'a [Entry], bytes: impl Fn(&Entry) -> &'a [u8]) -> Option<(&'a Entry, &'a Entry)> {
-    for (index, b) in entries.iter().enumerate() {
-        for a in entries.iter().take(index) {
-            if a.prefix == b.prefix && bytes(a) == bytes(b) {
-                return Some((a, b));
+/// The names of one object.
+struct List<'a> {
+    text: &'a [u8],
+    unescaped: &'a [u8],
+    own: &'a [Entry],
+}
+
+impl<'a> List<'a> {
+    fn of_all_pairs(&self) -> Option<usize> {
+        let mut behind = self.own;
+        while let Some((a, rest)) = behind.split_first() {
+            for b in rest {
+                if a.hash == b.hash && self.bytes(a) == self.bytes(b) {
+                    return Some(b.at);
+                }
+            }
+            behind = rest;
+        }
+        None
+    }
+
+    /// A peer may choose names of one hash: after too many steps they are sorted, so that it costs no square.
+    fn by_hash(&self, table: &mut Vec<u32>) -> Option<usize> {
+        let bits = (2 * self.own.len()).next_power_of_two().trailing_zeros();
+        let mask = (1 << bits) - 1;
+        table.clear();
+        table.resize(1 << bits, 0);
+        let mut steps = 8 * self.own.len();
+        for (entry, number) in self.own.iter().zip(1..) {
+            // The high bits are the mixed ones.
+            let mut at = usize::try_from(entry.hash >> (64 - bits)).unwrap_or_default();
+            while let Some(slot) = table.get_mut(at & mask) {
+                let other = self.own.get((*slot).wrapping_sub(1) as usize);
+                match other {
+                    None => {
+                        *slot = number;
+                        break;
+                    }
+                    Some(other) if other.hash == entry.hash && self.bytes(other) == self.bytes(entry) => return Some(entry.at),
+                    Some(_) => at += 1,
+                }
+                steps -= 1;
+                if steps == 0 {
+                    return self.by_order();
+                }
             }
         }
+        None
     }
-    None
+
+    #[cold]
+    fn by_order(&self) -> Option<usize> {
+        let name = |index: usize| self.own.get(index).map(|entry| (entry, self.bytes(entry)));
+        let compare = |a: usize, b: usize| name(a).map(|(_, name)| name).cmp(&name(b).map(|(_, name)| name));
+        let order = sorted(self.own.len(), &compare);
+        let mut pairs = order.iter().zip(order.iter().skip(1));
+        let (_, twice) = pairs.find(|(a, b)| compare(**a, **b) == Ordering::Equal)?;
+        name(*twice).map(|(entry, _)| entry.at)
+    }
+
+    fn bytes(&self, entry: &Entry) -> &'a [u8] {
+        let bytes = match entry.start.checked_sub(self.text.len()) {
+            Some(start) => self.unescaped.get(start..entry.end - self.text.len()),
+            None => self.text.get(entry.start..entry.end),
+        };
+        bytes.unwrap_or_default()
+    }
 }
 
-/// The first eight bytes of a name of `length` bytes, zeros behind shorter ones.
+/// Of the first eight bytes, the last eight and the length.
 #[inline]
-fn prefix(text: &[u8], start: usize, length: usize) -> u64 {
-    let rest = text.get(start..).unwrap_or_default();
-    match rest.first_chunk::<8>() {
-        Some(chunk) if length >= 8 => u64::from_le_bytes(*chunk),
-        Some(chunk) => u64::from_le_bytes(*chunk) & ((1 << (8 * length)) - 1),
-        None => rest.iter().take(length).rev().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte)),
+fn hash(text: &[u8], start: usize, end: usize) -> u64 {
+    let length = end.wrapping_sub(start);
+    let mixed = match (word(text, start), length) {
+        (Some(first), 0..8) => first & ((1 << (8 * length)) - 1),
+        (Some(first), _) => first ^ word(text, end.wrapping_sub(8)).unwrap_or_default().rotate_left(23).wrapping_mul(MIX),
+        (None, _) => close_to_the_end(text, start, end),
+    };
+    (mixed ^ (length as u64) << 56).wrapping_mul(MIX)
+}
+
+#[inline]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*text.get(at..)?.first_chunk::<8>()?))
+}
+
+#[cold]
+#[inline(never)]
+fn close_to_the_end(text: &[u8], start: usize, end: usize) -> u64 {
+    text.get(start..end).unwrap_or_default().iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[String]) -> Result<(), usize> {
+        let text: String = texts.iter().map(|text| format!("\"{text}")).collect();
+        let mut names = Names::new();
+        let mut at = 0;
+        for name in texts {
+            names.push(text.as_bytes(), at + 1, at + 1 + name.len());
+            at += 1 + name.len();
+        }
+        names.close(text.as_bytes(), Mark::default())
+    }
+
+    #[test]
+    fn many_names_of_one_hash_are_told_apart_without_their_square() {
+        let mut texts: Vec<String> = (0..20_000).map(|index| format!("same-start{index:05}same--end")).collect();
+        let hash = |text: &String| hash(text.as_bytes(), 0, text.len());
+        assert!(texts.iter().all(|text| hash(text) == hash(&texts[0])), "else this tests nothing");
+        assert_eq!(names(&texts), Ok(()));
+        texts.push(texts[7].clone());
+        assert_eq!(names(&texts), Err(20_000 * 25), "the second one is told");
+    }
+
+    #[test]
+    fn short_names_have_hashes_of_their_own() {
+        let texts: Vec<String> = (0..5_000).map(|index| format!("k{index}")).collect();
+        let hashes: std::collections::HashSet<u64> = texts.iter().map(|text| hash(text.as_bytes(), 0, text.len())).collect();
+        assert_eq!(hashes.len(), texts.len());
+        assert_eq!(names(&texts), Ok(()));
     }
 }

@@ -23,7 +23,7 @@ pub struct Reader<'a> {
 /// A list or map that is open.
 #[derive(Clone, Copy)]
 struct Frame {
-    close: u8,
+    map: bool,
     mark: Mark,
 }
 
@@ -73,11 +73,12 @@ impl<'a> Reader<'a> {
     /// A name that comes twice is an error at the end of the object: use nothing of it before this returns.
     pub fn object(&mut self, mut member: impl FnMut(Str<'a>, &mut Self) -> Result<(), Error>) -> Result<Span, Error> {
         let start = self.begin(Kind::Map)?;
-        let mut more = self.enter(b'}')?;
+        let mut more = self.enter(true)?;
         while more {
             let name = self.name()?;
-            self.inner(|reader| member(name, reader))?;
-            more = self.next()?;
+            let nodes = self.nodes;
+            let read = member(name, self);
+            more = self.behind(read, nodes)?;
         }
         Ok(Span { start, end: self.at })
     }
@@ -85,12 +86,13 @@ impl<'a> Reader<'a> {
     /// Reads an array. `item` gets the index of each item and may read it; an item that it leaves is skipped.
     pub fn array(&mut self, mut item: impl FnMut(usize, &mut Self) -> Result<(), Error>) -> Result<Span, Error> {
         let start = self.begin(Kind::List)?;
-        let mut more = self.enter(b']')?;
+        let mut more = self.enter(false)?;
         let mut index = 0;
         while more {
-            self.inner(|reader| item(index, reader))?;
+            let nodes = self.nodes;
+            let read = item(index, self);
             index += 1;
-            more = self.next()?;
+            more = self.behind(read, nodes)?;
         }
         Ok(Span { start, end: self.at })
     }
@@ -104,7 +106,7 @@ impl<'a> Reader<'a> {
     /// Reads a number as it stands: numbers are never converted here (BY-J-08).
     pub fn number(&mut self) -> Result<&'a str, Error> {
         let start = self.begin(Kind::Number)?;
-        self.scan_number()?;
+        self.take(self.number_end(start))?;
         Ok(core::str::from_utf8(self.text.get(start..self.at).unwrap_or_default()).unwrap_or_default())
     }
 
@@ -112,45 +114,115 @@ impl<'a> Reader<'a> {
     pub fn bool(&mut self) -> Result<bool, Error> {
         let start = self.begin(Kind::Bool)?;
         let value = self.text.get(start) == Some(&b't');
-        self.literal(if value { b"true" } else { b"false" })?;
+        self.take(literal(self.text, start, if value { b"true" } else { b"false" }))?;
         Ok(value)
     }
 
     /// Reads `null`.
     pub fn null(&mut self) -> Result<(), Error> {
         self.begin(Kind::Null)?;
-        self.literal(b"null")
+        self.take(literal(self.text, self.at, b"null"))
     }
 
     /// Reads any value and checks all that is in it; where it stood.
     pub fn skip(&mut self) -> Result<Span, Error> {
-        let base = self.open.len();
         self.value_byte()?;
         let start = self.at;
-        loop {
-            self.blanks();
-            self.count()?;
-            let mut more = match self.text.get(self.at) {
-                Some(b'"') => self.str().map(|_| false)?,
-                Some(b'{') => self.enter(b'}')?,
-                Some(b'[') => self.enter(b']')?,
-                Some(b'-' | b'0'..=b'9') => self.scan_number().map(|()| false)?,
-                Some(b't') => self.literal(b"true").map(|()| false)?,
-                Some(b'f') => self.literal(b"false").map(|()| false)?,
-                Some(b'n') => self.literal(b"null").map(|()| false)?,
-                Some(_) => return Err(self.fail(ErrorKind::UnexpectedByte, self.at)),
-                None => return Err(self.fail(ErrorKind::Truncated, self.at)),
-            };
-            while !more {
-                if self.open.len() == base {
-                    return Ok(Span { start, end: self.at });
-                }
-                more = self.next()?;
+        self.began = true;
+        match self.pass(start) {
+            Ok(end) => {
+                self.at = end;
+                Ok(Span { start, end })
             }
-            if self.open.last().is_some_and(|frame| frame.close == b'}') {
-                self.name()?;
+            Err(error) => Err(self.fail(error.kind, error.at)),
+        }
+    }
+
+    /// The loop of [`skip`](Self::skip): nearly all bytes of a large text come by here. Where the value at `at` ends.
+    fn pass(&mut self, mut at: usize) -> Result<usize, Error> {
+        let text = self.text;
+        let base = self.open.len();
+        let mut in_map = false;
+        loop {
+            at = scan::blanks(text, at);
+            if self.nodes >= self.limits.nodes {
+                return Err(Error { kind: ErrorKind::TooManyNodes, at });
+            }
+            self.nodes += 1;
+            match text.get(at) {
+                Some(b'"') => at = scan::string(text, at + 1)?.end + 1,
+                Some(b'-' | b'0'..=b'9') => at = self.number_end(at)?,
+                Some(b't') => at = literal(text, at, b"true")?,
+                Some(b'f') => at = literal(text, at, b"false")?,
+                Some(b'n') => at = literal(text, at, b"null")?,
+                Some(open @ (b'{' | b'[')) => {
+                    if self.open.len() >= self.limits.depth {
+                        return Err(Error { kind: ErrorKind::TooDeep, at });
+                    }
+                    at = scan::blanks(text, at + 1);
+                    // `]` and `}` stand two behind `[` and `{`.
+                    if text.get(at) == Some(&(open + 2)) {
+                        at += 1;
+                    } else {
+                        in_map = *open == b'{';
+                        self.open.push(Frame { map: in_map, mark: self.names.mark() });
+                        if in_map {
+                            at = self.pass_name(at)?;
+                        }
+                        continue;
+                    }
+                }
+                Some(_) => return Err(Error { kind: ErrorKind::UnexpectedByte, at }),
+                None => return Err(Error { kind: ErrorKind::Truncated, at }),
+            }
+            loop {
+                if self.open.len() == base {
+                    return Ok(at);
+                }
+                at = scan::blanks(text, at);
+                match text.get(at) {
+                    Some(b',') if in_map => {
+                        at = self.pass_name(at + 1)?;
+                        break;
+                    }
+                    Some(b',') => {
+                        at += 1;
+                        break;
+                    }
+                    Some(byte) if *byte == if in_map { b'}' } else { b']' } => {
+                        at += 1;
+                        if let Some(frame) = self.open.pop() {
+                            self.close_names(frame)?;
+                        }
+                        in_map = self.open.last().is_some_and(|frame| frame.map);
+                    }
+                    Some(_) => return Err(Error { kind: ErrorKind::UnexpectedByte, at }),
+                    None => return Err(Error { kind: ErrorKind::Truncated, at }),
+                }
             }
         }
+    }
+
+    /// Takes a member name; where the text goes on behind its colon.
+    fn pass_name(&mut self, at: usize) -> Result<usize, Error> {
+        self.name_at(at).map(|(_, _, behind)| behind)
+    }
+
+    /// Where a member name starts, its inside, and where the text goes on behind its colon.
+    #[inline(always)]
+    fn name_at(&mut self, at: usize) -> Result<(usize, scan::Body, usize), Error> {
+        let text = self.text;
+        let start = scan::blanks(text, at);
+        expect(text, start, b'"')?;
+        let body = scan::string(text, start + 1)?;
+        if body.escaped {
+            self.names.push_escaped(text, &self.inside(start, body));
+        } else {
+            self.names.push(text, start + 1, body.end);
+        }
+        let colon = scan::blanks(text, body.end + 1);
+        expect(text, colon, b':')?;
+        Ok((start, body, colon + 1))
     }
 
     /// Ends the text: one value was read, and only white space follows.
@@ -158,24 +230,22 @@ impl<'a> Reader<'a> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.blanks();
+        self.at = scan::blanks(self.text, self.at);
         if !self.began || !self.open.is_empty() {
             return Err(Error { kind: ErrorKind::Truncated, at: self.at });
         }
         if self.at < self.text.len() { Err(Error { kind: ErrorKind::TrailingData, at: self.at }) } else { Ok(()) }
     }
 
-    /// Lets `read` take the next value, and takes it if `read` did not.
-    fn inner(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
-        let nodes = self.nodes;
-        match read(self) {
-            Ok(()) if self.nodes == nodes => self.skip().map(drop),
-            Ok(()) => self.failed.map_or(Ok(()), Err),
-            Err(error) => {
-                self.failed.get_or_insert(error);
-                Err(error)
-            }
+    /// Behind what a closure made of a value: takes the value if it did not; whether another follows.
+    fn behind(&mut self, read: Result<(), Error>, nodes: usize) -> Result<bool, Error> {
+        match (read, self.failed) {
+            (Err(error), _) => return Err(self.fail(error.kind, error.at)),
+            (Ok(()), Some(error)) => return Err(error),
+            (Ok(()), None) if self.nodes == nodes => drop(self.skip()?),
+            (Ok(()), None) => {}
         }
+        self.next()
     }
 
     /// The first byte of the next value.
@@ -186,7 +256,7 @@ impl<'a> Reader<'a> {
         if self.at == 0 && self.text.starts_with(b"\xef\xbb\xbf") {
             return Err(self.fail(ErrorKind::ByteOrderMark, 0));
         }
-        self.blanks();
+        self.at = scan::blanks(self.text, self.at);
         match self.text.get(self.at) {
             Some(_) if self.open.is_empty() && self.began => Err(self.fail(ErrorKind::TrailingData, self.at)),
             Some(byte) => Ok(*byte),
@@ -213,81 +283,85 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes into a list or map; whether it has anything in it.
-    #[inline]
-    fn enter(&mut self, close: u8) -> Result<bool, Error> {
+    fn enter(&mut self, map: bool) -> Result<bool, Error> {
         if self.open.len() >= self.limits.depth {
             return Err(self.fail(ErrorKind::TooDeep, self.at));
         }
-        self.open.push(Frame { close, mark: self.names.mark() });
-        self.at += 1;
-        self.blanks();
-        if self.text.get(self.at) == Some(&close) { self.leave().map(|()| false) } else { Ok(true) }
+        self.at = scan::blanks(self.text, self.at + 1);
+        if self.text.get(self.at) == Some(&close(map)) {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.open.push(Frame { map, mark: self.names.mark() });
+        Ok(true)
     }
 
     /// Behind a value in a list or map: whether another follows. If not, the list or map is closed.
-    #[inline]
     fn next(&mut self) -> Result<bool, Error> {
-        self.blanks();
-        let close = self.open.last().map_or(0, |frame| frame.close);
+        self.at = scan::blanks(self.text, self.at);
+        let Some(frame) = self.open.last().copied() else { return Ok(false) };
         match self.text.get(self.at) {
             Some(b',') => {
                 self.at += 1;
                 Ok(true)
             }
-            Some(byte) if *byte == close => self.leave().map(|()| false),
+            Some(byte) if *byte == close(frame.map) => {
+                self.at += 1;
+                self.open.pop();
+                match self.close_names(frame) {
+                    Ok(()) => Ok(false),
+                    Err(error) => Err(self.fail(error.kind, error.at)),
+                }
+            }
             Some(_) => Err(self.fail(ErrorKind::UnexpectedByte, self.at)),
             None => Err(self.fail(ErrorKind::Truncated, self.at)),
         }
     }
 
     #[inline]
-    fn leave(&mut self) -> Result<(), Error> {
-        self.at += 1;
-        if let Some(frame) = self.open.pop()
-            && frame.close == b'}'
-            && let Err(at) = self.names.close(self.text, frame.mark)
-        {
-            return Err(self.fail(ErrorKind::DuplicateMember, at));
-        }
-        Ok(())
+    fn close_names(&mut self, frame: Frame) -> Result<(), Error> {
+        let closed = if frame.map { self.names.close(self.text, frame.mark) } else { Ok(()) };
+        closed.map_err(|at| Error { kind: ErrorKind::DuplicateMember, at })
     }
 
     /// A member name with its colon.
-    #[inline]
     fn name(&mut self) -> Result<Str<'a>, Error> {
-        self.blanks();
-        match self.text.get(self.at) {
-            Some(b'"') => {}
-            Some(_) => return Err(self.fail(ErrorKind::UnexpectedByte, self.at)),
-            None => return Err(self.fail(ErrorKind::Truncated, self.at)),
-        }
-        let name = self.str()?;
-        self.names.push(self.text, &name);
-        self.blanks();
-        match self.text.get(self.at) {
-            Some(b':') => self.at += 1,
-            Some(_) => return Err(self.fail(ErrorKind::UnexpectedByte, self.at)),
-            None => return Err(self.fail(ErrorKind::Truncated, self.at)),
-        }
-        Ok(name)
-    }
-
-    /// The string whose opening quote is next.
-    #[inline]
-    fn str(&mut self) -> Result<Str<'a>, Error> {
-        let start = self.at;
-        match scan::string(self.text, start + 1) {
-            Ok(body) => {
-                self.at = body.end + 1;
-                Ok(Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.escaped))
+        match self.name_at(self.at) {
+            Ok((start, body, behind)) => {
+                self.at = behind;
+                Ok(self.inside(start, body))
             }
             Err(error) => Err(self.fail(error.kind, error.at)),
         }
     }
 
-    fn scan_number(&mut self) -> Result<(), Error> {
-        match scan::number(self.text, self.at) {
-            Ok(end) if end - self.at > self.limits.number => Err(self.fail(ErrorKind::LongNumber, self.at)),
+    /// The string whose opening quote is next.
+    fn str(&mut self) -> Result<Str<'a>, Error> {
+        let start = self.at;
+        match scan::string(self.text, start + 1) {
+            Ok(body) => {
+                self.at = body.end + 1;
+                Ok(self.inside(start, body))
+            }
+            Err(error) => Err(self.fail(error.kind, error.at)),
+        }
+    }
+
+    #[inline]
+    fn inside(&self, start: usize, body: scan::Body) -> Str<'a> {
+        Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.escaped)
+    }
+
+    fn number_end(&self, at: usize) -> Result<usize, Error> {
+        match scan::number(self.text, at) {
+            Ok(end) if end - at > self.limits.number => Err(Error { kind: ErrorKind::LongNumber, at }),
+            end => end,
+        }
+    }
+
+    /// Takes what ends there.
+    fn take(&mut self, end: Result<usize, Error>) -> Result<(), Error> {
+        match end {
             Ok(end) => {
                 self.at = end;
                 Ok(())
@@ -296,23 +370,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<(), Error> {
-        if self.text.get(self.at..self.at + word.len()) != Some(word) {
-            return Err(self.fail(ErrorKind::UnexpectedByte, self.at));
-        }
-        self.at += word.len();
-        Ok(())
-    }
-
-    #[inline]
-    fn blanks(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.text.get(self.at) {
-            self.at += 1;
-        }
-    }
-
     #[cold]
     fn fail(&mut self, kind: ErrorKind, at: usize) -> Error {
         *self.failed.get_or_insert(Error { kind, at })
     }
+}
+
+#[inline]
+fn close(map: bool) -> u8 {
+    if map { b'}' } else { b']' }
+}
+
+#[inline]
+fn expect(text: &[u8], at: usize, byte: u8) -> Result<(), Error> {
+    match text.get(at) {
+        Some(found) if *found == byte => Ok(()),
+        Some(_) => Err(Error { kind: ErrorKind::UnexpectedByte, at }),
+        None => Err(Error { kind: ErrorKind::Truncated, at }),
+    }
+}
+
+#[inline]
+fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Error> {
+    if text.get(at..at + word.len()) != Some(word) {
+        return Err(Error { kind: ErrorKind::UnexpectedByte, at });
+    }
+    Ok(at + word.len())
 }

@@ -3,6 +3,7 @@
 use super::{Error, ErrorKind};
 
 /// The inside of a string that was checked.
+#[derive(Clone, Copy)]
 pub(super) struct Body {
     /// Where the closing quote stands.
     pub(super) end: usize,
@@ -14,8 +15,22 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Checks a string from the byte behind its opening quote on.
-#[inline]
+///
+/// Most are short names and words: those of up to seven plain characters are done in one step.
+#[inline(always)]
 pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
+    if let Some(chunk) = text.get(start..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let end = start + (stops(word) | word & HIGH).trailing_zeros() as usize / 8;
+        if end < start + 8 && text.get(end) == Some(&b'"') {
+            return Ok(Body { end, escaped: false });
+        }
+    }
+    long_string(text, start)
+}
+
+#[inline(never)]
+fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
     let (mut at, mut high, mut escaped) = (start, 0, false);
     loop {
         at = plain(text, at, &mut high);
@@ -23,7 +38,10 @@ pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
             Some(b'"') => break,
             Some(b'\\') => {
                 escaped = true;
-                at = escape(text, at)?;
+                at = match text.get(at + 1) {
+                    Some(b'"' | b'\\' | b'/' | b'n') => at + 2,
+                    _ => escape(text, at)?,
+                };
             }
             Some(_) => return Err(Error { kind: ErrorKind::ControlCharacter, at }),
             None => return Err(Error { kind: ErrorKind::Truncated, at }),
@@ -113,18 +131,44 @@ pub(super) fn unit(text: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Where a number ends that starts at `at` (RFC 8259 section 6).
+#[inline]
 pub(super) fn number(text: &[u8], start: usize) -> Result<usize, Error> {
-    let digits = |from: usize| {
-        let count = text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if count == 0 { Err(Error { kind: ErrorKind::InvalidNumber, at: from }) } else { Ok(from + count) }
-    };
-    let integer = start + usize::from(text.get(start) == Some(&b'-'));
-    let mut at = if text.get(integer) == Some(&b'0') { integer + 1 } else { digits(integer)? };
+    let mut at = start + usize::from(text.get(start) == Some(&b'-'));
+    at = if text.get(at) == Some(&b'0') { at + 1 } else { digits(text, at)? };
+    match text.get(at) {
+        Some(b'.' | b'e' | b'E') => fraction(text, at),
+        _ => Ok(at),
+    }
+}
+
+/// What stands behind the integer part.
+fn fraction(text: &[u8], mut at: usize) -> Result<usize, Error> {
     if text.get(at) == Some(&b'.') {
-        at = digits(at + 1)?;
+        at = digits(text, at + 1)?;
     }
     if let Some(b'e' | b'E') = text.get(at) {
-        at = digits(at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-'))))?;
+        at = digits(text, at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-'))))?;
     }
     Ok(at)
+}
+
+#[inline]
+fn digits(text: &[u8], start: usize) -> Result<usize, Error> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = text.get(at) {
+        at += 1;
+    }
+    if at == start { Err(Error { kind: ErrorKind::InvalidNumber, at }) } else { Ok(at) }
+}
+
+/// The first byte from `at` on that is no white space.
+#[inline(always)]
+pub(super) fn blanks(text: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = text.get(at)
+        && *byte <= b' '
+        && let b' ' | b'\n' | b'\r' | b'\t' = byte
+    {
+        at += 1;
+    }
+    at
 }

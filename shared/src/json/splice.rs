@@ -1,6 +1,7 @@
 //! Edits of a text that leave everything else byte for byte.
 
 use super::Span;
+use crate::order::sorted;
 
 /// Replacements of parts of one text.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +55,12 @@ impl Splices {
     }
 
     /// The edited text.
-    pub fn apply(mut self, text: &[u8]) -> Result<Vec<u8>, Overlap> {
-        self.edits.sort_by_key(|(span, _)| *span);
+    pub fn apply(self, text: &[u8]) -> Result<Vec<u8>, Overlap> {
+        let span = |index: usize| self.edits.get(index).map(|(span, _)| *span);
+        let order = sorted(self.edits.len(), &|a, b| span(a).cmp(&span(b)));
         let mut out = Vec::with_capacity(text.len());
         let mut at = 0;
-        for (span, bytes) in &self.edits {
+        for (span, bytes) in order.iter().filter_map(|index| self.edits.get(*index)) {
             out.extend_from_slice(text.get(at..span.start).ok_or(Overlap)?);
             out.extend_from_slice(bytes);
             if span.end < span.start {

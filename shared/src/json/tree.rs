@@ -1,6 +1,7 @@
 //! A tree of a whole text: for configuration, never for traffic.
 
 use super::{Error, Kind, Limits, Reader, push_string};
+use crate::order::sorted;
 
 /// A value with all that is in it. Members keep their order; no name comes twice.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -80,10 +81,10 @@ impl Node {
                 out.push(']');
             }
             Self::Map(members) => {
-                let mut sorted: Vec<_> = members.iter().collect();
-                sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+                let name = |index: usize| members.get(index).map(|(name, _)| name.as_str()).unwrap_or_default();
+                let order = sorted(members.len(), &|a, b| name(a).encode_utf16().cmp(name(b).encode_utf16()));
                 out.push('{');
-                for (index, (name, value)) in sorted.into_iter().enumerate() {
+                for (index, (name, value)) in order.iter().filter_map(|index| members.get(*index)).enumerate() {
                     if index > 0 {
                         out.push(',');
                     }

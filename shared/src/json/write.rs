@@ -3,46 +3,87 @@
 /// Appends `text` as a JSON string with its quotes (RFC 8259 section 7); control characters are escaped.
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\u{7f}' => {
-                let code = u32::from(c);
-                out.push_str("\\u00");
-                out.push(char::from_digit(code >> 4, 16).unwrap_or('0'));
-                out.push(char::from_digit(code & 15, 16).unwrap_or('0'));
-            }
-            c => out.push(c),
-        }
-    }
+    push_escaped(out, text);
     out.push('"');
 }
 
 /// The same in ASCII, cut after `limit` characters with an ellipsis: for text that a peer chose and that goes to a log, which
 /// may escape, split or drop what is not ASCII (OT-03).
 pub fn push_ascii_bounded(out: &mut String, text: &str, limit: usize) {
+    out.push('"');
+    if text.len() <= limit && text.is_ascii() {
+        push_escaped(out, text);
+    } else {
+        push_bounded(out, text, limit);
+    }
+    out.push('"');
+}
+
+/// Appends a number in decimal digits.
+pub fn push_number(out: &mut String, number: u64) {
+    push_padded(out, number, 1);
+}
+
+/// Appends a number in at least `width` decimal digits.
+pub(crate) fn push_padded(out: &mut String, mut number: u64, width: usize) {
+    let mut digits = ['0'; 20];
+    let mut count = 0;
+    for (index, digit) in digits.iter_mut().rev().enumerate() {
+        if number > 0 {
+            *digit = char::from(b'0' + (number % 10) as u8);
+            number /= 10;
+            count = index + 1;
+        }
+    }
+    out.extend(digits.get(20 - count.max(width.min(20))..).unwrap_or_default());
+}
+
+/// Appends bytes in lower-case hexadecimal.
+pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
+    }
+}
+
+/// Plain runs go over in one piece.
+fn push_escaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(end) = rest.bytes().position(|byte| byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f)) {
+        out.push_str(rest.get(..end).unwrap_or_default());
+        match rest.as_bytes().get(end) {
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
+            other => {
+                out.push_str("\\u00");
+                push_hex(out, &[other.copied().unwrap_or_default()]);
+            }
+        }
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    out.push_str(rest);
+}
+
+#[cold]
+fn push_bounded(out: &mut String, text: &str, limit: usize) {
     let (text, rest) = match text.char_indices().nth(limit) {
         None => (text, ""),
         Some((end, _)) => (text.get(..end).unwrap_or_default(), "…"),
     };
-    let start = out.len();
-    push_string(out, text);
-    let quoted = out.split_off(start);
-    let inner = quoted.strip_suffix('"').unwrap_or(&quoted);
-    for c in inner.chars().chain(rest.chars()) {
+    for c in text.chars().chain(rest.chars()) {
         if c.is_ascii() {
-            out.push(c);
+            push_escaped(out, c.encode_utf8(&mut [0; 4]));
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                out.push_str("\\u");
+                push_hex(out, &unit.to_be_bytes());
             }
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -55,6 +96,15 @@ mod tests {
             let mut out = String::new();
             push_string(&mut out, text);
             assert_eq!(serde_json::from_str::<String>(&out).ok().as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn numbers_have_at_least_their_width() {
+        for (number, width, want) in [(0, 1, "0"), (7, 2, "07"), (123, 2, "123"), (u64::MAX, 4, "18446744073709551615")] {
+            let mut out = String::new();
+            push_padded(&mut out, number, width);
+            assert_eq!(out, want);
         }
     }
 

@@ -4,6 +4,7 @@ use super::policy::Policy;
 use crate::http::{Headers, media_type};
 use crate::json::{ErrorKind, Limits};
 use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
+use crate::path;
 use crate::policy::{Denial, Reason};
 
 /// What a request wants to be, by its HTTP method.
@@ -48,7 +49,10 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
     {
         return Err(Reason::OriginRefused);
     }
-    if headers.one(":path").ok().flatten().is_some_and(has_token) {
+    let Some((_, query)) = headers.one(":path").ok().flatten().and_then(path::split) else {
+        return Err(Reason::InvalidPath);
+    };
+    if query.is_some_and(has_token) {
         return Err(Reason::TokenInQuery);
     }
     match headers.one(":method") {
@@ -133,31 +137,11 @@ fn has_two_credentials(value: &[u8]) -> bool {
 }
 
 /// Whether the query has a token (RFC 6750 section 2.3), however its name is written.
-fn has_token(path: &[u8]) -> bool {
-    let Some(start) = memchr::memchr(b'?', path) else { return false };
-    let query = path.get(start + 1..).unwrap_or_default();
-    query.split(|c| matches!(c, b'&' | b';')).any(|pair| {
-        let name = pair.split(|c| *c == b'=').next().unwrap_or_default();
-        percent_decoded(name).eq_ignore_ascii_case(b"access_token")
+fn has_token(query: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        path::decode(name).is_some_and(|name| name.eq_ignore_ascii_case("access_token"))
     })
-}
-
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| text.get(at).and_then(|c| char::from(*c).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
-    while let Some(byte) = text.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    out
 }
 
 fn declared_length(headers: &Headers) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! The vocabulary of decisions. What a policy *is* stands with its plugin; what it *says* is here.
 
 mod answer;
+pub mod cel;
 mod pattern;
 mod reason;
 

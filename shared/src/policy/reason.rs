@@ -74,6 +74,8 @@ reasons! {
     Internal = "internal", 500, -32603, "internal error";
     /// An id is null, a float, an object or the like (BY-J-08, BY-J-12).
     InvalidId = "invalid_id", 400, -32600, "invalid id";
+    /// Servers would read the path in different ways (BY-P-01).
+    InvalidPath = "invalid_path", 400, -32600, "ambiguous path";
     /// The `params` are not those of the method, so what it is about cannot be told.
     InvalidParams = "invalid_params", 400, -32602, "invalid params";
     /// A bearer token is there, but the proxy did not verify it (MCP-Z-01).

@@ -59,7 +59,7 @@ pub(super) fn demo(args: &Args, engines: &dyn Engines, streams: &mut Streams<'_>
                 Ok(seen) => seen,
                 Err(error) => return fail(streams, &error.to_string()),
             };
-            let fits = case.expected(profile).is_none_or(|expected| compare::compare(expected, &case.exchange, &seen).is_empty());
+            let fits = case.expected(profile).is_none_or(|expected| compare::compare(expected, case, &seen).is_empty());
             decided += seen.audit.len();
             surprises += usize::from(!fits);
             streams.out.write_all(tell(&scenario.plugin, case, &play, &seen, fits, streams.style).as_bytes())?;

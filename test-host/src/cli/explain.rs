@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 use wardpoint_core::filter::{Plugin as _, Properties as Values, PropertyError};
-use wardpoint_core::mcp_authz::{self, Ask, Item, McpAuthz, Miss, Policy, RuleKind, RuleSays};
+use wardpoint_core::mcp::Method;
+use wardpoint_core::mcp_authz::{self, Ask, Item, McpAuthz, Miss, Outcome, Policy, RuleKind, RuleSays};
 use wardpoint_core::policy::Reason;
+use wardpoint_core::policy::cel::Truth;
 
 use super::check::{configuration, read};
 use super::plugins::{names, native, plugin};
@@ -16,7 +18,7 @@ use crate::engine::{Engine as _, Play};
 use crate::host::{Properties, Status, provider};
 use crate::report::Style;
 use crate::scenario::compare::text;
-use crate::scenario::play::configured;
+use crate::scenario::play::{configured, of_exchange};
 use crate::scenario::{Exchange, parse_exchange};
 use crate::transcript::{Transcript, UpstreamSaw};
 
@@ -65,7 +67,7 @@ pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit
             return Ok(Exit::Error);
         }
     };
-    let play = play(plugin.name, &config, exchange);
+    let play = play(plugin.name, &config, &exchange);
     let seen = match native().run(&play) {
         Ok(seen) => seen,
         Err(error) => {
@@ -81,25 +83,15 @@ pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit
     Ok(if allowed { Exit::Good } else { Exit::Bad })
 }
 
-fn play(plugin: &str, config: &[u8], exchange: Exchange) -> Play {
+fn play(plugin: &str, config: &[u8], exchange: &Exchange) -> Play {
     let value: Value = serde_json::from_slice(config).unwrap_or_default();
-    Play {
+    let frame = Play {
         plugin: plugin.to_owned(),
         config: configured(&value, None),
         hold_headers: value.pointer("/hostProfile/holdHeaders") == Some(&Value::Bool(true)),
-        peer: exchange.peer,
-        claims: exchange.claims,
-        request: exchange.request,
-        upstream: exchange.upstream,
-        upstream_early: exchange.early,
-        callouts: exchange.callouts,
-        client_leaves: exchange.leaves,
-        properties: exchange.properties,
-        faults: exchange.faults,
-        time: exchange.time,
-        buffer_limit: exchange.buffer_limit,
-        http2: exchange.http2,
-    }
+        ..Play::default()
+    };
+    of_exchange(exchange, frame)
 }
 
 /// The audit records, a line each fact. Whether the last one lets the request go on.
@@ -160,6 +152,8 @@ fn rules(out: &mut String, seen: &Transcript, play: &Play, trace: Trace, style: 
                 let tier = says.tier.map(|tier| format!("tier `{}`, ", tier.as_str())).unwrap_or_default();
                 let only = if says.observe { ", observed only" } else { "" };
                 let text = match &says.miss {
+                    None if says.when == Some(Truth::Error) => style.good("matches: its `when` could not be told (error)"),
+                    None if says.when == Some(Truth::Unknown) => style.good("matches: its `when` is not known (unknown)"),
                     None => style.good("matches"),
                     Some(miss) => format!("does not match: {}", why(miss, kind)),
                 };
@@ -220,7 +214,21 @@ pub(super) fn mcp_authz_trace(play: &Play, kind: &str, name: &str) -> Result<Vec
         })
         .collect();
     let caller = mcp_authz::caller(&policy, Values::new(&values)).map_err(|reason| reason.doc().trim().to_owned())?;
-    Ok(mcp_authz::explain(&policy, &caller, &Ask::about(item)).rules)
+    let body: Value = serde_json::from_slice(&play.request.chunks.concat()).unwrap_or_default();
+    let method = body.get("method").and_then(Value::as_str).map_or(Method::None, Method::from_text);
+    let arguments = body.pointer("/params/arguments").map_or("{}".to_owned(), Value::to_string);
+    let facts = policy.request_facts(&play.request.headers.iter().map(|(name, value)| (name, value)).collect());
+    let answer = play.upstream.as_ref().map(|answer| answer.chunks.concat()).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let result = answer.get("result").map(Value::to_string);
+    let ask = Ask {
+        method,
+        item,
+        arguments: Some(arguments.as_bytes()),
+        request: facts.as_ref(),
+        result: result.as_ref().map(|text| Outcome { json: text.as_bytes(), bytes: text.len() }),
+    };
+    Ok(mcp_authz::explain(&policy, &caller, &ask).rules)
 }
 
 /// Why a rule does not match.
@@ -230,6 +238,15 @@ pub(super) fn why(miss: &Miss, kind: &str) -> String {
         Miss::Item => format!("the {kind} is not one of its {kind}s"),
         Miss::User => "it asks for a user, and no verified token names one".to_owned(),
         Miss::Roles(roles) => format!("the user lacks the roles {}", roles.join(", ")),
+        Miss::When(truth) => {
+            let truth = match truth {
+                Truth::Error => "could not be told (error)",
+                Truth::False => "is false",
+                Truth::True => "is true, but it is not known of what",
+                Truth::Unknown => "is not known (unknown)",
+            };
+            format!("its `when` {truth}")
+        }
         Miss::Scopes(scopes) => format!("the user's token lacks the scopes {}", scopes.join(", ")),
     }
 }

@@ -14,6 +14,7 @@ use super::proxy::Proxy;
 use super::servers::Protocol;
 use super::stage::Stage;
 use crate::engine::{Engine, EngineError, Need, Play};
+use crate::host::grown;
 use crate::transcript::{Ending, Transcript};
 
 /// How long an exchange may take beyond the time that the play itself asks for.
@@ -73,7 +74,16 @@ impl Engine for Envoy {
                 Some(running) => running,
                 None => running.insert(Running::start().await?),
             };
-            running.play(play, *deadline).await
+            let (mut before, mut log) = (Vec::new(), Vec::new());
+            for earlier in &play.before {
+                let mut seen = running.play(earlier, *deadline).await?;
+                before.push(seen.client.status);
+                log.append(&mut seen.log);
+                log.extend(seen.audit.iter().map(ToString::to_string));
+            }
+            let mut seen = running.play(play, *deadline).await?;
+            log.append(&mut seen.log);
+            anyhow::Ok(Transcript { before, log, ..seen })
         });
         Ok(transcript?)
     }
@@ -123,12 +133,13 @@ impl Running {
             settle(proxy, stage).await?;
         }
         let said = proxy.log.news(&vm)?;
-        let counters = grown(&before, &counters(proxy).await?);
+        let counters = grown(&before, counters(proxy).await?);
         let mut added = Vec::new();
         if message::pseudo(&play.request, ":authority").is_none() {
             added.push(":authority");
         }
         let transcript = Transcript {
+            before: Vec::new(),
             client: exchange.seen(),
             upstream: stage.upstream_saw(&added),
             callouts: stage.called(),
@@ -172,9 +183,4 @@ async fn settle(proxy: &mut Proxy, stage: &Stage) -> anyhow::Result<()> {
 async fn counters(proxy: &mut Proxy) -> anyhow::Result<BTreeMap<String, u64>> {
     let all = proxy.admin.stats("^wasmcustom").await?;
     Ok(all.into_iter().map(|(name, value)| (name.trim_start_matches("wasmcustom.").to_owned(), value)).collect())
-}
-
-fn grown(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let changes = after.iter().map(|(name, value)| (name.clone(), value - before.get(name).copied().unwrap_or(0).min(*value)));
-    changes.filter(|(_, change)| *change > 0).collect()
 }

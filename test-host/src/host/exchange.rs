@@ -1,5 +1,7 @@
 //! The state machine of one exchange: Envoy's filter manager with one Wasm filter before the router.
 
+use std::collections::BTreeMap;
+
 use wardpoint_core::filter::Direction::{self, Request, Response};
 
 use super::report::{ADDED, Receiver, transcript};
@@ -16,6 +18,33 @@ mod show;
 
 /// Envoy's default limit of its buffers.
 const BUFFER_LIMIT: usize = 1 << 20;
+
+/// Plays the exchanges before it and then this one, on the VM as the last one left it. What is counted is this one's.
+pub fn play_all(filter: &mut dyn FilterEnd, host: &mut Host, whole: &Play, provider: &str, manners: Manners) -> Transcript {
+    let (mut before, mut log) = (Vec::new(), Vec::new());
+    for earlier in &whole.before {
+        host.begin(earlier, provider);
+        let seen = play(filter, host, earlier, manners);
+        before.push(seen.client.status);
+        log.extend(seen.log);
+        log.extend(seen.audit.iter().map(ToString::to_string));
+        if seen.trapped.is_some() {
+            return Transcript { before, log, ..seen };
+        }
+    }
+    let counted = if before.is_empty() { Default::default() } else { host.shared().borrow().counters() };
+    host.begin(whole, provider);
+    let mut seen = play(filter, host, whole, manners);
+    seen.counters = grown(&counted, seen.counters);
+    log.append(&mut seen.log);
+    Transcript { before, log, ..seen }
+}
+
+/// By how much counters have grown.
+pub fn grown(before: &BTreeMap<String, u64>, after: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let since = |name: &String, value: u64| value.saturating_sub(before.get(name).copied().unwrap_or(0));
+    after.into_iter().map(|(name, value)| (name.clone(), since(&name, value))).filter(|(_, grown)| *grown > 0).collect()
+}
 
 /// Plays one exchange. Call [`Host::begin`] first.
 pub fn play(filter: &mut dyn FilterEnd, host: &mut Host, play: &Play, manners: Manners) -> Transcript {

@@ -16,7 +16,7 @@ mod status;
 mod surface;
 
 pub use call::{Calls, Request};
-pub use exchange::play;
+pub use exchange::{grown, play, play_all};
 pub use map::{Map, write_block};
 pub use property::{Properties, provider};
 pub use shared::Shared;

@@ -45,6 +45,7 @@ struct Moment {
 impl<P: Plugin> FilterEnd for Driver<P> {
     fn on_begin(&mut self, _: &mut Host) -> Result<(), Trap> {
         self.stream = Some(self.root.stream());
+        self.held = [0; 2];
         Ok(())
     }
 
@@ -208,7 +209,7 @@ impl<P: Plugin> Driver<P> {
     fn perform(&mut self, host: &mut Host, op: Op, at: Moment) -> Result<(), Event<'static>> {
         match op {
             Op::Audit(record) => self.audit(host, &record),
-            Op::Count(name, by) => self.count(host, name, by),
+            Op::Count(counter, by) => self.count(host, counter.to_string(), by),
             Op::CallOut(call, callout) => {
                 let token = dispatch(host, &callout).map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?;
                 self.calls.insert(token, (call, Scope::Stream));
@@ -280,7 +281,7 @@ impl<P: Plugin> Driver<P> {
         while let Some(op) = self.root.poll_op() {
             match op {
                 RootOp::CallOut(call, callout) => self.call_from_root(host, call, &callout),
-                RootOp::Count(name, by) => self.count(host, name, by),
+                RootOp::Count(counter, by) => self.count(host, counter.to_string(), by),
                 RootOp::Warn(text) => {
                     let _lost = host.log(WARN, &format!("{}: {text}", P::NAME));
                 }

@@ -63,6 +63,5 @@ fn run<P: Plugin>(play: &Play, manners: Manners) -> Result<Transcript, EngineErr
     let mut host = Host::new(&play.config, Rc::new(RefCell::new(Shared::default())));
     let driver = Driver::new(root, &mut host);
     let mut driver = driver.map_err(|status| anyhow!("the host refuses ticks: {status:?}"))?;
-    host.begin(play, &host::provider(&play.config));
-    Ok(host::play(&mut driver, &mut host, play, manners))
+    Ok(host::play_all(&mut driver, &mut host, play, &host::provider(&play.config), manners))
 }

@@ -94,8 +94,7 @@ fn observed<'a>(
     seen: &Transcript,
 ) -> Map<String, Value> {
     let expected = case.expected(profile);
-    let differs: Vec<String> =
-        expected.map(|e| compare(e, &case.exchange, seen).into_iter().map(|m| m.path).collect()).unwrap_or_default();
+    let differs: Vec<String> = expected.map(|e| compare(e, case, seen).into_iter().map(|m| m.path).collect()).unwrap_or_default();
     let kept = |name: &str| {
         let fits = expected.is_some() && !differs.iter().any(|path| path.starts_with(name));
         shape(name).filter(|_| fits).map(Node::to_json)

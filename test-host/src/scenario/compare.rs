@@ -6,7 +6,7 @@ use super::expect::{
     BodyKind, Expected, ExpectedBody, ExpectedCall, ExpectedClient, ExpectedEvent, ExpectedHeader, TextMatch, UpstreamKind,
 };
 use super::json::subset;
-use super::model::Exchange;
+use super::model::{Case, Exchange};
 use super::sse;
 use super::yaml::{Data, Place};
 use crate::transcript::{Called, ClientSaw, Ending, Transcript, UpstreamSaw};
@@ -32,11 +32,18 @@ impl Mismatch {
     }
 }
 
-/// All differences between a transcript and the expectation of the exchange.
-pub fn compare(expected: &Expected, exchange: &Exchange, seen: &Transcript) -> Vec<Mismatch> {
+/// All differences between a transcript and what the case expects.
+pub fn compare(expected: &Expected, case: &Case, seen: &Transcript) -> Vec<Mismatch> {
     let mut out = Vec::new();
-    client(expected, exchange, &seen.client, &mut out);
-    upstream(expected, exchange, &seen.upstream, &mut out);
+    for (index, before) in case.before.iter().enumerate() {
+        let status = seen.before.get(index).copied().flatten();
+        if status != Some(before.status) {
+            let path = format!("before[{index}].status");
+            out.push(Mismatch::new(before.place, &path, before.status.to_string(), answered(status)));
+        }
+    }
+    client(expected, &case.exchange, &seen.client, &mut out);
+    upstream(expected, &case.exchange, &seen.upstream, &mut out);
     callouts(expected, &seen.callouts, &mut out);
     subset(&expected.audit, &Value::Array(seen.audit.clone()), "audit", &mut out);
     for (name, want, place) in &expected.counters {
@@ -48,11 +55,14 @@ pub fn compare(expected: &Expected, exchange: &Exchange, seen: &Transcript) -> V
     out
 }
 
+fn answered(status: Option<u16>) -> String {
+    status.map_or("no answer".to_owned(), |status| status.to_string())
+}
+
 fn client(expected: &Expected, exchange: &Exchange, seen: &ClientSaw, out: &mut Mismatches) {
     let ExpectedClient { place, status, headers: want, body: want_body, end } = &expected.client;
-    let name = |status: Option<u16>| status.map_or("no answer".to_owned(), |status| status.to_string());
     if *status != seen.status {
-        out.push(Mismatch::new(*place, "client.status", name(*status), name(seen.status)));
+        out.push(Mismatch::new(*place, "client.status", answered(*status), answered(seen.status)));
     }
     if status.is_none() {
         return;

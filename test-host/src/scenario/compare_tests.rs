@@ -13,7 +13,7 @@ fn case(fields: &str, expect: &str) -> Case {
 
 fn differences(expect: &str, seen: &Transcript) -> Vec<String> {
     let case = case("request: {body: {a: 1}}", expect);
-    let found = compare(case.expected(Profile::Hold).unwrap(), &case.exchange, seen);
+    let found = compare(case.expected(Profile::Hold).unwrap(), &case, seen);
     found.into_iter().map(|m| format!("{} {}: {} / {}", m.place, m.path, m.expected, m.seen)).collect()
 }
 

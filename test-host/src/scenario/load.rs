@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::exchange::exchange;
 use super::expect;
 use super::fields::{Fields, LoadError, Problems};
-use super::model::{Case, Exchange, Expect, Profile, Scenario, Span};
+use super::model::{Before, Case, Exchange, Expect, Profile, Scenario, Span};
 use super::yaml::{self, Data, Node};
 use crate::engine::{Need, Sent};
 
@@ -172,6 +172,7 @@ fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, pro
     let profiles = words(&mut fields, "profiles", &profile_names, problems).unwrap_or_else(|| Profile::ALL.to_vec());
     let own_config = fields.take("config");
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
+    let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
     fields.finish(problems);
@@ -218,11 +219,28 @@ fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, pro
         profiles,
         config: merged,
         own_host_profile: own_config.is_some_and(|(node, _)| node.get("hostProfile").is_some()),
-        canaries: canaries.into_iter().chain(tokens(&exchange.request)).collect(),
+        canaries: canaries
+            .into_iter()
+            .chain(before.iter().flat_map(|before| tokens(&before.exchange.request)))
+            .chain(tokens(&exchange.request))
+            .collect(),
+        before,
         exchange,
         expect,
         span: Span { expect_key: key, expect: expect_field_bytes(node), case: node.bytes.clone(), column: node.place.column },
     })
+}
+
+fn befores(node: &Node, path: &str, problems: &mut Problems) -> Vec<Before> {
+    let items = problems.list(node, path).iter().enumerate();
+    let before = |(index, item): (usize, &Node)| {
+        let mut fields = Fields::of(item, &format!("{path}[{index}]"), problems)?;
+        let status = fields.take("status").and_then(|(node, path)| problems.integer(node, &path)).unwrap_or(200);
+        let exchange = exchange(&mut fields, problems);
+        fields.finish(problems);
+        Some(Before { place: item.place, exchange, status: u16::try_from(status).unwrap_or(u16::MAX) })
+    };
+    items.filter_map(before).collect()
 }
 
 fn expect_field_bytes(case: &Node) -> Option<std::ops::Range<usize>> {

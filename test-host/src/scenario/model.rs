@@ -39,6 +39,8 @@ pub struct Case {
     pub config: Value,
     /// The case itself says what `hostProfile` is.
     pub own_host_profile: bool,
+    /// What the same worker has served before.
+    pub before: Vec<Before>,
     /// The exchange, all but what profile and cut decide.
     pub exchange: Exchange,
     /// What must be seen, by profile; `None` where it does not run.
@@ -47,6 +49,17 @@ pub struct Case {
     pub canaries: Vec<String>,
     /// The bytes of the `expect` value, and of the whole case.
     pub span: Span,
+}
+
+/// An exchange before that which a case is about.
+#[derive(Debug)]
+pub struct Before {
+    /// Where it begins.
+    pub place: Place,
+    /// The exchange.
+    pub exchange: Exchange,
+    /// The status that its client must get.
+    pub status: u16,
 }
 
 /// What must be seen in the two profiles.

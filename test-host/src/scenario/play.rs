@@ -3,17 +3,25 @@
 use serde_json::{Map, Value};
 
 use super::cut::{Body, Cut};
-use super::model::{Case, Profile};
+use super::model::{Case, Exchange, Profile};
 use crate::engine::{Play, Sent};
 
 /// The play of `case` in `profile`, the bodies as written.
 pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
-    let exchange = &case.exchange;
     let hold = profile == Profile::Hold;
-    Play {
+    let frame = Play {
         plugin: plugin.to_owned(),
         config: configured(&case.config, (!case.own_host_profile).then_some(hold)),
         hold_headers: hold,
+        ..Play::default()
+    };
+    let before = case.before.iter().map(|before| of_exchange(&before.exchange, frame.clone())).collect();
+    Play { before, ..of_exchange(&case.exchange, frame) }
+}
+
+/// The play of `exchange`, for the plugin and in the profile of `frame`.
+pub fn of_exchange(exchange: &Exchange, frame: Play) -> Play {
+    Play {
         peer: exchange.peer.clone(),
         claims: exchange.claims.clone(),
         request: exchange.request.clone(),
@@ -26,6 +34,7 @@ pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
         time: exchange.time,
         buffer_limit: exchange.buffer_limit,
         http2: exchange.http2,
+        ..frame
     }
 }
 

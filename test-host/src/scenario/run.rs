@@ -270,7 +270,7 @@ impl Track {
                 (!leaks.is_empty()).then_some(Failure::Differs(Vec::new(), leaks))
             }
             Some(expected) => {
-                let mismatches = compare(expected, &case.exchange, &raw);
+                let mismatches = compare(expected, case, &raw);
                 let broken = broken(case, expected.client.end == Ending::Open, &raw);
                 let fine = mismatches.is_empty() && broken.is_empty();
                 (!fine).then_some(Failure::Differs(mismatches, broken))

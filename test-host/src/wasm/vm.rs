@@ -92,11 +92,11 @@ impl Vm {
         Ok(Self { store, exports, host, provider, last_context: ROOT, dead: false, fresh })
     }
 
-    /// Plays an exchange on the VM as the last one left it.
+    /// Plays an exchange, and those before it, on the VM as the last one left it.
     pub fn play(&mut self, play: &Play, manners: Manners) -> Transcript {
         let mut host = std::mem::take(&mut self.host);
-        host.begin(play, &self.provider);
-        let transcript = host::play(self, &mut host, play, manners);
+        let provider = self.provider.clone();
+        let transcript = host::play_all(self, &mut host, play, &provider, manners);
         self.host = host;
         transcript
     }

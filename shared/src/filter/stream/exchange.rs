@@ -15,6 +15,8 @@ pub(in crate::filter) struct Exchange {
     pub(in crate::filter) request: Side,
     pub(in crate::filter) response: Side,
     pub(in crate::filter) decided: bool,
+    /// The answer is neither read nor shown to the filter.
+    pub(in crate::filter) skips_response: bool,
     pub(in crate::filter) about: About,
     pub(in crate::filter) wire: Wire,
     pub(in crate::filter) request_id: Option<Rc<str>>,
@@ -42,9 +44,13 @@ pub(in crate::filter) struct Side {
     pub(in crate::filter) skips_body: bool,
     /// In this event the body was replaced, by something or by nothing.
     pub(in crate::filter) replaced: Option<bool>,
-    /// Headers that describe the body and are there.
-    pub(in crate::filter) described: Vec<&'static str>,
+    /// Which of [`DESCRIBING`] are there, a bit each.
+    pub(in crate::filter) described: u8,
 }
+
+/// Headers that describe the bytes of a body (BY-E-12).
+pub(in crate::filter) const DESCRIBING: [&str; 6] =
+    ["content-length", "content-digest", "repr-digest", "digest", "content-md5", "etag"];
 
 // === impl Exchange ===
 
@@ -75,10 +81,7 @@ impl Side {
     pub(super) fn begin(&mut self, head: Head<'_>) {
         self.begun = true;
         self.ended = head.end_of_stream;
-        self.described = ["content-length", "content-digest", "repr-digest", "digest", "content-md5", "etag"]
-            .into_iter()
-            .filter(|name| head.headers.has(name))
-            .collect();
+        self.described = DESCRIBING.iter().rev().fold(0, |bits, name| bits << 1 | u8::from(head.headers.has(name)));
     }
 }
 

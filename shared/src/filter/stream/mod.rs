@@ -8,8 +8,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub(super) use exchange::Exchange;
 use exchange::Side;
+pub(super) use exchange::{DESCRIBING, Exchange};
 
 use super::effects::{CallIds, Effects};
 use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Reply};
@@ -97,6 +97,7 @@ impl<F: Filter> Stream<F> {
             request: Side::default(),
             response: Side::default(),
             decided: false,
+            skips_response: false,
             about: About::default(),
             wire: Wire::default(),
             request_id: None,
@@ -139,6 +140,26 @@ impl<F: Filter> Stream<F> {
         self.closed.is_none() && !side.skips_body && !side.swallows
     }
 
+    /// Whether the headers of the answer need to be read at all. If not, [`Event::ResponseHeaders`] may come with none.
+    pub fn wants_response_headers(&self) -> bool {
+        self.closed.is_none() && !(self.exchange.skips_response && self.exchange.decided)
+    }
+
+    /// Takes a part of a body that nothing depends on: not the filter, no wait and no hold. `false`: it is an event like
+    /// any other. Saves a driver the clock and the reading for what is most of the traffic.
+    pub fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
+        let decided = self.exchange.decided && self.closed.is_none() && self.waiting.is_none() && self.held_since.is_none();
+        let side = self.exchange.side(direction);
+        let plain =
+            decided && side.skips_body && side.begun && side.headers_gone && !(side.ended || side.swallows || side.holding);
+        if plain {
+            side.ended = end_of_stream;
+            side.bytes_gone = true;
+            side.replaced = None;
+        }
+        plain
+    }
+
     /// Whether the passing of time means anything to the stream; most need not be told.
     pub fn wants_tick(&self) -> bool {
         self.waiting.is_some() || (self.held_since.is_some() && !self.hold_proven.get())
@@ -167,6 +188,10 @@ impl<F: Filter> Stream<F> {
         self.exchange.response.begin(head);
         if !self.exchange.decided {
             return self.on_early_response(head, now, services);
+        }
+        if self.exchange.skips_response {
+            self.exchange.response.skips_body = true;
+            return self.pass(Direction::Response, head.end_of_stream, now, services);
         }
         let step = self.ask(Direction::Response, true, now, services, |filter, fx| filter.on_response_headers(head, fx));
         self.apply(step, Direction::Response, Place::Headers { last: head.end_of_stream }, now, services)

@@ -166,7 +166,7 @@ impl Drive {
                     self.last_call = Some(id);
                     "shared call".into()
                 }
-                Op::Count(name, _) if name.ends_with("lost_at_trailers") => "lost".into(),
+                Op::Count(counter, _) if counter.to_string().ends_with("lost_at_trailers") => "lost".into(),
                 Op::Count(..) => continue,
                 Op::RemoveHeader(_, name) => format!("-{name}"),
                 Op::ReplaceBody(_, with) => format!("body {:?}", String::from_utf8_lossy(&with)),

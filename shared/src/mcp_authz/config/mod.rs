@@ -1,10 +1,12 @@
 //! Text to [`Policy`].
 
+mod never;
 mod raw;
 mod rules;
 mod targets;
+mod words;
 
-pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles};
+pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles, RawScopes};
 pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 
 use std::rc::Rc;
@@ -15,7 +17,8 @@ use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::identity::{Peer, Side, Source};
 use crate::mcp::Version;
 use crate::policy::{Mode, PolicyId};
-use rules::{Shared, rules, tiers};
+use rules::{Shared, is_scope, rules, tiers};
+use words::Reads;
 
 /// The JSON Schema of the configuration.
 pub fn schema() -> String {
@@ -56,7 +59,16 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     }
     let versions = problems.field("versions", |p| versions(raw.versions.as_deref(), p));
     let roles = raw.roles.as_ref().map(|roles| roles.map.as_slice()).unwrap_or_default();
-    let mut shared = Shared { has_claims: raw.identity.claims.is_some(), roles, ids: Vec::new() };
+    problems.field("scopes", |p| p.field("implies", |p| implied(&raw.scopes.implies, p)));
+    let mut shared = Shared {
+        has_claims: raw.identity.claims.is_some(),
+        has_peer: raw.identity.peer != Peer::None,
+        roles,
+        implies: &raw.scopes.implies,
+        ids: Default::default(),
+        reads: Default::default(),
+        bans: Vec::new(),
+    };
     let clients: Vec<&str> = raw.identity.agents.iter().map(|agent| agent.client.as_str()).collect();
     let open = raw.identity.peer == Peer::None;
     let tiers = problems.field("tiers", |problems| tiers(&raw.tiers, &clients, open, &mut shared, problems));
@@ -69,7 +81,8 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let server_requests =
         raw.server_requests.clone().map(|raw| problems.field("serverRequests", |p| surface::server_requests(raw, p)));
     let tools = raw.tools.clone().map(|raw| problems.field("tools", |p| surface::hygiene(raw, p)));
-    let claim = raw.roles.as_ref().map(|roles| core::slice::from_ref(&roles.claim));
+    let Reads { claims, request } = shared.reads;
+    let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
     Policy {
         id,
         mode: match raw.mode {
@@ -77,7 +90,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             RawMode::Observe => Mode::Observe,
         },
         hold_headers: raw.host_profile.hold_headers,
-        source: Source::new(raw.identity, claim),
+        source: Source::new(raw.identity, claim, &claims),
         public: open,
         denial: match raw.denial {
             RawDenial::Hide => DenialForm::Hide,
@@ -93,7 +106,20 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         list_ttl: raw.limits.list_ttl_ms.map(u64::from),
         tiers,
         rules,
-        request: None,
+        request,
+    }
+}
+
+fn implied(raw: &[(String, Vec<String>)], problems: &mut Problems) {
+    for (scope, implied) in raw {
+        problems.field(scope, |problems| {
+            if !is_scope(scope) {
+                problems.add(format!("`{scope}` is not one scope"));
+            }
+            for (index, scope) in implied.iter().enumerate().filter(|(_, scope)| !is_scope(scope)) {
+                problems.item(index, |p| p.add(format!("`{scope}` is not one scope. Write each scope as an item of its own")));
+            }
+        });
     }
 }
 

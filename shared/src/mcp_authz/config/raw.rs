@@ -3,7 +3,7 @@
 use super::super::surface::{RawMetadata, RawServerRequests, RawTools};
 use super::rules::{RawRule, RawTiers};
 use crate::config::{choice, record};
-use crate::identity::RawIdentity;
+use crate::identity::{ClaimPath, RawIdentity};
 
 choice! {
     /// Whether decisions are carried out.
@@ -42,6 +42,8 @@ record! {
         identity: RawIdentity = "identity";
         /// Groups of a claim, mapped to roles.
         roles: Option<RawRoles> = "roles", None;
+        /// What scopes stand for.
+        scopes: RawScopes = "scopes", RawScopes { implies: Vec::new() };
         /// How a refused call looks to the client.
         denial: RawDenial = "denial", RawDenial::Refuse;
         /// What is too large.
@@ -74,10 +76,18 @@ record! {
 record! {
     /// Groups of a claim, mapped to roles.
     pub struct RawRoles {
-        /// The claim that lists the user's groups.
-        claim: String = "claim";
+        /// The claim that lists the user's groups: its name, or the names that lead to it (`[realm_access, roles]`).
+        claim: ClaimPath = "claim";
         /// Group to roles; a group that is not here has none.
         map: Vec<(String, Vec<String>)> = "map";
+    }
+}
+
+record! {
+    /// What scopes stand for.
+    pub struct RawScopes {
+        /// Scope to the scopes that it includes; these in turn include theirs (MCP-Z-02).
+        implies: Vec<(String, Vec<String>)> = "implies", Vec::new();
     }
 }
 

@@ -1,10 +1,14 @@
 //! Rules: as they are written, and what they mean.
 
-use super::super::policy::{Effect, Needs, RoleNeed, Rule, RuleSet, ScopeNeed, Tiers, UserNeed};
+use std::collections::BTreeSet;
+
+use super::super::policy::{Effect, Needs, RoleNeed, Rule, RuleSet, ScopeNeed, Targets, Tiers, UserNeed, When};
+use super::never::{self, behind};
 use super::raw::RawMode;
 use super::targets::{Names, patterns, targets};
+use super::words::{Reads, Words, when};
 use crate::config::{Problems, choice, record};
-use crate::policy::RuleId;
+use crate::policy::{Pattern, RuleId};
 
 choice! {
     /// Whether a rule asks for a user.
@@ -74,6 +78,8 @@ record! {
         scopes: Vec<String> = "scopes", Vec::new();
         /// Roles that the user must have, all of them.
         roles: Vec<String> = "roles", Vec::new();
+        /// A condition in CEL that must hold. If it cannot be told, the rule does not match.
+        when: Option<String> = "when", None;
     }
 }
 
@@ -90,21 +96,34 @@ record! {
         resources: Option<Vec<String>> = "resources", None;
         /// Any methods of MCP.
         methods: Option<Vec<String>> = "methods", None;
+        /// A condition in CEL. If it cannot be told, the rule matches.
+        when: Option<String> = "when", None;
     }
 }
 
 /// What the rules of one configuration share.
 pub(super) struct Shared<'a> {
     pub(super) has_claims: bool,
+    pub(super) has_peer: bool,
     /// Groups and the roles that each has.
     pub(super) roles: &'a [(String, Vec<String>)],
+    /// Scopes and those that each includes.
+    pub(super) implies: &'a [(String, Vec<String>)],
     /// The ids of the rules that were read before.
-    pub(super) ids: Vec<String>,
+    pub(super) ids: BTreeSet<String>,
+    /// What conditions read.
+    pub(super) reads: Reads,
+    /// The rules of the tier `global`, which are for everybody.
+    pub(super) bans: Vec<Rule>,
 }
 
 /// The tiers, each list with its problems.
 pub(super) fn tiers(raw: &RawTiers, clients: &[&str], open: bool, shared: &mut Shared<'_>, problems: &mut Problems) -> Tiers {
-    let global = raw.global.as_ref().map(|raw| problems.field("global", |p| RuleSet::new(tier(raw, shared, p))));
+    let global = raw.global.as_ref().map(|raw| {
+        let rules = problems.field("global", |p| tier(raw, shared, p));
+        shared.bans = rules.clone();
+        RuleSet::new(rules)
+    });
     let mut named = |field: &str, raw: &[(String, Vec<RawRule>)], known: Option<&[&str]>| {
         problems.field(field, |problems| {
             let mut sets: Vec<(String, RuleSet)> = Vec::new();
@@ -148,10 +167,14 @@ fn compile(raw: &[RawRule], shared: &mut Shared<'_>, problems: &mut Problems) ->
             compiled.extend(rule(raw, shared, problems));
         });
     }
+    // Only where no rule is missing are the positions those of the text.
+    if compiled.len() == raw.len() {
+        behind(&compiled, &shared.bans, problems);
+    }
     compiled
 }
 
-fn rule(raw: &RawRule, shared: &Shared<'_>, problems: &mut Problems) -> Option<Rule> {
+fn rule(raw: &RawRule, shared: &mut Shared<'_>, problems: &mut Problems) -> Option<Rule> {
     let id = RuleId::from(raw.id.as_str());
     let observe = raw.mode == RawMode::Observe;
     match (&raw.allow, &raw.deny) {
@@ -167,7 +190,9 @@ fn rule(raw: &RawRule, shared: &Shared<'_>, problems: &mut Problems) -> Option<R
             problems.field("allow", |p| {
                 let effect = Effect::Allow(needs(allow, shared, p));
                 let agents = p.field("agents", |p| patterns(&allow.agents, p));
-                Some(Rule { id, effect, agents, targets: targets(&names, false, p), observe: false })
+                let targets = targets(&names, false, p);
+                let when = condition(allow.when.as_deref(), &effect, &agents, &targets, shared, p);
+                Some(Rule { id, effect, agents, targets, when, observe: false })
             })
         }
         (None, Some(deny)) => {
@@ -175,7 +200,9 @@ fn rule(raw: &RawRule, shared: &Shared<'_>, problems: &mut Problems) -> Option<R
             let names = Names { tools: &deny.tools, prompts: &deny.prompts, resources: &deny.resources, methods: &deny.methods };
             problems.field("deny", |p| {
                 let agents = p.field("agents", |p| patterns(&deny.agents, p));
-                Some(Rule { id, effect, agents, targets: targets(&names, true, p), observe })
+                let targets = targets(&names, true, p);
+                let when = condition(deny.when.as_deref(), &effect, &agents, &targets, shared, p);
+                Some(Rule { id, effect, agents, targets, when, observe })
             })
         }
         (Some(_), Some(_)) => {
@@ -195,10 +222,9 @@ fn id(id: &str, shared: &mut Shared<'_>, problems: &mut Problems) {
     if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
         problems.add(format!("`{id}` must be 1 to 64 of `A-Z a-z 0-9 - _`"));
     }
-    if shared.ids.iter().any(|known| known == id) {
+    if !shared.ids.insert(id.to_owned()) {
         problems.add(format!("`{id}` is the id of an earlier rule too"));
     }
-    shared.ids.push(id.to_owned());
 }
 
 fn needs(raw: &RawAllow, shared: &Shared<'_>, problems: &mut Problems) -> Needs {
@@ -225,12 +251,45 @@ fn needs(raw: &RawAllow, shared: &Shared<'_>, problems: &mut Problems) -> Needs 
             p.item(index, |p| p.add(format!("no group of `roles.map` has the role `{}`, so the rule never matches", need.role)));
         }
     });
-    let scope = |scope: &String| ScopeNeed { scope: scope.clone(), implied_by: Vec::new() };
+    let scope = |scope: &String| ScopeNeed { scope: scope.clone(), implied_by: implied_by(scope, shared.implies) };
     Needs {
         user: if raw.user == RawUser::None { UserNeed::None } else { UserNeed::Any },
         scopes: raw.scopes.iter().map(scope).collect(),
         roles,
     }
+}
+
+/// All scopes that include `scope`, over any number of steps.
+fn implied_by(scope: &str, implies: &[(String, Vec<String>)]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut next = 0;
+    let mut wanted = scope.to_owned();
+    loop {
+        for (wider, _) in implies.iter().filter(|(_, narrower)| narrower.contains(&wanted)) {
+            if wider != scope && !found.contains(wider) {
+                found.push(wider.clone());
+            }
+        }
+        let Some(step) = found.get(next) else { return found };
+        wanted.clone_from(step);
+        next += 1;
+    }
+}
+
+fn condition(
+    text: Option<&str>,
+    effect: &Effect,
+    agents: &[Pattern],
+    targets: &Targets,
+    shared: &mut Shared<'_>,
+    problems: &mut Problems,
+) -> Option<When> {
+    let words = Words { effect, targets, has_claims: shared.has_claims, has_peer: shared.has_peer };
+    problems.field("when", |problems| {
+        let when = when(text?, &words, &mut shared.reads, problems)?;
+        never::condition(&when, agents, targets, problems);
+        Some(when)
+    })
 }
 
 /// RFC 6749 section 3.3: scope-token.

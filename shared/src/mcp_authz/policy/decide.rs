@@ -15,6 +15,7 @@ use super::set::{Near, RuleSet};
 use super::{Policy, Verdict};
 use crate::identity::Caller;
 use crate::mcp::Method;
+use crate::policy::cel::Truth;
 use crate::policy::{Allow, Decision, Deny, Reason, RuleId, Tier};
 
 /// A verdict before anything is copied.
@@ -84,13 +85,15 @@ impl Policy {
 
     /// What each rule says to `ask`, the tiers of the caller first: `None` if it matches.
     pub(in crate::mcp_authz) fn trace(&self, caller: &Caller, ask: &Ask<'_>) -> Vec<RuleSays> {
+        let could = matches!(ask.item, Item::Template(_));
         let one = |tier: Option<Tier>, rule: &Rule| {
             let (kind, miss) = match &rule.effect {
-                Effect::Allow(needs) => (RuleKind::Allow, rule.miss(needs, caller, ask)),
-                Effect::Deny => (RuleKind::Deny, rule.deny_miss(caller, ask)),
-                Effect::Withhold => (RuleKind::Withhold, rule.deny_miss(caller, ask)),
+                Effect::Allow(needs) => (RuleKind::Allow, rule.miss(needs, caller, ask, could)),
+                Effect::Deny => (RuleKind::Deny, rule.deny_miss(caller, ask, could)),
+                Effect::Withhold => (RuleKind::Withhold, rule.deny_miss(caller, ask, could)),
             };
-            RuleSays { id: rule.id.clone(), tier, kind, observe: rule.observe, miss }
+            let when = rule.when.as_ref().map(|when| when.truth(caller, Some(ask)));
+            RuleSays { id: rule.id.clone(), tier, kind, observe: rule.observe, miss, when }
         };
         self.stages(caller).flat_map(|(tier, set)| set.rules().iter().map(move |rule| one(tier, rule))).collect()
     }
@@ -113,7 +116,7 @@ impl Policy {
             if builtin.is_some() || !set.narrows(ask.item) {
                 continue;
             }
-            match set.allowed(caller, ask) {
+            match set.allowed(caller, ask, could) {
                 Ok(_) => {}
                 Err(None) => return Judged { ruling: deny(self.stranger(caller), None, Some(tier)), observed },
                 Err(Some(miss)) => {
@@ -124,7 +127,7 @@ impl Policy {
         }
         let (denied, seen) = self.rules.denied(caller, ask, could);
         observed = observed.or(seen.map(|rule| (&rule.id, None)));
-        let ruling = match (denied, self.rules.allowed(caller, ask)) {
+        let ruling = match (denied, self.rules.allowed(caller, ask, could)) {
             (Some(rule), _) => deny(Reason::DeniedByRule, Some(&rule.id), None),
             (None, Ok(rule)) if near.is_empty() => Ruling::Allow(&rule.id),
             (None, Ok(_)) => curable(near, near_tier),
@@ -160,7 +163,7 @@ impl Policy {
         let mut near = Vec::new();
         let tool = Item::Tool("");
         for (rule, needs) in self.rules.tool_rules() {
-            let reason = match rule.grants(needs, caller) {
+            let reason = match rule.grants(needs, caller, None, true) {
                 Match::Yes => {
                     let left = rule.targets.tools.iter().any(|tools| {
                         let narrowed = |(_, set): (Tier, &RuleSet)| {
@@ -168,7 +171,7 @@ impl Policy {
                                 || set.narrows(tool)
                                     && !set.tool_rules().any(|(rule, needs)| {
                                         rule.targets.tools.iter().any(|own| own.overlaps(tools))
-                                            && rule.grants(needs, caller) == Match::Yes
+                                            && rule.grants(needs, caller, None, true) == Match::Yes
                                     })
                         };
                         !self.rules.denies_all_of(caller, tools) && !self.tiers(caller).any(narrowed)
@@ -180,7 +183,7 @@ impl Policy {
                 }
                 Match::Scopes => Reason::InsufficientScope,
                 Match::User => Reason::NoUser,
-                Match::Agent | Match::Item | Match::Roles => continue,
+                Match::Agent | Match::Item | Match::Roles | Match::When(_) => continue,
             };
             if near.is_empty() {
                 near.push(Near { reason, needs });
@@ -249,6 +252,8 @@ pub struct RuleSays {
     pub kind: RuleKind,
     /// It is only recorded.
     pub observe: bool,
+    /// What its condition says, if it has one.
+    pub when: Option<Truth>,
     /// Why it does not match, if it does not.
     pub miss: Option<Miss>,
 }

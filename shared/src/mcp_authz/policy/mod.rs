@@ -6,6 +6,7 @@ mod index;
 mod rule;
 mod set;
 mod uri;
+mod when;
 
 pub use ask::{Ask, Item, Outcome, RequestFacts};
 pub use decide::{RuleKind, RuleSays};
@@ -13,6 +14,7 @@ pub use rule::Miss;
 pub(super) use rule::{Effect, Needs, RoleNeed, Rule, ScopeNeed, Targets, UserNeed};
 pub(super) use set::RuleSet;
 pub use uri::{Fit, UriPattern};
+pub(super) use when::{Field, When};
 
 use std::rc::Rc;
 

@@ -2,8 +2,10 @@
 
 use super::ask::{Ask, Item};
 use super::uri::{Fit, UriPattern};
+use super::when::When;
 use crate::identity::Caller;
 use crate::mcp::Method;
+use crate::policy::cel::Truth;
 use crate::policy::{Pattern, RuleId};
 
 /// One rule.
@@ -13,6 +15,7 @@ pub(in crate::mcp_authz) struct Rule {
     pub(in crate::mcp_authz) effect: Effect,
     pub(in crate::mcp_authz) agents: Vec<Pattern>,
     pub(in crate::mcp_authz) targets: Targets,
+    pub(in crate::mcp_authz) when: Option<When>,
     /// Only recorded, never carried out.
     pub(in crate::mcp_authz) observe: bool,
 }
@@ -79,6 +82,8 @@ pub enum Miss {
     User,
     /// The user lacks these roles.
     Roles(Vec<String>),
+    /// Its condition is not true.
+    When(Truth),
     /// The user's token lacks these scopes.
     Scopes(Vec<String>),
 }
@@ -91,6 +96,7 @@ pub(super) enum Match {
     Item,
     User,
     Roles,
+    When(Truth),
     Scopes,
 }
 
@@ -110,7 +116,12 @@ impl Rule {
 
     /// Whether this deny rule refuses the caller whatever the arguments are.
     pub(super) fn surely_denies(&self, caller: &Caller) -> bool {
-        self.has_agent(caller)
+        self.has_agent(caller) && matches!(self.truth(caller, None), Truth::True | Truth::Error)
+    }
+
+    /// The truth of its condition; true without one.
+    pub(super) fn truth(&self, caller: &Caller, ask: Option<&Ask<'_>>) -> Truth {
+        self.when.as_ref().map_or(Truth::True, |when| when.truth(caller, ask))
     }
 
     fn has_agent(&self, caller: &Caller) -> bool {
@@ -120,29 +131,33 @@ impl Rule {
         }
     }
 
-    /// How far this allow rule matches. What cannot be known of a list item counts for it.
-    pub(super) fn allows(&self, needs: &Needs, caller: &Caller, ask: &Ask<'_>) -> Match {
+    /// How far this allow rule matches. What is not known counts against it, unless `could`: a list item is shown if some
+    /// call of it could be allowed.
+    pub(super) fn allows(&self, needs: &Needs, caller: &Caller, ask: &Ask<'_>, could: bool) -> Match {
         if self.targets.fits(ask, false) == Fit::No {
             return Match::Item;
         }
-        self.grants(needs, caller)
+        self.grants(needs, caller, Some(ask), could)
     }
 
-    /// How far it matches, the item aside.
-    pub(super) fn grants(&self, needs: &Needs, caller: &Caller) -> Match {
+    /// How far it matches, the item aside. Without `ask` nothing is known but the caller.
+    pub(super) fn grants(&self, needs: &Needs, caller: &Caller, ask: Option<&Ask<'_>>, could: bool) -> Match {
         let open = needs.user == UserNeed::None;
         if !self.has_agent(caller) || (caller.agent.is_none() && !open) {
             // A caller without a name may get one by a token.
             return if caller.is_unknown() { Match::User } else { Match::Agent };
         }
-        if open {
-            return Match::Yes;
-        }
-        if caller.user.is_none() {
+        if !open && caller.user.is_none() {
             return Match::User;
         }
         if !needs.roles.iter().all(|need| need.has(caller)) {
             return Match::Roles;
+        }
+        // Before the scopes: what more scopes cannot cure is no reason to ask for them.
+        match self.truth(caller, ask) {
+            Truth::True => {}
+            Truth::Unknown if could => {}
+            truth => return Match::When(truth),
         }
         if needs.scopes.iter().all(|need| need.has(caller)) { Match::Yes } else { Match::Scopes }
     }
@@ -151,36 +166,45 @@ impl Rule {
     /// hidden if every call of it would be refused.
     pub(super) fn denies(&self, caller: &Caller, ask: &Ask<'_>, could: bool) -> bool {
         let unknown = matches!(self.effect, Effect::Withhold);
-        self.has_agent(caller)
-            && match self.targets.fits(ask, unknown) {
-                Fit::No => false,
-                Fit::Some => !could,
-                Fit::All => true,
+        if !self.has_agent(caller) {
+            return false;
+        }
+        let fit = self.targets.fits(ask, unknown);
+        fit != Fit::No
+            && match self.truth(caller, Some(ask)) {
+                Truth::False => false,
+                Truth::Unknown => !could,
+                // An error never widens.
+                Truth::True | Truth::Error => fit == Fit::All || !could,
             }
     }
 }
 
 impl Rule {
     /// Why this allow rule does not match, for the explanation.
-    pub(super) fn miss(&self, needs: &Needs, caller: &Caller, ask: &Ask<'_>) -> Option<Miss> {
-        Some(match self.allows(needs, caller, ask) {
+    pub(super) fn miss(&self, needs: &Needs, caller: &Caller, ask: &Ask<'_>, could: bool) -> Option<Miss> {
+        Some(match self.allows(needs, caller, ask, could) {
             Match::Yes => return None,
             Match::Agent => Miss::Agent,
             Match::Item => Miss::Item,
             Match::User => Miss::User,
             Match::Roles => Miss::Roles(needs.roles.iter().filter(|n| !n.has(caller)).map(|n| n.role.clone()).collect()),
+            Match::When(truth) => Miss::When(truth),
             Match::Scopes => Miss::Scopes(needs.scopes.iter().filter(|n| !n.has(caller)).map(|n| n.scope.clone()).collect()),
         })
     }
 
     /// Why this deny or response rule does not match, for the explanation.
-    pub(super) fn deny_miss(&self, caller: &Caller, ask: &Ask<'_>) -> Option<Miss> {
-        if self.denies(caller, ask, false) {
+    pub(super) fn deny_miss(&self, caller: &Caller, ask: &Ask<'_>, could: bool) -> Option<Miss> {
+        let unknown = matches!(self.effect, Effect::Withhold);
+        if self.denies(caller, ask, could) {
             None
-        } else if self.has_agent(caller) {
+        } else if !self.has_agent(caller) {
+            Some(Miss::Agent)
+        } else if self.targets.fits(ask, unknown) == Fit::No {
             Some(Miss::Item)
         } else {
-            Some(Miss::Agent)
+            Some(Miss::When(self.truth(caller, Some(ask))))
         }
     }
 }

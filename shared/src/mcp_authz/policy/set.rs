@@ -105,15 +105,15 @@ impl RuleSet {
     }
 
     /// The first allow rule that matches; else the nearest miss, if one is near.
-    pub(super) fn allowed<'p>(&'p self, caller: &Caller, ask: &Ask<'_>) -> Result<&'p Rule, Option<Near<'p>>> {
+    pub(super) fn allowed<'p>(&'p self, caller: &Caller, ask: &Ask<'_>, could: bool) -> Result<&'p Rule, Option<Near<'p>>> {
         let mut nearest: Option<Near<'p>> = None;
         for rule in self.allows.candidates(caller, ask).filter_map(|at| self.rules.get(at)) {
             let Some(needs) = rule.needs() else { continue };
-            let reason = match rule.allows(needs, caller, ask) {
+            let reason = match rule.allows(needs, caller, ask, could) {
                 Match::Yes => return Ok(rule),
                 Match::Scopes => Reason::InsufficientScope,
                 Match::User => Reason::NoUser,
-                Match::Agent | Match::Item | Match::Roles => continue,
+                Match::Agent | Match::Item | Match::Roles | Match::When(_) => continue,
             };
             if nearest.is_none_or(|near| near.reason == Reason::NoUser && reason == Reason::InsufficientScope) {
                 nearest = Some(Near { reason, needs });
