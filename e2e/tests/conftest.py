@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from conversation import Caller, Conversation
 from identity import Authority, Provider
-from peers import start_dual_era, start_everything
+from peers import start_dual_era, start_everything, start_fastmcp, start_go
 from policies import FIRST
 from proxy import Proxy, Setting
 
@@ -42,7 +43,8 @@ def world() -> Iterator[World]:
         deleted = folder / "deleted"
         deleted.touch()
         servers = {}
-        for name, start in (("everything", start_everything), ("dual", lambda folder: start_dual_era(folder, deleted))):
+        starts = {"dual": start_dual_era, "go": start_go, "fastmcp": start_fastmcp}
+        for name, start in {"everything": start_everything, **{name: partial(start, deleted=deleted) for name, start in starts.items()}}.items():
             peer, servers[name] = start(folder)
             stack.callback(peer.stop)
         setting = Setting(folder, Path(os.environ["WARDPOINT_PLUGINS"]) / "mcp-authz.wasm", authority, authority.server(), provider, servers)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 
 from identity import Authority, Certificate
-from peers import E2E
+from peers import E2E, GO, NODE, environment
 
 CLIENTS = {
     "python": [sys.executable, "clients/python_sdk.py"],
-    "typescript-v1": ["node", "clients/typescript_v1.mjs"],
-    "typescript-v2": ["node", "clients/typescript_v2.mjs"],
+    "fastmcp": [sys.executable, "clients/fast.py"],
+    "go": [str(GO / "client")],
+    "typescript-v1": [NODE, "clients/typescript_v1.mjs"],
+    "typescript-v2": [NODE, "clients/typescript_v2.mjs"],
 }
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 ENDS_WITHIN = 40.0
@@ -36,7 +38,7 @@ class Conversation:
         plan = {"url": url, "token": caller.token, "era": era, "http": http, "steps": steps}
         plan |= {name: str(path) for name, path in tls.items()}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self._process = subprocess.Popen(CLIENTS[client], cwd=E2E, text=True, **pipes)
+        self._process = subprocess.Popen(CLIENTS[client], cwd=E2E, env=environment(), text=True, **pipes)
         self._events: Queue[dict] = Queue()
         self._seen: list[dict] = []
         self._stderr = ""

