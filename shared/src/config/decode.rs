@@ -10,6 +10,11 @@ pub trait Decode: Sized {
 
     /// Its JSON Schema, as JSON text.
     fn schema() -> String;
+
+    /// This value as JSON text, to be shown as a default. `None`: there is nothing to show.
+    fn shown(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The members of a map that a record has.
@@ -34,15 +39,20 @@ impl<'a> Fields<'a> {
 
     /// The member `name`. Where it is absent: `default`, or a problem if there is none.
     pub fn take<T: Decode>(&self, name: &str, default: Option<fn() -> T>, problems: &mut Problems) -> Option<T> {
-        let node = self.members.iter().find(|(n, _)| n == name).map(|(_, node)| node);
-        match (node, default) {
+        match (self.member(name, default.is_none(), problems), default) {
             (Some(node), _) => problems.field(name, |problems| T::decode(node, problems)),
             (None, Some(default)) => Some(default()),
-            (None, None) => {
-                problems.field(name, |problems| problems.add("is required"));
-                None
-            }
+            (None, None) => None,
         }
+    }
+
+    #[inline(never)]
+    fn member(&self, name: &str, required: bool, problems: &mut Problems) -> Option<&'a Node> {
+        let node = self.members.iter().find(|(n, _)| n == name).map(|(_, node)| node);
+        if node.is_none() && required {
+            problems.field(name, |problems| problems.add("is required"));
+        }
+        node
     }
 }
 
@@ -66,12 +76,22 @@ macro_rules! record {
                 $crate::config::object_schema(&[$((
                     $key,
                     concat!($($fdoc),+),
-                    <$ty as $crate::config::Decode>::schema(),
+                    $crate::config::record!(@schema $ty $(, $default)?),
                     $crate::config::record!(@required $($default)?),
                 )),+])
             }
+
+            fn shown(&self) -> Option<String> {
+                let members = [$(($key, $crate::config::Decode::shown(&self.$field))),+];
+                Some($crate::config::shown_map(members.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)))))
+            }
         }
     };
+    (@schema $ty:ty) => { <$ty as $crate::config::Decode>::schema() };
+    (@schema $ty:ty, $default:expr) => {{
+        let default: $ty = $default;
+        $crate::config::with_default(<$ty as $crate::config::Decode>::schema(), &default)
+    }};
     (@default) => { None };
     (@default $default:expr) => { Some(|| $default) };
     (@required) => { true };
@@ -95,6 +115,10 @@ macro_rules! choice {
 
             fn schema() -> String {
                 $crate::config::choice_schema(&[$(($word, concat!($($vdoc),+))),+])
+            }
+
+            fn shown(&self) -> Option<String> {
+                match self { $(Self::$variant => Some(concat!("\"", $word, "\"").to_owned()),)+ }
             }
         }
     };
@@ -128,6 +152,10 @@ impl Decode for bool {
     fn schema() -> String {
         r#"{"type":"boolean"}"#.to_owned()
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Decode for u32 {
@@ -144,6 +172,10 @@ impl Decode for u32 {
     fn schema() -> String {
         format!(r#"{{"type":"integer","minimum":0,"maximum":{}}}"#, Self::MAX)
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Decode for String {
@@ -157,6 +189,12 @@ impl Decode for String {
     fn schema() -> String {
         r#"{"type":"string"}"#.to_owned()
     }
+
+    fn shown(&self) -> Option<String> {
+        let mut out = Self::new();
+        push_string(&mut out, self);
+        Some(out)
+    }
 }
 
 impl<T: Decode> Decode for Option<T> {
@@ -166,6 +204,10 @@ impl<T: Decode> Decode for Option<T> {
 
     fn schema() -> String {
         T::schema()
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.as_ref().and_then(T::shown)
     }
 }
 
@@ -181,6 +223,11 @@ impl<T: Decode> Decode for Vec<T> {
     fn schema() -> String {
         format!(r#"{{"type":"array","items":{}}}"#, T::schema())
     }
+
+    fn shown(&self) -> Option<String> {
+        let items: Option<Vec<String>> = self.iter().map(T::shown).collect();
+        items.map(|items| format!("[{}]", items.join(",")))
+    }
 }
 
 /// A map with free names.
@@ -194,6 +241,12 @@ impl<T: Decode> Decode for Vec<(String, T)> {
 
     fn schema() -> String {
         format!(r#"{{"type":"object","additionalProperties":{}}}"#, T::schema())
+    }
+
+    fn shown(&self) -> Option<String> {
+        let members: Option<Vec<(&str, String)>> =
+            self.iter().map(|(name, value)| Some((name.as_str(), value.shown()?))).collect();
+        members.map(|members| shown_map(members.iter().map(|(name, value)| (*name, value.as_str()))))
     }
 }
 
@@ -221,6 +274,27 @@ pub fn object_schema(fields: &[(&str, &str, String, bool)]) -> String {
         out.push_str(schema.strip_prefix('{').unwrap_or(schema));
     }
     out.push_str("}}");
+    out
+}
+
+/// `schema` with the value that an absent member has.
+pub fn with_default<T: Decode>(schema: String, default: &T) -> String {
+    match (schema.strip_suffix('}'), default.shown()) {
+        (Some(open), Some(default)) => format!(r#"{open},"default":{default}}}"#),
+        _ => schema,
+    }
+}
+
+/// A map of texts that are JSON.
+pub fn shown_map<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = String::from("{");
+    for (name, value) in members {
+        out.push_str(if out.len() > 1 { "," } else { "" });
+        push_string(&mut out, name);
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
     out
 }
 
@@ -267,11 +341,11 @@ fn unknown(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// Edit distance without case.
+/// Edit distance without case of ASCII letters.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.to_lowercase().chars().enumerate() {
+    for (i, ca) in a.chars().map(|c| c.to_ascii_lowercase()).enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
         let mut next = vec![left];

@@ -44,7 +44,16 @@ impl fmt::Display for ConfigErrors {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.path, self.text) }
+        // What a configuration has must not write lines of its own into a log.
+        let plain = |c: char| if c.is_control() { c.escape_default().collect::<String>() } else { c.to_string() };
+        let separator = if self.path.is_empty() { "" } else { ": " };
+        [&self.path, separator, &self.text].iter().try_for_each(|part| {
+            if part.contains(char::is_control) {
+                part.chars().try_for_each(|c| f.write_str(&plain(c)))
+            } else {
+                f.write_str(part)
+            }
+        })
     }
 }
 

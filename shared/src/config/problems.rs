@@ -1,8 +1,7 @@
 //! Collecting what is wrong, with the path to it.
 
-use core::fmt::Write as _;
-
 use super::error::Problem;
+use crate::json::push_number;
 
 /// The list of what is wrong, and where the reader stands.
 #[derive(Debug, Default)]
@@ -19,28 +18,53 @@ impl Problems {
 
     /// Reads a member, with its name on the path.
     pub fn field<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
+        let length = self.enter(name, None);
         let value = read(self);
-        self.path.truncate(length);
+        self.leave(length);
         value
     }
 
     /// Reads an item of a list, with its index on the path.
     pub fn item<T>(&mut self, index: usize, read: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        let _infallible = write!(self.path, "[{index}]");
+        let length = self.enter("", Some(index));
         let value = read(self);
-        self.path.truncate(length);
+        self.leave(length);
         value
     }
 
     /// Adds a problem at the present path.
     pub fn add(&mut self, text: impl Into<String>) {
-        self.list.push(Problem { path: self.path.clone(), text: text.into() });
+        self.push(text.into());
+    }
+
+    // Out of line: hundreds of places come by here, once in the life of a plugin.
+
+    #[inline(never)]
+    fn enter(&mut self, name: &str, index: Option<usize>) -> usize {
+        let length = self.path.len();
+        match index {
+            Some(index) => {
+                self.path.push('[');
+                push_number(&mut self.path, u64::try_from(index).unwrap_or(u64::MAX));
+                self.path.push(']');
+            }
+            None => {
+                self.path.push_str(if length > 0 { "." } else { "" });
+                self.path.push_str(name);
+            }
+        }
+        length
+    }
+
+    #[inline(never)]
+    fn leave(&mut self, length: usize) {
+        self.path.truncate(length);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, text: String) {
+        self.list.push(Problem { path: self.path.clone(), text });
     }
 
     /// Whether nothing is wrong.

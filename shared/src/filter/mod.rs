@@ -3,6 +3,7 @@
 //! A policy author implements [`Plugin`] and [`Filter`]. A driver (the proxy-wasm adapter, the native engine of the test
 //! host) owns a [`Root`] a VM and a [`Stream`] a request, feeds [`Event`]s and carries out [`Op`]s.
 
+mod counters;
 mod effects;
 mod event;
 mod root;
@@ -10,6 +11,7 @@ mod services;
 mod step;
 mod stream;
 
+pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
 pub use root::Root;

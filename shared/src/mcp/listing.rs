@@ -1,9 +1,8 @@
 //! Lists in answers: what is not to be seen is cut out, byte for byte (rules.md 1.5).
 
-use std::borrow::Cow;
-
 use super::{BadMessage, Fault, Id, Method, ServerMessage, Shape, read_answer};
 use crate::json::{Limits, Splices};
+use crate::order::has_twice;
 
 /// A list that an answer may have. Recognized by its shape, because an answer can come by another way than its request
 /// (MCP-G-03, BY-S-03).
@@ -90,7 +89,7 @@ impl ServerMessage<'_> {
         let mut out = Shown::default();
         for list in &self.lists {
             let keys: Vec<_> = list.items.iter().map(|item| item.key.text()).collect();
-            if has_twice(&keys) {
+            if has_twice(&keys.iter().map(AsRef::as_ref).collect::<Vec<&str>>()) {
                 return Err(Fault::Malformed("two items of a list have one name"));
             }
             let spans: Vec<_> = list.items.iter().map(|item| item.span).collect();
@@ -153,10 +152,4 @@ pub fn filter_lists<'a>(
         hidden: edits.hidden,
         text: edits.apply(text).map_err(bad)?,
     })
-}
-
-fn has_twice(keys: &[Cow<'_, str>]) -> bool {
-    let mut sorted: Vec<&str> = keys.iter().map(Cow::as_ref).collect();
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair.first() == pair.last())
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::answer::{Asked, Body, Inspection, OwnedItem};
+use super::answer::{Body, Inspection, Request};
 use super::how::{How, how};
 use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
 use super::request::{BadBody, Kind, accepts_legacy, judge_head, judge_message, routing};
@@ -86,7 +86,7 @@ impl Filter for McpFilter {
             Kind::EndSession => "DELETE",
         };
         let about = About { action: Some(action.to_owned()), ..about(&caller) };
-        self.expect_answer((kind == Kind::Stream).then(Asked::session), caller, &about);
+        self.expect_answer((kind == Kind::Stream).then_some(Request::SESSION), caller, &about);
         fx.enforce(Ruling { about, wire: Wire::JsonRpc(None), ..Ruling::new(Decision::allow("builtin:session")) })
     }
 
@@ -216,17 +216,19 @@ impl McpFilter {
         if message.method == Method::None && asks_none {
             return self.refuse(fx, about, Reason::ServerRequestRefused, id);
         }
-        let asked = Asked {
+        let arguments = matches!(message.method, Method::ToolsCall | Method::PromptsGet)
+            .then(|| message.arguments.map_or(&b"{}"[..], |span| span.of(body)));
+        let request = Request {
             method: message.method,
             shape: Some(message.shape),
             era,
-            item: items.first().map_or(OwnedItem::Unknown, |(_, item)| OwnedItem::new(*item)),
-            arguments: matches!(message.method, Method::ToolsCall | Method::PromptsGet)
-                .then(|| message.arguments.map_or(&b"{}"[..], |span| span.of(body)).to_vec()),
-            facts,
-            id: id.map(Into::into),
+            // What comes by a subscription can be of any of its items, or of a task of any tool.
+            item: if let [(_, item)] = items.as_slice() { *item } else { Item::Method },
+            arguments,
+            facts: facts.as_ref(),
+            id,
         };
-        self.decide_items(caller, &items, asked, about, fx)
+        self.decide_items(caller, &items, request, about, fx)
     }
 
     /// One that is refused, refuses all.
@@ -234,28 +236,22 @@ impl McpFilter {
         &mut self,
         caller: Caller,
         items: &[(Method, Item<'_>)],
-        asked: Asked,
+        request: Request<'_>,
         about: About,
         fx: &mut Effects<'_>,
     ) -> Step {
-        let wire = Wire::JsonRpc(asked.id.clone());
+        let wire = Wire::JsonRpc(request.id.map(Into::into));
         let mut allowed: Option<(Decision, About)> = None;
         let mut observed = Vec::new();
         for (method, item) in items {
-            let ask = Ask {
-                method: *method,
-                item: *item,
-                arguments: asked.arguments.as_deref(),
-                request: asked.facts.as_ref(),
-                result: None,
-            };
+            let ask = Ask { method: *method, item: *item, arguments: request.arguments, request: request.facts, result: None };
             let verdict = self.policy.decide(&caller, &ask);
             let resource = item.resource().map(|(kind, name)| Resource { kind, name });
             let about = About { resource, ..about.clone() };
             if let Decision::Deny(deny) = &verdict.decision {
                 let challenge = self.challenge(deny.reason, verdict.needed);
                 let denial = self.denial(*item);
-                self.expect_answer(Some(asked), caller, &about);
+                self.expect_answer(Some(request), caller, &about);
                 return fx.enforce(Ruling { decision: verdict.decision, about, wire, denial, challenge });
             }
             observed.extend(verdict.observed.map(|deny| (deny, about.clone())));
@@ -265,9 +261,9 @@ impl McpFilter {
             }
         }
         let Some((decision, about)) = allowed else {
-            return self.refuse(fx, about, Reason::NoMatchingRule, asked.id.as_deref());
+            return self.refuse(fx, about, Reason::NoMatchingRule, request.id);
         };
-        self.expect_answer(Some(asked), caller, &about);
+        self.expect_answer(Some(request), caller, &about);
         let step = fx.enforce(Ruling { about, wire, ..Ruling::new(decision) });
         for (deny, about) in observed {
             fx.note(&Decision::Deny(deny), about, true);
@@ -275,8 +271,8 @@ impl McpFilter {
         step
     }
 
-    fn expect_answer(&mut self, asked: Option<Asked>, caller: Caller, about: &About) {
-        let inspection = asked.and_then(|asked| Inspection::new(&self.policy, caller, about.clone(), asked));
+    fn expect_answer(&mut self, request: Option<Request<'_>>, caller: Caller, about: &About) {
+        let inspection = request.and_then(|request| Inspection::new(&self.policy, caller, about, request));
         self.state = inspection.map_or(State::Done, |inspection| State::ExpectAnswer(Box::new(inspection)));
     }
 

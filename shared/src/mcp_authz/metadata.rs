@@ -43,13 +43,17 @@ impl Metadata {
             b"HEAD" => "HEAD",
             _ => return None,
         };
-        let headers = vec![
-            ("content-type", "application/json".to_owned()),
+        let mut headers = vec![
             ("cache-control", "public, max-age=300".to_owned()),
             // It is public: also for a client in a browser.
             ("access-control-allow-origin", "*".to_owned()),
         ];
-        let body = if method == "GET" { self.document.clone().into_bytes() } else { Vec::new() };
+        let mut body = Vec::new();
+        // Envoy takes the type away where there is no body.
+        if method == "GET" {
+            headers.push(("content-type", "application/json".to_owned()));
+            body.extend_from_slice(self.document.as_bytes());
+        }
         Some((method, Answer { status: 200, headers, body }))
     }
 }

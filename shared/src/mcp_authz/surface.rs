@@ -154,3 +154,51 @@ pub(super) fn hygiene(raw: RawTools, problems: &mut Problems) -> Hygiene {
         pins: raw.pins,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::mcp_authz::Policy;
+
+    fn problems(more: &str) -> String {
+        let text = format!(
+            r#"{{"version":1,"identity":{{"peer":"mtls"}},{more},"rules":[{{"id":"a","allow":{{"agents":["*"],"user":"none","tools":["*"]}}}}]}}"#
+        );
+        Policy::configure(text.as_bytes()).map_or_else(|errors| errors.to_string(), |_| "none".into())
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_path() {
+        insta::assert_snapshot!(problems(
+            r#""resourceMetadata":{"resource":"https://A.example/mcp?x","authorizationServers":[]},
+               "serverRequests":{"allow":["roots"],"elicitationHosts":["https://a.example","b.example"]},
+               "tools":{"max":0,"pins":{"read_file":"sha256:00"}}"#
+        ), @"
+        mcp-authz: 6 problems in the configuration
+          resourceMetadata.resource: `https://A.example/mcp?x` is not the identifier of a server. Write `https://host/path`, its host in lower case, without query or fragment
+          resourceMetadata.authorizationServers: is empty, so no client can get a token. Name the issuer
+          serverRequests.elicitationHosts[0]: `https://a.example` is not a host. Write `host` or `host:port`, a name in Punycode
+          serverRequests.elicitationHosts: `allow` does not name `elicitation`, so no host is ever asked for
+          tools.max: is 0: no list would have a tool. Take the rules over tools away instead
+          tools.pins.read_file: `sha256:00` is not `sha256:` and 64 hex digits in lower case
+        ");
+        insta::assert_snapshot!(problems(
+            r#""resourceMetadata":{"resource":"http://a.example","authorizationServers":["idp.example","https://idp.example/Realm"]}"#
+        ), @"
+        mcp-authz: 2 problems in the configuration
+          resourceMetadata.resource: `http://a.example` is not the identifier of a server. Write `https://host/path`, its host in lower case, without query or fragment
+          resourceMetadata.authorizationServers[0]: `idp.example` is not the identifier of a server. Write `https://host/path`, without query or fragment
+        ");
+        assert_eq!(problems(r#""tools":{"max":1},"serverRequests":{"allow":[]}"#), "none");
+    }
+
+    #[test]
+    fn on_the_way_out_the_metadata_is_not_ours() {
+        let text = r#"{"version":1,"identity":{"peer":"mtls","direction":"outbound"},
+            "resourceMetadata":{"resource":"https://a.example","authorizationServers":["https://idp.example"]},
+            "rules":[{"id":"a","allow":{"agents":["*"],"user":"none","tools":["*"]}}]}"#;
+        insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
+        mcp-authz: 1 problem in the configuration
+          resourceMetadata: on the way out the metadata is that of the upstream. Take it away, or write `identity.direction: inbound`
+        ");
+    }
+}

@@ -94,3 +94,103 @@ fn the_schema_is_json_and_names_every_field() {
     assert_eq!(schema["properties"]["identity"]["properties"]["peer"]["oneOf"][0]["const"], "waypoint");
     assert_eq!(schema["required"], serde_json::json!(["version", "identity", "rules"]));
 }
+
+#[test]
+fn a_rule_that_never_matches_is_an_error() {
+    let text = r#"{"version":1,"identity":{"peer":"waypoint","claims":{"provider":"p"}},
+        "tiers":{"global":[{"id":"ban","deny":{"tools":["delete_*"]}}],"clients":{"nobody":[]}},"rules":[
+        {"id":"a","allow":{"agents":["*"],"tools":["read"],"when":"mcp.tool.name == 'write'"}},
+        {"id":"b","allow":{"agents":["*"],"tools":["read"],"when":"1 > 2"}},
+        {"id":"c","allow":{"agents":["*"],"tools":["*"],"when":"mcp.tool.name == 'x' && mcp.tool.name == 'y'"}},
+        {"id":"d","allow":{"agents":["*"],"tools":["delete_all"]}},
+        {"id":"e","allow":{"agents":["spiffe://x/*"],"tools":["*"],"when":"source.spiffeId in ['spiffe://y/z']"}},
+        {"id":"f","allow":{"agents":["*"],"tools":["*"],"when":"mcp.method == 'tools/list'"}},
+        {"id":"g","allow":{"agents":["*"]}},
+        {"id":"h","allow":{"agents":["*"],"resources":["file:///../*"]}},
+        {"id":"i","allow":{"agents":["*"],"methods":["tools/call","roots/list","tools/cal"]}}]}"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    mcp-authz: 12 problems in the configuration
+      tiers.clients.nobody: `nobody` is no `client` of `identity.agents`, so this tier is nobody's
+      tiers.clients.nobody: is empty, so it narrows nothing. Leave it out
+      rules[0].allow.when: asks for `write`, which the rest of the rule does not have, so the rule never matches
+      rules[1].allow.when: is never true, so the rule never matches
+      rules[2].allow.when: 1:22: never true: no value of `mcp.tool.name` is all that is asked for here
+      rules[4].allow.when: asks for `spiffe://y/z`, which the rest of the rule does not have, so the rule never matches
+      rules[5].allow.when: asks for `tools/list`, which the rest of the rule does not have, so the rule never matches
+      rules[6].allow: names no `tools`, `prompts`, `resources` or `methods`, so the rule never matches
+      rules[7].allow.resources[0]: `file:///../*` has `..`, a backslash, an encoded `.`, `/` or `\`, a user name or a control character, so with `*` it never matches
+      rules[8].allow.methods[0]: `tools/call` is granted by `tools`
+      rules[8].allow.methods[1]: `roots/list` is asked by the server. Write `serverRequests`
+      rules[8].allow.methods[2]: `tools/cal` is not a method of MCP that is known here; it is refused in any case
+    "#);
+}
+
+#[test]
+fn a_condition_may_only_speak_of_what_its_phase_and_items_have() {
+    let text = r#"{"version":1,"identity":{"peer":"none","claims":{"provider":"p"}},"rules":[
+        {"id":"a","allow":{"agents":["*"],"tools":["*"],"when":"mcp.result.x == 1"}},
+        {"id":"b","allow":{"agents":["*"],"tools":["*"],"prompts":["*"],"when":"mcp.tool.name == 'x'"}},
+        {"id":"c","allow":{"agents":["*"],"tools":["*"],"when":"mcp.tool.nmae == 'x' ||\n  mcp.tool.target == 'y'"}},
+        {"id":"d","allow":{"agents":["*"],"tools":["*"],"when":"source.spiffeId == 'x' && foo(1)"}},
+        {"id":"e","allow":{"agents":["*"],"tools":["*"],"when":"request.headers['authorization'] == 'x'"}},
+        {"id":"f","at":"response","mode":"observe","allow":{"agents":["*"],"tools":["*"]}},
+        {"id":"g","deny":{"when":"mcp.tool.name == 'x'"}}]}"#;
+    insta::assert_snapshot!(problems(text), @"
+    mcp-authz: 10 problems in the configuration
+      rules[0].allow.when: 1:1: `mcp.result` is not there yet: it needs `at: response`
+      rules[1].allow.when: 1:1: `mcp.tool` is only there for tools: the rule must name `tools` and nothing else
+      rules[2].allow.when: 1:1: `mcp.tool.nmae` is not known. Known here: `name`, `arguments`
+      rules[2].allow.when: 2:3: `mcp.tool.target` is not known: a gate in front of one server has no targets
+      rules[3].allow.when: 1:1: `source` is the peer, and with `identity.peer: none` there is none. Use `jwt`
+      rules[3].allow.when: 1:27: there is no function `foo`. There are bool, double, has, int, matches, size, string
+      rules[4].allow.when: the header `authorization` holds a credential that is not verified. Use `jwt`
+      rules[5].at: `response` needs `deny`: a response rule withholds, it grants nothing
+      rules[5].mode: `observe` is for `deny`. To try out a grant, use the `mode` of the policy
+      rules[6].deny.when: 1:1: `mcp.tool` is only there for tools: the rule must name `tools` and nothing else
+    ");
+}
+
+#[test]
+fn what_surrounds_the_rules_is_checked_too() {
+    let text = r#"{"version":1,"identity":{"peer":"waypoint","claims":{"provider":"p"}},
+        "roles":{"claim":[],"map":{}},"scopes":{"implies":{"a b":["c","d e"]}},
+        "tiers":{"global":[],"clients":{"nobody":[{"id":"x","deny":{}}]}},"rules":[
+        {"id":"x","allow":{"agents":["*"],"tools":["*"]}}]}"#;
+    insta::assert_snapshot!(problems(text), @"
+    mcp-authz: 6 problems in the configuration
+      roles.claim: names no claim. Write its name, or a list of names that lead to it: `[realm_access, roles]`
+      scopes.implies.a b: `a b` is not one scope
+      scopes.implies.a b[1]: `d e` is not one scope. Write each scope as an item of its own
+      tiers.global: is empty, so it narrows nothing. Leave it out
+      tiers.clients.nobody: `nobody` is no `client` of `identity.agents`, so this tier is nobody's
+      rules[0].id: `x` is the id of an earlier rule too
+    ");
+}
+
+#[test]
+fn a_rule_that_stands_wholly_behind_deny_rules_is_an_error() {
+    let text = |rules: &str| {
+        format!(
+            r#"{{"version":1,"identity":{{"peer":"waypoint","claims":{{"provider":"p"}}}},
+            "tiers":{{"global":[{{"id":"ban","deny":{{"tools":["delete_*"]}}}},{{"id":"try","mode":"observe","deny":{{}}}}]}},"rules":[
+            {{"id":"some","deny":{{"agents":["spiffe://x/*"],"prompts":["*"]}}}},{{"id":"if","deny":{{"when":"jwt.level < 3"}}}},{rules}]}}"#
+        )
+    };
+    for rule in [
+        r#"{"id":"a","allow":{"agents":["*"],"tools":["delete_all","delete_x*"]}}"#,
+        r#"{"id":"a","allow":{"agents":["spiffe://x/y"],"tools":["delete_all"],"prompts":["p*"]}}"#,
+    ] {
+        let found = problems(&text(rule));
+        assert!(
+            found.contains("rules[2]: the deny rule `") && found.ends_with("refuses all of this, so the rule never matches"),
+            "{found}"
+        );
+    }
+    for rule in [
+        r#"{"id":"a","allow":{"agents":["*"],"tools":["delete*"]}}"#,
+        r#"{"id":"a","allow":{"agents":["*"],"prompts":["p"]}}"#,
+        r#"{"id":"a","allow":{"agents":["*"],"tools":["delete_all"],"resources":["*"]}}"#,
+    ] {
+        assert_eq!(problems(&text(rule)), "none", "{rule}");
+    }
+}

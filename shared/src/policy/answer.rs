@@ -180,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn an_http_method_that_is_not_allowed_is_answered_with_those_that_are() {
+        let answer = Answer::new(&deny(Reason::UnsupportedMethod), &Wire::JsonRpc(None), &Denial::Methods("POST"), None, "d1");
+        assert_eq!((answer.status, answer.headers.get(1)), (405, Some(&("allow", "POST".to_owned()))));
+    }
+
+    #[test]
+    fn an_error_takes_the_place_of_one_message() {
+        insta::assert_snapshot!(rpc_error(Reason::ResultWithheld, Some("\"a\""), "d1"), @r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32003,"message":"result withheld","data":{"reason":"result_withheld","decisionId":"d1"}}}"#);
+    }
+
+    #[test]
     fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
         let denial = Denial::Versions { supported: vec!["2025-11-25", "2026-07-28"], requested: "x".repeat(40) };
         let answer = Answer::new(&deny(Reason::UnsupportedVersion), &Wire::JsonRpc(Some("7".into())), &denial, None, "d1");

@@ -47,6 +47,12 @@ impl Envoy {
         Ok(Self { deadline: DEADLINE, running: None, runtime: runtime.map_err(anyhow::Error::from)? })
     }
 
+    /// All that Prometheus would scrape of it; nothing if no play has started it.
+    pub fn prometheus(&mut self) -> Result<String, EngineError> {
+        let Some(running) = &mut self.running else { return Ok(String::new()) };
+        Ok(self.runtime.block_on(running.proxy.admin.get("/stats/prometheus"))?)
+    }
+
     /// Stops waiting for an exchange after this time, and that which the play asks for. Three seconds if it is not set.
     pub const fn set_deadline(&mut self, deadline: Duration) {
         self.deadline = deadline;

@@ -25,6 +25,11 @@ const GAUGE: u32 = 1;
 const HISTOGRAM: u32 = 2;
 
 impl Shared {
+    /// Entries that it holds: values, queues with their items, metrics.
+    pub fn entries(&self) -> usize {
+        self.data.len() + self.queues.iter().map(|(_, items)| 1 + items.len()).sum::<usize>() + self.metrics.len()
+    }
+
     /// A value and its version.
     pub fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
         self.data.get(key).cloned().ok_or(Status::NOT_FOUND)

@@ -14,18 +14,32 @@ use crate::identity::Caller;
 use crate::mcp::{Era, Method, Shape};
 use crate::policy::Mode;
 
-/// What was asked and allowed: what an answer is held against.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
+/// What was asked and allowed, as it stands in the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
     /// `Method::None` with `shape` `None`: the stream of a session, on which answers to anything may come (MCP-G-03).
     pub(super) method: Method,
     pub(super) shape: Option<Shape>,
     pub(super) era: Era,
+    /// What it names, if that is one thing.
+    pub(super) item: Item<'a>,
+    pub(super) arguments: Option<&'a [u8]>,
+    pub(super) facts: Option<&'a RequestFacts>,
+    /// Its raw id.
+    pub(super) id: Option<&'a str>,
+}
+
+/// The same, kept until the answer is there: what that is held against.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) shape: Option<Shape>,
+    pub(super) era: Era,
     pub(super) item: OwnedItem,
-    pub(super) arguments: Option<Vec<u8>>,
-    pub(super) facts: Option<RequestFacts>,
-    /// The raw id of the request.
     pub(super) id: Option<Box<str>>,
+    /// Empty where no result is judged.
+    arguments: Option<Vec<u8>>,
+    facts: Option<RequestFacts>,
 }
 
 /// An [`Item`] that outlives the body it was read from.
@@ -53,68 +67,73 @@ pub(super) struct Inspection {
 
 impl Inspection {
     /// What has to be looked at, or `None`: then the answer is not read at all.
-    pub(super) fn new(policy: &Rc<Policy>, caller: Caller, about: About, asked: Asked) -> Option<Self> {
-        let results = policy.needs_result(&caller, &asked.ask(asked.method_of_result()));
-        let lists = match asked.method {
+    pub(super) fn new(policy: &Rc<Policy>, caller: Caller, about: &About, request: Request<'_>) -> Option<Self> {
+        let results = policy.needs_result(&caller, &request.ask());
+        let lists = match request.method {
             Method::PromptsList
             | Method::ResourcesList
             | Method::ResourcesTemplatesList
             | Method::ToolsList
-            // What comes by another way than its request (MCP-G-03, MCP-K-03, BY-S-03); and updates of resources.
+            // What comes by another way than its request (MCP-G-03, MCP-K-03, BY-S-03); and news of resources.
             | Method::SubscriptionsListen
             | Method::TasksGet
             | Method::TasksResult
             | Method::TasksUpdate
             // Contents may be of another URI than the one that was asked for.
             | Method::ResourcesRead => true,
-            Method::None => asked.shape.is_none(),
+            Method::None => request.shape.is_none(),
             _ => false,
         };
         let wants = policy.server_requests.is_some();
         // What only edits has nothing to do in `observe` mode.
         let needed = match policy.mode {
             Mode::Enforce => results || lists || wants,
-            Mode::Observe => results || wants || asked.method == Method::ToolsList && policy.tools.is_some(),
+            Mode::Observe => results || wants || request.method == Method::ToolsList && policy.tools.is_some(),
         };
         let decision_id = Rc::from("");
-        needed.then(|| Self { policy: policy.clone(), caller, about, asked, decision_id, results })
+        needed.then(|| {
+            let asked = Asked::new(request, results);
+            Self { policy: policy.clone(), caller, about: about.clone(), asked, decision_id, results }
+        })
+    }
+}
+
+impl Request<'_> {
+    /// The stream of a session.
+    pub(super) const SESSION: Self =
+        Self { method: Method::None, shape: None, era: Era::Legacy, item: Item::Method, arguments: None, facts: None, id: None };
+
+    /// A question about the results that the answer may have, as far as the request tells.
+    fn ask(&self) -> Ask<'_> {
+        let method = match self.method {
+            Method::TasksGet | Method::TasksResult | Method::TasksUpdate | Method::TasksCancel | Method::SubscriptionsListen => {
+                Method::None
+            }
+            method => method,
+        };
+        let item = if let Item::Task(_) | Item::Template(_) = self.item { Item::Method } else { self.item };
+        Ask { method, item, arguments: self.arguments, request: self.facts, result: None }
     }
 }
 
 impl Asked {
-    /// The stream of a session.
-    pub(super) fn session() -> Self {
+    fn new(request: Request<'_>, results: bool) -> Self {
         Self {
-            method: Method::None,
-            shape: None,
-            era: Era::Legacy,
-            item: OwnedItem::Unknown,
-            arguments: None,
-            facts: None,
-            id: None,
+            method: request.method,
+            shape: request.shape,
+            era: request.era,
+            item: OwnedItem::new(request.item),
+            id: request.id.map(Into::into),
+            arguments: request.arguments.filter(|_| results).map(<[u8]>::to_vec),
+            facts: request.facts.cloned(),
         }
     }
 
     /// A question about a result, or about a part of it, of the shape of `of`.
     fn ask(&self, of: Method) -> Ask<'_> {
-        let known = self.item.as_item();
-        Ask {
-            method: if known == Item::Method { of } else { self.method },
-            item: known,
-            arguments: self.arguments.as_deref(),
-            request: self.facts.as_ref(),
-            result: None,
-        }
-    }
-
-    /// Whose results the answer may have, as far as the request tells.
-    fn method_of_result(&self) -> Method {
-        match self.method {
-            Method::TasksGet | Method::TasksResult | Method::TasksUpdate | Method::TasksCancel | Method::SubscriptionsListen => {
-                Method::None
-            }
-            method => method,
-        }
+        let item = self.item.as_item();
+        let method = if item == Item::Method { of } else { self.method };
+        Ask { method, item, arguments: self.arguments.as_deref(), request: self.facts.as_ref(), result: None }
     }
 }
 

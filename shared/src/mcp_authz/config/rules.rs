@@ -191,7 +191,7 @@ fn rule(raw: &RawRule, shared: &mut Shared<'_>, problems: &mut Problems) -> Opti
                 let effect = Effect::Allow(needs(allow, shared, p));
                 let agents = p.field("agents", |p| patterns(&allow.agents, p));
                 let targets = targets(&names, false, p);
-                let when = condition(allow.when.as_deref(), &effect, &agents, &targets, shared, p);
+                let when = condition(allow.when.as_deref(), &effect, &agents, &targets, shared, p)?;
                 Some(Rule { id, effect, agents, targets, when, observe: false })
             })
         }
@@ -201,7 +201,7 @@ fn rule(raw: &RawRule, shared: &mut Shared<'_>, problems: &mut Problems) -> Opti
             problems.field("deny", |p| {
                 let agents = p.field("agents", |p| patterns(&deny.agents, p));
                 let targets = targets(&names, true, p);
-                let when = condition(deny.when.as_deref(), &effect, &agents, &targets, shared, p);
+                let when = condition(deny.when.as_deref(), &effect, &agents, &targets, shared, p)?;
                 Some(Rule { id, effect, agents, targets, when, observe })
             })
         }
@@ -276,6 +276,7 @@ fn implied_by(scope: &str, implies: &[(String, Vec<String>)]) -> Vec<String> {
     }
 }
 
+/// The condition of a rule, if it has one; `None` if a problem was added.
 fn condition(
     text: Option<&str>,
     effect: &Effect,
@@ -283,12 +284,13 @@ fn condition(
     targets: &Targets,
     shared: &mut Shared<'_>,
     problems: &mut Problems,
-) -> Option<When> {
+) -> Option<Option<When>> {
     let words = Words { effect, targets, has_claims: shared.has_claims, has_peer: shared.has_peer };
     problems.field("when", |problems| {
-        let when = when(text?, &words, &mut shared.reads, problems)?;
+        let Some(text) = text else { return Some(None) };
+        let when = when(text, &words, &mut shared.reads, problems)?;
         never::condition(&when, agents, targets, problems);
-        Some(when)
+        Some(Some(when))
     })
 }
 

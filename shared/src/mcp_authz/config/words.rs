@@ -39,6 +39,13 @@ pub(super) fn when(text: &str, words: &Words<'_>, reads: &mut Reads, problems: &
     if condition.constant() == Some(false) {
         problems.add("is never true, so the rule never matches");
     }
+    for field in condition.fields() {
+        if let ["request", "headers", name] = field.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+            && CREDENTIALS.contains(name)
+        {
+            problems.add(format!("the header `{name}` holds a credential that is not verified. Use `jwt`"));
+        }
+    }
     let fields = condition.fields().iter().map(|field| place(field, reads)).collect();
     Some(When { condition, fields })
 }
@@ -93,9 +100,6 @@ impl Vocabulary for Words<'_> {
             ["mcp", "method"] | ["request", "host" | "method" | "path"] | ["source", "spiffeId"] => Ok(FieldKind::Text),
             ["source", "identity", "namespace" | "serviceAccount" | "trustDomain"] => Ok(FieldKind::Text),
             ["request", "headers"] => Ok(FieldKind::TextMap),
-            ["request", "headers", name] if CREDENTIALS.contains(name) => {
-                Err(format!("the header `{name}` holds a credential that is not verified. Use `jwt`"))
-            }
             ["mcp", "result" | "resultBytes"] if !matches!(self.effect, Effect::Withhold) => {
                 Err(format!("`{}` is not there yet: it needs `at: response`", path.join(".")))
             }

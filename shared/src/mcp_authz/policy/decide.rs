@@ -41,7 +41,7 @@ impl Policy {
     /// rules are taken to be independent: an allow rule and a deny rule over the same argument that together refuse every
     /// value still show it.
     pub fn shows(&self, caller: &Caller, item: Item<'_>) -> bool {
-        matches!(self.judge(caller, &Ask::about(item), true).ruling, Ruling::Allow(_))
+        matches!(self.judge(caller, &Ask::about(item), true).ruling, Ruling::Allow(_) | Ruling::Builtin(_))
     }
 
     /// Whether a response rule withholds the result of a request that was allowed. An item that is not known

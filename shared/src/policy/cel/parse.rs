@@ -185,6 +185,8 @@ impl<'t> Parser<'t> {
                 self.advance();
                 node(at, 0, ExprKind::Literal(constant))
             }
+            // A member may be called so: `source.identity.namespace`.
+            TokenKind::Name(name) if RESERVED.contains(&name) => Err((at, format!("`{name}` is a reserved word")))?,
             TokenKind::Name(_) => {
                 let name = self.name("a value")?;
                 if self.token.kind == TokenKind::Sign("(") {
@@ -247,9 +249,6 @@ impl<'t> Parser<'t> {
 
     fn name(&mut self, wanted: &str) -> Result<String, Wrong> {
         match self.token.kind {
-            TokenKind::Name(name) if RESERVED.contains(&name) => {
-                Err((self.token.at, format!("`{name}` is a reserved word. For a member write `x[\"{name}\"]`")))
-            }
             TokenKind::Name(name) => {
                 self.advance();
                 Ok(name.to_owned())

@@ -1,0 +1,124 @@
+//! Envoy's configuration: one listener for each variant, all alike but for the filters between `jwt_authn` and the router.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::token::{ISSUER, Token};
+
+/// Key of the claims in `jwt_authn`'s metadata.
+pub(crate) const CLAIMS: &str = "payload";
+/// The cluster of the gRPC peer.
+pub(crate) const PEER: &str = "peer";
+
+/// Where the servers of a run are.
+pub(crate) struct Servers {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) peer: SocketAddr,
+}
+
+/// An extension by name and type.
+pub(crate) fn typed(name: &str, kind: &str, content: &Value) -> Value {
+    let mut config = json!({ "@type": format!("type.googleapis.com/envoy.extensions.{kind}") });
+    if let (Some(config), Some(content)) = (config.as_object_mut(), content.as_object()) {
+        config.extend(content.clone());
+    }
+    json!({ "name": name, "typed_config": config })
+}
+
+/// The whole configuration. A listener for each name with its filters.
+pub(crate) fn bootstrap(folder: &Path, token: &Token, servers: &Servers, listeners: &[(&str, &[Value])]) -> Value {
+    let listeners: Vec<Value> = listeners.iter().map(|(name, filters)| listener(name, filters, folder, token)).collect();
+    json!({
+        "node": { "id": "bench", "cluster": "bench" },
+        "admin": { "address": address(0) },
+        "static_resources": {
+            "listeners": listeners,
+            "clusters": [cluster("upstream", servers.upstream, false), cluster(PEER, servers.peer, true)],
+        },
+    })
+}
+
+fn listener(name: &str, filters: &[Value], folder: &Path, token: &Token) -> Value {
+    let mut all = vec![jwt_authn(token)];
+    all.extend_from_slice(filters);
+    all.push(typed("envoy.filters.http.router", "filters.http.router.v3.Router", &json!({})));
+    let manager = json!({
+        "stat_prefix": "bench",
+        "access_log": [access_log(&folder.join("access"))],
+        "http_filters": all,
+        "route_config": { "virtual_hosts": [{
+            "name": "all",
+            "domains": ["*"],
+            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream", "timeout": "0s" } }],
+        }] },
+    });
+    let kind = "filters.network.http_connection_manager.v3.HttpConnectionManager";
+    json!({
+        "name": name,
+        "address": address(0),
+        "filter_chains": [{ "filters": [typed("envoy.filters.network.http_connection_manager", kind, &manager)] }],
+    })
+}
+
+/// Every token is verified once, then found in the cache: what is compared comes behind it, and a signature of 36 µs in
+/// every request would only add noise.
+fn jwt_authn(token: &Token) -> Value {
+    let provider = json!({
+        "issuer": ISSUER,
+        "local_jwks": { "inline_string": token.key_set },
+        "forward": true,
+        "payload_in_metadata": CLAIMS,
+        "jwt_cache_config": { "jwt_cache_size": 100 },
+    });
+    let content = json!({
+        "providers": { "idp": provider },
+        "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "idp" } }],
+    });
+    typed("envoy.filters.http.jwt_authn", "filters.http.jwt_authn.v3.JwtAuthentication", &content)
+}
+
+/// What an operator logs of a request to a tool server.
+fn access_log(path: &Path) -> Value {
+    let claim = |name: &str| format!("%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:{CLAIMS}:{name})%");
+    let fields = json!({
+        "time": "%START_TIME%",
+        "id": "%REQ(X-REQUEST-ID)%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%REQ(:PATH)%",
+        "status": "%RESPONSE_CODE%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "received": "%BYTES_RECEIVED%",
+        "sent": "%BYTES_SENT%",
+        "duration": "%DURATION%",
+        "upstream": "%UPSTREAM_HOST%",
+        "user": claim("sub"),
+        "agent": claim("azp"),
+    });
+    let content = json!({ "path": path, "log_format": { "json_format": fields } });
+    typed("envoy.access_loggers.file", "access_loggers.file.v3.FileAccessLog", &content)
+}
+
+fn cluster(name: &str, server: SocketAddr, http2: bool) -> Value {
+    let options = if http2 { json!({ "http2_protocol_options": {} }) } else { json!({ "http_protocol_options": {} }) };
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(server.port()) } }] }],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": options,
+            },
+        },
+    })
+}
+
+fn address(port: u16) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+}

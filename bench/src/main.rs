@@ -1,0 +1,139 @@
+//! What a policy costs in a real Envoy, beside what else could do the job. README.md says how to run it and how to read it.
+#![forbid(unsafe_code)]
+
+mod config;
+mod cpu;
+mod envoy;
+mod filters;
+mod gates;
+mod http1;
+mod load;
+mod machine;
+mod measure;
+mod peer;
+mod report;
+mod server;
+mod start;
+mod stats;
+mod suite;
+mod table;
+mod token;
+mod upstream;
+mod work;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use clap::Parser;
+use wardpoint_core::time::Timestamp;
+
+use crate::gates::{Gate, Verdict};
+use crate::measure::Plan;
+use crate::report::Report;
+
+/// The suite that puts no load on anything.
+const START: &str = "start";
+
+/// Measures what policies cost in Envoy.
+#[derive(Parser)]
+#[command(name = "wardpoint-bench")]
+struct Args {
+    /// Only this suite: calls, large, deny, lists, rules, parts or start.
+    #[arg(long, default_value = "all")]
+    suite: String,
+    /// Rounds of each suite.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// Seconds of each variant with each work in a round.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Decides the order in which things are done.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Writes results.md and results.json into this folder.
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Two short rounds: every verdict is checked, no speed is judged.
+    #[arg(long)]
+    smoke: bool,
+}
+
+impl Args {
+    fn plan(&self) -> Plan {
+        let seconds = |seconds| Duration::from_secs_f64(seconds);
+        let (rounds, slot, warm) = if self.smoke {
+            (2, seconds(0.04), seconds(0.02))
+        } else {
+            (self.rounds, seconds(self.seconds), seconds(self.seconds.min(2.0)))
+        };
+        Plan { rounds, slot, warm, seed: self.seed }
+    }
+
+    fn wants(&self, suite: &str) -> bool {
+        self.suite == suite || self.suite == "all" && !(self.smoke && suite == "parts")
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<bool> {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let (cores, machine) = (cpu::Cores::choose()?, machine::Machine::this());
+    let (token, modules) = (token::Token::new(since_epoch)?, suite::Modules::find()?);
+    let plan = args.plan();
+    let known = args.suite == "all" || args.suite == START || suite::NAMES.contains(&args.suite.as_str());
+    anyhow::ensure!(known, "no suite `{}`. Choose one of {}, {START}, or all", args.suite, suite::NAMES.join(", "));
+    anyhow::ensure!(plan.rounds > 0, "0 rounds measure nothing");
+    let mut tables = Vec::new();
+    for name in suite::NAMES.into_iter().filter(|name| args.wants(name)) {
+        let suite = suite::Suite::new(name, &modules, &token);
+        let measured = measure::measure(&suite, &token, plan, cores).with_context(|| format!("suite {name}"))?;
+        let table = table::Table::new(&suite, measured, plan.seed);
+        println!("{}", report::suite(&table));
+        tables.push(table);
+    }
+    let mut starts = Vec::new();
+    if args.wants(START) {
+        let times = if args.smoke { 1 } else { 5 };
+        starts = start::measure(&modules, &token, times, plan.seed, cores).context("suite start")?;
+        println!("{}", report::starts(&starts));
+    }
+    if args.smoke {
+        println!("all verdicts are right; no speed is judged");
+        return Ok(true);
+    }
+    let gates = gates::all(&tables, &starts);
+    if !gates.is_empty() {
+        println!("{}", report::gates(&gates));
+    }
+    let date = Timestamp::from_secs(since_epoch).to_string();
+    let report = Report { machine, date, plan, tables, starts, gates };
+    if let Some(folder) = &args.write {
+        write(folder, &report)?;
+    }
+    let broken: Vec<&Gate> = report.gates.iter().filter(|gate| gate.must && gate.verdict != Verdict::Met).collect();
+    for gate in &broken {
+        println!("FAILED: {} must be at most {}: {:.3}, {}", gate.what, gate.limit, gate.found, report::verdict(gate.verdict));
+    }
+    Ok(broken.is_empty())
+}
+
+fn write(folder: &Path, report: &Report) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("results.md"), report.page())?;
+    fs::write(folder.join("results.json"), format!("{:#}\n", report.json()))?;
+    println!("written: {}", folder.join("results.md").display());
+    Ok(())
+}

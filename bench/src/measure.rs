@@ -1,0 +1,260 @@
+//! One suite: one Envoy, a listener for each variant, rounds in which each variant gets each work once, in random order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::config::{self, Servers};
+use crate::cpu::{self, Cores, Disturbance};
+use crate::envoy::Envoy;
+use crate::load::{self, Body, Expected};
+use crate::peer::Peer;
+use crate::stats::{Random, median};
+use crate::suite::{Suite, Variant, Want};
+use crate::token::Token;
+use crate::upstream::Upstream;
+use crate::work::Work;
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    /// Of each variant with each work in a round.
+    pub(crate) slot: Duration,
+    /// Of each variant with each work before the rounds: modules, caches, connections.
+    pub(crate) warm: Duration,
+    pub(crate) seed: u64,
+}
+
+/// One slot: one variant with one work in one round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// CPU time of the proxy for a request, in µs.
+    pub(crate) cpu: f64,
+    /// CPU time of the gRPC peer for a request, in µs.
+    pub(crate) peer: f64,
+    /// Median latency in µs.
+    pub(crate) latency: f64,
+    /// CPU time of the fixed loop just before, in ns.
+    pub(crate) canary: f64,
+}
+
+/// All samples of a suite: by work, by variant, one a round.
+pub(crate) struct Measured {
+    pub(crate) samples: BTreeMap<(usize, usize), Vec<Sample>>,
+    /// The usual canary.
+    pub(crate) canary: f64,
+    pub(crate) disturbance: Disturbance,
+    pub(crate) requests: u64,
+    pub(crate) took: Duration,
+    pub(crate) envoy: String,
+    /// Variants that let a call with two names pass.
+    pub(crate) fooled: Vec<String>,
+}
+
+/// Everything that runs.
+struct Bench<'a> {
+    suite: &'a Suite,
+    cores: Cores,
+    envoy: Envoy,
+    upstream: Upstream,
+    peer: Peer,
+    listeners: BTreeMap<String, SocketAddr>,
+    runtime: Runtime,
+    /// Keeps Envoy's files.
+    _folder: TempDir,
+}
+
+/// Measures a suite. A wrong verdict ends it.
+pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+    let begun = Instant::now();
+    let bench = Bench::start(suite, token, cores)?;
+    let wanted = bench.learn()?;
+    let fooled = bench.probe()?;
+    let cells: Vec<(usize, usize)> =
+        (0..suite.works.len()).flat_map(|work| (0..suite.variants.len()).map(move |variant| (work, variant))).collect();
+    for cell in &cells {
+        bench.slot(*cell, &wanted, plan.warm)?;
+    }
+    let before = Disturbance::of(bench.envoy.pid())?;
+    let mut random = Random::new(plan.seed);
+    let mut samples: BTreeMap<_, Vec<Sample>> = BTreeMap::new();
+    let mut requests = 0;
+    for round in 1..=plan.rounds {
+        eprint!("\r{}: round {round} of {}, {:.0} s ", suite.name, plan.rounds, begun.elapsed().as_secs_f64());
+        // All variants of a work come close together, so that what drifts drifts for all of them.
+        let mut works: Vec<usize> = (0..suite.works.len()).collect();
+        random.shuffle(&mut works);
+        for work in works {
+            let mut variants: Vec<usize> = (0..suite.variants.len()).collect();
+            random.shuffle(&mut variants);
+            for variant in variants {
+                let (sample, completed) = bench.slot((work, variant), &wanted, plan.slot)?;
+                samples.entry((work, variant)).or_default().push(sample);
+                requests += completed;
+            }
+        }
+    }
+    eprintln!();
+    let canaries: Vec<f64> = samples.values().flatten().map(|sample| sample.canary).collect();
+    Ok(Measured {
+        samples,
+        canary: median(&canaries),
+        disturbance: Disturbance::of(bench.envoy.pid())?.since(before),
+        requests,
+        took: begun.elapsed(),
+        envoy: bench.envoy.version()?,
+        fooled,
+    })
+}
+
+type Wanted = BTreeMap<(usize, usize), Expected>;
+
+impl<'a> Bench<'a> {
+    fn start(suite: &'a Suite, token: &Token, cores: Cores) -> anyhow::Result<Self> {
+        cpu::pin(cores.others)?;
+        let folder = TempDir::new()?;
+        let (upstream, peer) = (Upstream::start(&suite.answer)?, Peer::start(suite.says)?);
+        let servers = Servers { upstream: upstream.address(), peer: peer.address() };
+        let listeners: Vec<(&str, &[Value])> =
+            suite.variants.iter().map(|variant| (variant.name.as_str(), variant.filters.as_slice())).collect();
+        let config = config::bootstrap(folder.path(), token, &servers, &listeners);
+        let envoy = Envoy::start(folder.path(), &config, 1, cores)?;
+        let listeners = envoy.listeners()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { suite, cores, envoy, upstream, peer, listeners, runtime, _folder: folder })
+    }
+
+    fn proxy(&self, variant: &Variant) -> anyhow::Result<SocketAddr> {
+        self.listeners.get(&variant.name).copied().with_context(|| format!("Envoy has no listener `{}`", variant.name))
+    }
+
+    fn work(&self, work: usize) -> anyhow::Result<&'a Work> {
+        self.suite.works.get(work).context("no such work")
+    }
+
+    fn variant(&self, variant: usize) -> anyhow::Result<&'a Variant> {
+        self.suite.variants.get(variant).context("no such variant")
+    }
+
+    /// Asks each variant once and looks at the answer; from then on that very answer is expected.
+    fn learn(&self) -> anyhow::Result<Wanted> {
+        let mut wanted = Wanted::new();
+        for (work, its) in self.suite.works.iter().enumerate() {
+            for (variant, asked) in self.suite.variants.iter().enumerate() {
+                let expected = match &asked.want {
+                    Want::Pass => Expected { status: 200, body: Body::Exactly(self.suite.answer.clone()) },
+                    Want::Refuse(status, text) => Expected { status: *status, body: Body::With(text) },
+                    Want::Tools(tools) => {
+                        let answer = self.runtime.block_on(load::ask(self.proxy(asked)?, &its.request))?;
+                        check_tools(&answer.body, &self.suite.answer, tools).with_context(|| asked.name.clone())?;
+                        Expected { status: 200, body: Body::Exactly(answer.body) }
+                    }
+                };
+                wanted.insert((work, variant), expected);
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Sends what must be refused. Who lets the forbidden tool pass, or is strict and lets two names pass, ends the run.
+    fn probe(&self) -> anyhow::Result<Vec<String>> {
+        let mut fooled = Vec::new();
+        let Some(probes) = &self.suite.probes else { return Ok(fooled) };
+        for variant in self.suite.variants.iter().filter(|variant| variant.decides()) {
+            let ask = |probe: &Work| -> anyhow::Result<bool> {
+                let answer = self.runtime.block_on(load::ask(self.proxy(variant)?, &probe.request))?;
+                Ok(matches!(answer.status, Some(400 | 403)))
+            };
+            ensure!(ask(&probes.forbidden)?, "wrong verdict: {} lets {} pass", variant.name, probes.forbidden.name);
+            if !ask(&probes.two_names)? {
+                ensure!(!variant.is_strict(), "wrong verdict: {} lets {} pass", variant.name, probes.two_names.name);
+                fooled.push(variant.name.clone());
+            }
+        }
+        Ok(fooled)
+    }
+
+    fn slot(&self, cell: (usize, usize), wanted: &Wanted, time: Duration) -> anyhow::Result<(Sample, u64)> {
+        let (work, variant) = (self.work(cell.0)?, self.variant(cell.1)?);
+        let expected = wanted.get(&cell).context("nothing is expected")?;
+        let proxy = self.proxy(variant)?;
+        let canary = cpu::canary(self.cores.proxy)?;
+        cpu::pin(self.cores.others)?;
+        let seen = self.upstream.seen().so_far();
+        let before = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
+        let said = || format!("{}, {}: {}", variant.name, work.name, self.envoy.last_words());
+        let mut tally = self.runtime.block_on(load::run(proxy, &work.request, expected, time)).with_context(said)?;
+        let after = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
+        let completed = tally.completed;
+        self.check(variant, work, completed, seen)?;
+        self.envoy.forget_logs()?;
+        let each = |nanos: u64| nanos as f64 / 1000.0 / completed as f64;
+        let sample = Sample {
+            cpu: each(after.0 - before.0),
+            peer: if variant.asks { each(after.1 - before.1) } else { 0.0 },
+            latency: tally.median_latency(),
+            canary: canary as f64,
+        };
+        Ok((sample, completed))
+    }
+
+    /// What the client cannot see: that the upstream got all of it or nothing, and that what should be recorded was.
+    fn check(&self, variant: &Variant, work: &Work, completed: u64, before: (u64, u64)) -> anyhow::Result<()> {
+        let now = self.upstream.seen().so_far();
+        let seen = (now.0 - before.0, now.1 - before.1);
+        let passed = if matches!(variant.want, Want::Refuse(..)) { 0 } else { completed };
+        let bytes = passed * u64::try_from(work.body)?;
+        ensure!(completed > 0, "{}, {}: nothing was completed", variant.name, work.name);
+        ensure!(
+            seen == (passed, bytes),
+            "wrong verdict: {}, {}: the upstream saw {seen:?} requests and bytes instead of {:?}",
+            variant.name,
+            work.name,
+            (passed, bytes)
+        );
+        if variant.audits {
+            let audited = u64::try_from(self.envoy.audited()?)?;
+            ensure!(audited >= completed, "{}: {audited} audit records of {completed} requests", variant.name);
+        }
+        Ok(())
+    }
+}
+
+/// Those tools and no others, each as the upstream gave it.
+fn check_tools(body: &[u8], whole: &[u8], tools: &[String]) -> anyhow::Result<()> {
+    let list = |bytes: &[u8]| -> anyhow::Result<Vec<Value>> {
+        let answer: Value = serde_json::from_slice(bytes).context("the answer is no JSON")?;
+        Ok(answer.pointer("/result/tools").and_then(Value::as_array).context("the answer has no tools")?.clone())
+    };
+    let wanted =
+        |tool: &Value| tool.get("name").and_then(Value::as_str).is_some_and(|name| tools.iter().any(|want| want == name));
+    let want: Vec<Value> = list(whole)?.into_iter().filter(wanted).collect();
+    let found = list(body)?;
+    if found == want { Ok(()) } else { bail!("wrong verdict: {} tools in the list instead of {}", found.len(), want.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_with_more_less_or_other_tools_is_seen() {
+        let list = |names: &[&str]| {
+            let tools: Vec<Value> = names.iter().map(|name| serde_json::json!({ "name": name, "title": "t" })).collect();
+            serde_json::json!({ "result": { "tools": tools } }).to_string().into_bytes()
+        };
+        let (whole, kept) = (list(&["a", "b", "c"]), ["a".to_owned(), "c".to_owned()]);
+        assert!(check_tools(&list(&["a", "c"]), &whole, &kept).is_ok());
+        for wrong in [list(&["a", "b", "c"]), list(&["a"]), list(&["c", "a"]), list(&[]), b"{}".to_vec(), b"no JSON".to_vec()] {
+            assert!(check_tools(&wrong, &whole, &kept).is_err());
+        }
+        let changed = String::from_utf8(list(&["a", "c"])).unwrap().replace("\"t\"", "\"u\"").into_bytes();
+        assert!(check_tools(&changed, &whole, &kept).is_err());
+    }
+}

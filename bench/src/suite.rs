@@ -1,0 +1,239 @@
+//! What is compared: suites of variants that all get the same work.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::filters;
+use crate::peer::Says;
+use crate::token::Token;
+use crate::work::{self, FORBIDDEN, Shape, TOOL, Work};
+
+/// The variant with nothing between `jwt_authn` and the router. What others cost is counted from here.
+pub(crate) const BASE: &str = "no filter";
+/// Envoy's own filters.
+pub(crate) const NATIVE: &str = "mcp + rbac";
+/// Our plugin.
+pub(crate) const OURS: &str = "mcp-authz";
+const EXT_AUTHZ: &str = "ext_authz";
+const EXT_PROC: &str = "ext_proc";
+const LUA: &str = "lua";
+/// A plugin that does nothing.
+pub(crate) const NOOP: &str = "noop plugin";
+
+/// All suites that put load on a proxy, in their order.
+pub(crate) const NAMES: [&str; 6] = ["calls", "large", "deny", "lists", "rules", "parts"];
+
+/// What must become of every request of a suite.
+#[derive(Clone, Debug)]
+pub(crate) enum Want {
+    /// The upstream's answer, unchanged.
+    Pass,
+    /// This status, and this in the body; the upstream never sees it.
+    Refuse(u16, &'static str),
+    /// A list of these tools.
+    Tools(Vec<String>),
+}
+
+/// One way to do the job.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) name: String,
+    pub(crate) filters: Vec<Value>,
+    pub(crate) want: Want,
+    /// It asks the gRPC peer.
+    pub(crate) asks: bool,
+    /// It writes an audit record for each request.
+    pub(crate) audits: bool,
+}
+
+/// Variants, and the work that each of them gets.
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    pub(crate) works: Vec<Work>,
+    pub(crate) variants: Vec<Variant>,
+    /// Which ratios are of interest: over, under.
+    pub(crate) ratios: Vec<(String, String)>,
+    /// What the upstream answers.
+    pub(crate) answer: Vec<u8>,
+    /// What the gRPC peer answers.
+    pub(crate) says: Says,
+    /// What who decides by the body must refuse.
+    pub(crate) probes: Option<Probes>,
+}
+
+/// Requests that are sent once, before any load.
+pub(crate) struct Probes {
+    /// A tool that no policy allows.
+    pub(crate) forbidden: Work,
+    /// Two names in one call.
+    pub(crate) two_names: Work,
+}
+
+/// The compiled plugins.
+pub(crate) struct Modules {
+    pub(crate) ours: PathBuf,
+    pub(crate) noop: PathBuf,
+}
+
+impl Modules {
+    /// Those that `make plugins` has built.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let folder = match std::env::var_os("WARDPOINT_PLUGINS") {
+            Some(folder) => std::path::absolute(folder)?,
+            None => {
+                let here = std::env::current_dir()?;
+                let found = here.ancestors().map(|folder| folder.join("target/plugins")).find(|folder| folder.exists());
+                found.context("no target/plugins: run `make plugins`")?
+            }
+        };
+        let find = |name: &str| {
+            let file = folder.join(name);
+            file.exists().then_some(file).with_context(|| format!("no {name} among the plugins: run `make plugins`"))
+        };
+        Ok(Self { ours: find("mcp-authz.wasm")?, noop: find("noop.wasm")? })
+    }
+}
+
+impl Probes {
+    fn new(token: &Token) -> Self {
+        Self {
+            forbidden: Work::new("a forbidden tool", &work::call(FORBIDDEN, 256, Shape::Text), token),
+            two_names: Work::new("two names", &work::call_with_two_names(), token),
+        }
+    }
+}
+
+impl Variant {
+    /// Whether it reads the call by itself and decides; the gRPC peer gives the same answer to all.
+    pub(crate) fn decides(&self) -> bool {
+        [LUA, NATIVE, OURS].iter().any(|name| self.name.starts_with(name))
+    }
+
+    /// Whether it claims to be a policy that cannot be got round.
+    pub(crate) fn is_strict(&self) -> bool {
+        [NATIVE, OURS].iter().any(|name| self.name.starts_with(name))
+    }
+}
+
+impl Suite {
+    /// The suite of this name.
+    pub(crate) fn new(name: &'static str, modules: &Modules, token: &Token) -> Self {
+        let call = |name, size, shape| Work::new(name, &work::call(TOOL, size, shape), token);
+        match name {
+            "large" => {
+                let works =
+                    vec![call("64 KiB, one text", 65_536, Shape::Text), call("64 KiB, many members", 65_536, Shape::Members)];
+                Self::of_calls(name, works, modules, token, Says::Allow)
+            }
+            "deny" => {
+                let body = work::call(FORBIDDEN, 2048, Shape::Text);
+                Self::of_calls(name, vec![Work::new("2 KiB, refused", &body, token)], modules, token, Says::Deny)
+            }
+            "lists" => Self::of_lists(name, modules, token),
+            "rules" => Self::of_rules(name, vec![call("2 KiB", 2048, Shape::Text)], modules, token),
+            "parts" => Self::of_parts(name, vec![call("2 KiB", 2048, Shape::Text)], modules),
+            _ => Self::of_calls(
+                name,
+                vec![call("256 B", 256, Shape::Text), call("2 KiB", 2048, Shape::Text)],
+                modules,
+                token,
+                Says::Allow,
+            ),
+        }
+    }
+
+    fn of_calls(name: &'static str, works: Vec<Work>, modules: &Modules, token: &Token, says: Says) -> Self {
+        let refuse = |status, text| if says == Says::Deny { Want::Refuse(status, text) } else { Want::Pass };
+        let variants = vec![
+            variant(BASE, Vec::new(), Want::Pass),
+            variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
+            variant(LUA, filters::lua(TOOL), refuse(403, "denied by Lua")),
+            variant(NATIVE, filters::native(&[TOOL]), refuse(403, "RBAC: access denied")),
+            variant(EXT_AUTHZ, filters::ext_authz(), refuse(403, "")),
+            variant(EXT_PROC, filters::ext_proc(false), refuse(403, "")),
+            variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), refuse(403, "no_matching_rule")),
+        ];
+        let ratios = [NATIVE, EXT_AUTHZ, EXT_PROC].map(|under| (OURS.to_owned(), under.to_owned())).into();
+        let probes = (says == Says::Allow).then(|| Probes::new(token));
+        Self { name, works, variants, ratios, answer: work::answer(), says, probes }
+    }
+
+    fn of_lists(name: &'static str, modules: &Modules, token: &Token) -> Self {
+        let variants = vec![
+            variant(BASE, Vec::new(), Want::Pass),
+            variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
+            variant(LUA, filters::lua_reads_answer(), Want::Pass),
+            variant(EXT_PROC, filters::ext_proc(true), Want::Pass),
+            variant(OURS, filters::ours(&modules.ours, &[work::kept()]), Want::Tools(work::kept())),
+        ];
+        Self {
+            name,
+            works: vec![Work::new("tools/list, 52 KB", work::LIST_REQUEST, token)],
+            variants,
+            ratios: vec![(OURS.to_owned(), EXT_PROC.to_owned())],
+            answer: work::list(),
+            says: Says::Allow,
+            probes: None,
+        }
+    }
+
+    /// What costs what: a plugin that does one thing more each time, up to all that ours does but for reading JSON.
+    fn of_parts(name: &'static str, works: Vec<Work>, modules: &Modules) -> Self {
+        let mut variants = vec![variant(BASE, Vec::new(), Want::Pass)];
+        for parts in PARTS {
+            let filters = filters::noop(&modules.noop, parts);
+            let name = match parts {
+                "" => NOOP.to_owned(),
+                ALL_PARTS => "noop: all of these".to_owned(),
+                parts => format!("noop: {parts}"),
+            };
+            variants.push(variant(&name, filters, Want::Pass));
+        }
+        variants.push(variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), Want::Pass));
+        Self { name, works, variants, ratios: Vec::new(), answer: work::answer(), says: Says::Allow, probes: None }
+    }
+
+    /// The rule that matches comes last.
+    fn of_rules(name: &'static str, works: Vec<Work>, modules: &Modules, token: &Token) -> Self {
+        let tools = |count: usize| -> Vec<String> { (1..count).map(work::listed).chain([TOOL.to_owned()]).collect() };
+        let mut variants = vec![variant(BASE, Vec::new(), Want::Pass)];
+        for count in RULES {
+            let tools = tools(count);
+            let names: Vec<&str> = tools.iter().map(String::as_str).collect();
+            variants.push(variant(&counted(NATIVE, count), filters::native(&names), Want::Pass));
+            let rules: Vec<Vec<String>> = tools.into_iter().map(|tool| vec![tool]).collect();
+            variants.push(variant(&counted(OURS, count), filters::ours(&modules.ours, &rules), Want::Pass));
+        }
+        let one = |name| counted(name, 1);
+        let ratios = vec![
+            (counted(OURS, 32), one(OURS)),
+            (counted(OURS, 1000), one(OURS)),
+            (counted(NATIVE, 1000), one(NATIVE)),
+            (counted(OURS, 1000), counted(NATIVE, 1000)),
+        ];
+        let probes = Some(Probes::new(token));
+        Self { name, works, variants, ratios, answer: work::answer(), says: Says::Allow, probes }
+    }
+}
+
+/// What the plugin of the suite `parts` does.
+const PARTS: [&str; 11] =
+    ["", "clock", "headers", "headers answer", "claims", "payload", "hold", "hold body", "log", "state", ALL_PARTS];
+
+/// What every policy does for a request, whatever it decides.
+const ALL_PARTS: &str = "clock headers answer claims hold body log state count";
+
+/// How many rules a policy of the suite `rules` has.
+const RULES: [usize; 3] = [1, 32, 1000];
+
+/// The name of a variant with so many rules.
+pub(crate) fn counted(name: &str, rules: usize) -> String {
+    format!("{name}, {rules} rule{}", if rules == 1 { "" } else { "s" })
+}
+
+fn variant(name: &str, filters: Vec<Value>, want: Want) -> Variant {
+    let asks = name.starts_with(EXT_AUTHZ) || name.starts_with(EXT_PROC);
+    Variant { name: name.to_owned(), filters, want, asks, audits: name.starts_with(OURS) }
+}

@@ -1,0 +1,144 @@
+//! The counters are those of the page, and a real Envoy shows them under the names that the page and the alerts use.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use wardpoint_core::filter::COUNTERS;
+use wardpoint_core::mcp_authz::McpAuthz;
+use wardpoint_core::policy::Reason;
+use wardpoint_test_host::engine::{Engine as _, Play};
+use wardpoint_test_host::envoy::Envoy;
+use wardpoint_test_host::host::Manners;
+use wardpoint_test_host::native::Native;
+use wardpoint_test_host::scenario::play::play;
+use wardpoint_test_host::scenario::{Expectations, Profile, Scenario, load_all, yaml};
+
+use super::alerts;
+
+const PLUGIN: &str = "wardpoint.mcp-authz.";
+/// What `decision` can be.
+const DECISIONS: &[&str] = &["allow", "deny", "undecided", "would_deny"];
+/// The name under which Envoy shows a counter of a plugin to Prometheus.
+pub(super) fn prometheus(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '<' | '>') { c } else { '_' };
+    name.chars().map(plain).collect()
+}
+
+/// Whether `name`, without what stands before every counter, is one of the family.
+fn is_of(family: &str, name: &str) -> bool {
+    let (mut families, mut names) = (family.split('.'), name.split('.'));
+    loop {
+        let known = |word: &str, name: &str| match word {
+            "<decision>" => DECISIONS.contains(&name),
+            "<reason>" => Reason::ALL.iter().any(|reason| reason.code() == name),
+            "<rule>" => !name.is_empty(),
+            word => word == name,
+        };
+        match (families.next(), names.next()) {
+            (None, None) => return true,
+            (Some(word), Some(name)) if known(word, name) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn plays(folders: &[&str]) -> Vec<Play> {
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    let scenarios = load_all(&folders, Expectations::Required).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let of = |scenario: &Scenario| -> Vec<Play> {
+        let each = scenario.cases.iter().filter(|case| case.expected(Profile::NoHold).is_some());
+        each.map(|case| play(&scenario.plugin, case, Profile::NoHold)).collect()
+    };
+    scenarios.iter().flat_map(of).collect()
+}
+
+#[test]
+fn every_counter_is_on_the_page_and_every_one_of_the_page_is_counted() {
+    let mut native = Native::new(Manners::default()).with::<McpAuthz>();
+    let mut seen = BTreeSet::new();
+    for mut play in plays(&["test-host/scenarios/mcp-authz", "examples"]) {
+        seen.extend(native.run(&play).unwrap().counters.into_keys());
+        play.faults = ["proxy_log", "proxy_set_property"].map(|import| (import.to_owned(), 10)).to_vec();
+        seen.extend(native.run(&play).unwrap().counters.into_keys());
+    }
+    let names: Vec<&str> = seen.iter().map(|name| name.strip_prefix(PLUGIN).unwrap_or_else(|| panic!("{name}"))).collect();
+    for name in &names {
+        assert!(
+            COUNTERS.iter().any(|counter| is_of(counter.name, name)),
+            "`{name}` is not on the page: add it to filter/counters.rs"
+        );
+    }
+    for counter in COUNTERS {
+        assert!(names.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {}", counter.name);
+    }
+}
+
+/// The counters that the alerts speak of.
+fn spoken_of() -> BTreeSet<String> {
+    let text = alerts();
+    let file = yaml::parse(&text).unwrap().to_json();
+    let word = regex_lite::Regex::new("wardpoint_[a-z0-9_]+").unwrap();
+    let mut found = BTreeSet::new();
+    for group in file["groups"].as_array().unwrap() {
+        assert!(group["name"].is_string());
+        for rule in group["rules"].as_array().unwrap() {
+            assert!(rule["alert"].is_string() && rule["annotations"]["summary"].is_string(), "{rule}");
+            let expression = rule["expr"].as_str().unwrap();
+            let before = found.len();
+            found.extend(word.find_iter(expression).map(|name| name.as_str().to_owned()));
+            assert!(found.len() > before || expression.contains("wardpoint_"), "{expression} speaks of no counter");
+            // Prometheus' own parser is not at hand; this much can be seen without it.
+            let (open, close) = (expression.matches('(').count(), expression.matches(')').count());
+            assert_eq!(open, close, "{expression}");
+        }
+    }
+    found
+}
+
+#[test]
+fn alerts_speak_of_counters_that_there_are() {
+    let known = |name: &str| {
+        COUNTERS.iter().any(|counter| {
+            let families = DECISIONS.iter().flat_map(|decision| {
+                Reason::ALL
+                    .iter()
+                    .map(move |reason| counter.name.replace("<decision>", decision).replace("<reason>", reason.code()))
+            });
+            families.into_iter().any(|family| prometheus(&format!("{PLUGIN}{family}")) == name)
+        })
+    };
+    let names = spoken_of();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        assert!(known(&name), "the alerts speak of {name}, which no plugin counts");
+    }
+}
+
+/// All in one test: Envoy is started once.
+#[test]
+fn envoy_shows_them_under_these_names() {
+    if std::env::var_os("ENVOY_BIN").is_none() {
+        eprintln!("skipped: ENVOY_BIN is unset");
+        return;
+    }
+    let mut envoy = Envoy::new().unwrap();
+    let mut counted = BTreeSet::new();
+    for play in plays(&["examples"]) {
+        counted.extend(envoy.run(&play).unwrap().counters.into_keys());
+    }
+    assert!(counted.iter().any(|name| name.ends_with("decisions.deny")), "{counted:?}");
+    let shown = envoy.prometheus().unwrap();
+    let shown: BTreeSet<&str> =
+        shown.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let wanted: BTreeSet<String> = counted.iter().map(|name| prometheus(name)).collect();
+    for name in &wanted {
+        assert!(shown.contains(name.as_str()), "Envoy does not show {name}: {shown:?}");
+    }
+    // With a name of Envoy's own before it, a query for ours would find nothing.
+    let ours: BTreeSet<&str> = shown.into_iter().filter(|name| name.contains("wardpoint_mcp_authz")).collect();
+    assert_eq!(ours, wanted.iter().map(String::as_str).collect());
+}

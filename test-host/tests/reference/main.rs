@@ -1,0 +1,29 @@
+//! The reference pages are those of the code. `BLESS=1 cargo test -p wardpoint-test-host --test reference` rewrites them.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by it")]
+
+mod config;
+mod counters;
+mod page;
+
+use std::path::{Path, PathBuf};
+
+/// Where the pages are.
+fn pages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference")
+}
+
+/// The alerts that the page of mcp-authz shows.
+fn alerts() -> String {
+    std::fs::read_to_string(pages().join("mcp-authz.alerts.yaml")).unwrap()
+}
+
+#[test]
+fn the_page_of_mcp_authz_is_not_stale() {
+    let file = pages().join("mcp-authz.md");
+    let fresh = page::page(&alerts());
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &fresh).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == fresh, "docs/reference/mcp-authz.md is stale: run `make docs`");
+}
