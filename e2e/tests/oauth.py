@@ -73,6 +73,13 @@ class Gate:
                 return found
             time.sleep(0.05)
 
+    def settled(self) -> int:
+        """How many lines the access log has, once those of earlier requests have been written."""
+        count = -1
+        while count != (count := len(self.requests(lambda _: True))):
+            time.sleep(0.3)
+        return count
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 

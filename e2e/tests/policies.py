@@ -25,9 +25,10 @@ BY_TOKEN = {
     "identity": {"direction": "inbound", "peer": "none", "claims": {"provider": CLAIMS}},
     "rules": [{"id": "chat-works", "allow": {"agents": ["chat-ui"], "user": "any", "tools": ["echo", "count"], "scopes": ["tools:call"]}}],
 }
-# Everything, for everybody; nothing is asked but that it is MCP.
-ALLOW_ALL = {
-    "version": 1,
-    "identity": {"direction": "inbound", "peer": "none"},
-    "rules": [{"id": "all", "allow": {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["tasks/list"]}}],
-}
+
+
+def allow_all(port: int) -> dict:
+    """Everything, for everybody; nothing is asked but that it is MCP, and that a browser comes from the server's own origin."""
+    allow = {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["tasks/list"]}
+    identity = {"direction": "inbound", "peer": "none", "claims": {"provider": CLAIMS}}
+    return {"version": 1, "identity": identity, "origins": [f"http://127.0.0.1:{port}"], "rules": [{"id": "all", "allow": allow}]}

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Proxy:
         name: str,
         *,
         hold: bool,
-        policy: dict | None,
+        policy: dict | Callable[[int], dict] | None,
         tls: bool = True,
         resume: bool = False,
         flags: tuple[str, ...] = (),
@@ -54,7 +55,7 @@ class Proxy:
         for last in (False, True):
             # Somebody else may have taken the port meanwhile; then another one is tried.
             self.port = free_port()
-            self._write("listeners.json", self._discovery(policy))
+            self._write("listeners.json", self._discovery(policy(self.port) if callable(policy) else policy))
             self._write("bootstrap.json", self._bootstrap())
             self._peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log")
             self.stop = self._peer.stop

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conformance import LEGACY_SUITE, MODERN_SUITE, Checks
 from peers import start_go_conformance
-from policies import ALLOW_ALL
+from policies import allow_all
 from proxy import Proxy
 
 # The Go SDK has no tasks; the suite does not count them either, but how they fail is compared as well.
@@ -36,7 +36,7 @@ def ways(world, request) -> Iterator[dict[str, dict[str, str]]]:
             setting = world.setting.facing({era: port})
             found[era] = {"direct": f"http://127.0.0.1:{port}/mcp"}
             for profile, hold in (("hold", True), ("late", False)):
-                proxy = Proxy(setting, f"conformance-{era}-{profile}", hold=hold, policy=ALLOW_ALL, tls=False)
+                proxy = Proxy(setting, f"conformance-{era}-{profile}", hold=hold, policy=allow_all, tls=False)
                 stops.append(proxy.stop)
                 found[era][profile] = proxy.url(era, "conformance")
         yield found

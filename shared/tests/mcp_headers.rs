@@ -134,7 +134,7 @@ fn initialize_is_legacy() {
     assert_eq!(check(&body, &[(VERSION, "2025-11-25")]), Ok(Era::Legacy));
     assert_eq!(check(&body, &[(VERSION, "2026-07-28")]), Err(AmbiguousEra));
     let both = modern("initialize", r#""protocolVersion":"2025-11-25","#);
-    assert_eq!(check(&both, &[]), Err(AmbiguousEra));
+    assert_eq!(check(&both, &[]), Err(Missing(VERSION)));
 }
 
 /// rules.md 7 item 4; MCP-T-02

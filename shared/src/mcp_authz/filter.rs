@@ -6,6 +6,7 @@ use super::answer::{Body, Inspection, Request};
 use super::how::{How, how};
 use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
 use super::request::{BadBody, Kind, accepts_legacy, judge_head, judge_message, routing};
+use super::session;
 use crate::audit::{About, Resource};
 use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
 use crate::http::{Headers, media_type};
@@ -17,6 +18,8 @@ use crate::policy::{Challenge, Decision, Denial, Mode, Reason, Wire};
 pub struct McpFilter {
     policy: Rc<Policy>,
     state: State,
+    /// Whose the session will be that the answer begins.
+    begins: Option<Caller>,
 }
 
 enum State {
@@ -37,14 +40,15 @@ struct Pending {
 
 impl McpFilter {
     pub(super) fn new(policy: Rc<Policy>) -> Self {
-        Self { policy, state: State::ExpectHeaders }
+        Self { policy, state: State::ExpectHeaders, begins: None }
     }
 }
 
 /// What would let a client choose another method or path behind our back (BY-H-10).
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 /// What only sessions have (MCP-T-09).
-const SESSION: &[&str] = &["mcp-session-id", "last-event-id"];
+const SESSION: &[&str] = &[SESSION_ID, "last-event-id"];
+const SESSION_ID: &str = "mcp-session-id";
 
 impl Filter for McpFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
@@ -65,6 +69,11 @@ impl Filter for McpFilter {
             return self.refuse(fx, about(&caller), Reason::InvalidToken, None);
         }
         if let Some(reason) = self.policy.greet(&caller) {
+            return self.refuse(fx, about(&caller), reason, None);
+        }
+        if let Some(id) = self.session(head.headers)
+            && let Err(reason) = session::join(&self.policy, fx.services(), id, &caller)
+        {
             return self.refuse(fx, about(&caller), reason, None);
         }
         if self.policy.mode == Mode::Enforce {
@@ -110,6 +119,11 @@ impl Filter for McpFilter {
     }
 
     fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
+        if let (Some(caller), Ok(Some(id))) = (self.begins.take(), head.headers.one(SESSION_ID))
+            && let Err(reason) = session::begin(&self.policy, fx.services(), id, &caller)
+        {
+            return self.refuse(fx, about(&caller), reason, None);
+        }
         let state = core::mem::replace(&mut self.state, State::Done);
         let State::ExpectAnswer(mut inspection) = state else {
             fx.skip_body();
@@ -216,6 +230,9 @@ impl McpFilter {
         if message.method == Method::None && asks_none {
             return self.refuse(fx, about, Reason::ServerRequestRefused, id);
         }
+        if message.method == Method::Initialize && self.policy.binds_sessions {
+            self.begins = Some(caller.clone());
+        }
         let arguments = matches!(message.method, Method::ToolsCall | Method::PromptsGet)
             .then(|| message.arguments.map_or(&b"{}"[..], |span| span.of(body)));
         let request = Request {
@@ -269,6 +286,13 @@ impl McpFilter {
             fx.note(&Decision::Deny(deny), about, true);
         }
         step
+    }
+
+    /// The session that a request says it belongs to, where sessions have owners. A modern request should name none (MCP-T-09);
+    /// one that does is held to it like any other, for the server may do so too.
+    fn session<'a>(&self, headers: &'a Headers) -> Option<&'a [u8]> {
+        let binds = self.policy.binds_sessions && accepts_legacy(&self.policy);
+        headers.one(SESSION_ID).ok().flatten().filter(|_| binds)
     }
 
     fn expect_answer(&mut self, request: Option<Request<'_>>, caller: Caller, about: &About) {

@@ -14,6 +14,7 @@ mod how;
 mod metadata;
 mod policy;
 mod request;
+mod session;
 mod surface;
 #[cfg(test)]
 mod tests;

@@ -111,6 +111,8 @@ reasons! {
     ServerRequestRefused = "server_request_refused", 403, -32003, "server request refused";
     /// A token stands in the query, where logs and referrers show it (MCP-Z-04).
     TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
+    /// The session is another caller's, or its id is none (MCP-G-01, BY-S-01). 404 makes a client begin a new one.
+    SessionMismatch = "session_mismatch", 404, -32003, "unknown session";
     /// Arrays or objects are nested deeper than allowed (BY-J-07).
     TooDeep = "too_deep", 400, -32600, "nested too deeply";
     /// The list has more tools than `tools.max`.

@@ -34,7 +34,7 @@ pub enum Expectations {
     Open,
 }
 
-/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, `policy.yaml` left out. All problems of all files at once.
+/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, `policy.yaml`, `request.yaml` and `envoy.yaml` left out. All problems of all files at once.
 pub fn load_all(paths: &[PathBuf], expectations: Expectations) -> Result<Vec<Scenario>, Vec<LoadError>> {
     let (mut files, mut scenarios, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -59,8 +59,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let mut entries = fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
     entries.sort();
     for entry in entries {
-        // Examples have their configuration beside their scenario.
-        let is_other = entry.ends_with("policy.yaml") || entry.ends_with("request.yaml");
+        // Examples have their configuration beside their scenario, and what a proxy needs around it.
+        let is_other = ["policy.yaml", "request.yaml", "envoy.yaml"].iter().any(|name| entry.ends_with(name));
         let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml") && !is_other;
         if entry.is_dir() || is_scenario {
             collect(&entry, files)?;

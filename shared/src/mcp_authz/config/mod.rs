@@ -6,7 +6,7 @@ mod rules;
 mod targets;
 mod words;
 
-pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles, RawScopes};
+pub use raw::{Raw, RawDenial, RawHostProfile, RawLimits, RawMode, RawRoles, RawScopes, RawSessions};
 pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 
 use std::rc::Rc;
@@ -100,6 +100,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
         versions,
         origins: raw.origins,
+        binds_sessions: raw.sessions == RawSessions::Bound,
         metadata,
         server_requests,
         tools,

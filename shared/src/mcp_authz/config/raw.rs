@@ -27,6 +27,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether a legacy session (`Mcp-Session-Id`) is its owner's alone.
+    pub enum RawSessions {
+        /// It is: a request of another user or agent in it is refused. What began at another replica is the first comer's.
+        Bound = "bound",
+        /// Whoever has the id may use it.
+        Unbound = "unbound",
+    }
+}
+
 record! {
     /// Configuration of `mcp-authz`.
     pub struct Raw {
@@ -52,6 +62,8 @@ record! {
         versions: Option<Vec<String>> = "versions", None;
         /// Values of `Origin` that may come in; a request with any other is refused.
         origins: Vec<String> = "origins", Vec::new();
+        /// Whether a legacy session is its owner's alone.
+        sessions: RawSessions = "sessions", RawSessions::Bound;
         /// Who issues tokens for this server; served by the plugin and named in challenges.
         resource_metadata: Option<RawMetadata> = "resourceMetadata", None;
         /// What the server may ask of the client. If absent, its requests pass unread.

@@ -39,6 +39,8 @@ pub struct Policy {
     pub(super) max_body: usize,
     pub(super) versions: Vec<Version>,
     pub(super) origins: Vec<String>,
+    /// Whether a session is its owner's alone.
+    pub(super) binds_sessions: bool,
     pub(super) metadata: Option<Rc<Metadata>>,
     pub(super) server_requests: Option<ServerRequests>,
     pub(super) tools: Option<Hygiene>,

@@ -73,13 +73,12 @@ fn era(message: &Message<'_>, header: Option<&str>) -> Result<Era, HeaderFault> 
             },
         };
     };
-    let version = Version::from_text(meta).ok_or(HeaderFault::UnsupportedVersion)?;
-    if version.era() == Era::Legacy || message.method == Method::Initialize {
-        return Err(HeaderFault::AmbiguousEra);
-    }
-    match header {
-        Some((text, _)) if text != meta => Err(HeaderFault::Mismatch(VERSION)),
-        _ => Ok(Era::Modern),
+    match (Version::from_text(meta).map(Version::era), header) {
+        (Some(Era::Legacy), _) => Err(HeaderFault::AmbiguousEra),
+        // Also where neither is known (MCP-H-01): the client must first know itself what it speaks.
+        (_, Some((text, _))) if text != meta => Err(HeaderFault::Mismatch(VERSION)),
+        (Some(Era::Modern), _) => Ok(Era::Modern),
+        (None, _) => Err(HeaderFault::UnsupportedVersion),
     }
 }
 

@@ -64,7 +64,7 @@ pub fn read_request<'a>(body: &'a [u8], limits: Limits) -> Result<Message<'a>, B
     let mut params = Params::default();
     let envelope = jsonrpc::read(body, limits, &mut params)?;
     let method = match envelope.shape {
-        Shape::Request | Shape::Notification => Method::from_text(&envelope.method),
+        Shape::Request | Shape::Notification => params.method_of_era(Method::from_text(&envelope.method)),
         Shape::Result | Shape::Error => Method::None,
     };
     match params.judge(method) {
@@ -277,6 +277,14 @@ impl<'a> Params<'a> {
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// 2026-07-28 has no handshake and no subscriptions by method: whatever their `params` are, they are unknown there (MCP-T-10).
+    fn method_of_era(&self, method: Method) -> Method {
+        let gone = matches!(method, Method::Initialize | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe);
+        let version = self.meta_version.as_ref().map(Str::text);
+        let modern = version.and_then(|text| Version::from_text(&text)).is_some_and(|version| version.era() == Era::Modern);
+        if gone && modern { Method::Unknown } else { method }
     }
 
     /// Whether `params` are those of this method; what the method names.
