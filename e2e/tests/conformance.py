@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from peers import E2E, NODE, environment
 
-ENDS_WITHIN = 90.0
+ENDS_WITHIN = 180.0
 # What no two runs have in common, and HTTP headers: a proxy adds its own.
 VARIES = {"headers", "sessionId", "subscriptionId", "io.modelcontextprotocol/subscriptionId"}
 # A filtered answer is for one caller only (MCP-T-09), hence private also where nothing was taken out.

@@ -14,7 +14,7 @@ from proxy import Proxy
 
 COMMAND = [NODE, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js", "--cli"]
 # Its start takes most of it.
-ENDS_WITHIN = 40.0
+ENDS_WITHIN = 90.0
 
 
 class Said(NamedTuple):
