@@ -26,5 +26,5 @@ if ! cmp -s package-lock.json node_modules/.installed.json; then
   cp package-lock.json node_modules/.installed.json
 fi
 # Go knows itself what is up to date; `-mod=readonly`: only what go.sum names.
-(cd go && go build -mod=readonly -buildvcs=false -o "$target/e2e-go/" ./client ./server github.com/modelcontextprotocol/go-sdk/conformance/everything-server)
+(cd go && go build -mod=readonly -buildvcs=false -o "$target/e2e-go/" ./client ./login ./server github.com/modelcontextprotocol/go-sdk/conformance/everything-server)
 printf 'end to end: installed in %s s\n' "$((SECONDS - started))"

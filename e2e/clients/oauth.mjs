@@ -25,6 +25,8 @@ class Login {
     response_types: ["code"],
     token_endpoint_auth_method: "none",
   };
+  // A token that it kept from an earlier day.
+  kept = plan.token ? { access_token: plan.token, token_type: "Bearer" } : undefined;
   cookies = new Map();
   clientInformation = () => this.client;
   saveClientInformation = (client) => void (this.client = client);

@@ -10,7 +10,7 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import OAuthClientMetadata
+from mcp.shared.auth import OAuthClientMetadata, OAuthToken
 
 CALLBACK = "http://127.0.0.1:1/callback"
 
@@ -18,8 +18,10 @@ CALLBACK = "http://127.0.0.1:1/callback"
 class Login:
     """Keeps what the SDK learns, and is the user's browser: it follows redirects with cookies until they lead back to the client."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self.logins, self.tokens, self.client, self._tls, self._back = 0, None, None, tls, {}
+    def __init__(self, tls: ssl.SSLContext, token: str | None) -> None:
+        self.logins, self.client, self._back = 0, None, {}
+        # A token that it kept from an earlier day.
+        self.tokens = OAuthToken(access_token=token) if token else None
         self._browser = httpx2.AsyncClient(verify=tls)
 
     async def get_tokens(self):
@@ -54,7 +56,7 @@ class Login:
 
 async def main(plan: dict) -> None:
     tls = ssl.create_default_context(cafile=plan["ca"])
-    login = Login(tls)
+    login = Login(tls, plan["token"])
     metadata = OAuthClientMetadata(
         client_name="wardpoint-e2e", application_type="native", redirect_uris=[CALLBACK], grant_types=["authorization_code"], token_endpoint_auth_method="none"
     )

@@ -4,7 +4,8 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +19,24 @@ from policies import FIRST
 from proxy import Proxy, Setting
 
 HOLD = {"hold": True, "late": False}
+COUNTS = pytest.StashKey[dict[str, Counter[str]]]()
 
 
 def pytest_configure() -> None:
     # A run that is told to stop leaves no process behind either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture
+def count(request) -> Callable[..., None]:
+    """What a test has compared; the sums are printed when the run ends."""
+    counts = request.config.stash.setdefault(COUNTS, {})
+    return lambda what, **more: counts.setdefault(what, Counter()).update(more)
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    for what, sums in config.stash.get(COUNTS, {}).items():
+        terminalreporter.write_line(f"{what}: " + ", ".join(f"{number} {name}" for name, number in sums.items()) + " equal")
 
 
 @dataclass(frozen=True)

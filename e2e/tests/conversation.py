@@ -18,7 +18,7 @@ CLIENTS = {
     "typescript-v2": [NODE, "clients/typescript_v2.mjs"],
 }
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
-ENDS_WITHIN = 40.0
+ENDS_WITHIN = 90.0
 
 
 @dataclass(frozen=True)

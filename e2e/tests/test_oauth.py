@@ -17,10 +17,13 @@ import pytest
 import yaml
 from conversation import LEGACY, MODERN, call
 from oauth import EXAMPLE, AuthorizationServer, Gate
-from peers import E2E, NODE, environment, free_port, start_go
+from peers import E2E, GO, NODE, environment, free_port, start_go
 
-CLIENTS = [("typescript-v1", LEGACY), ("typescript-v2", LEGACY), ("typescript-v2", MODERN), ("python", LEGACY), ("python", MODERN)]
-ENDS_WITHIN = 60.0
+CLIENTS = [
+    ("typescript-v1", LEGACY), ("typescript-v2", LEGACY), ("typescript-v2", MODERN), ("python", LEGACY), ("python", MODERN), ("go", LEGACY), ("go", MODERN),
+]
+COMMANDS = {"python": [sys.executable, "clients/oauth.py"], "go": [str(GO / "login")]}
+ENDS_WITHIN = 90.0
 BOTH = {"tools:read", "tools:delete"}
 
 
@@ -72,7 +75,7 @@ def place(world) -> Iterator[Place]:
         gates = {}
         for name, own in (("shipped", {}), ("forgiving", {"allow_missing: {}": "allow_missing_or_failed: {}"})):
             listens = port if name == "shipped" else free_port()
-            gates[name] = Gate(folder, name, listens, {"port_value: 8443": f"port_value: {listens}", **changes, **own})
+            gates[name] = Gate(folder, name, listens, setting.authority.path, {"port_value: 8443": f"port_value: {listens}", **changes, **own})
             stack.callback(gates[name].stop)
         yield Place(idp, gates, setting.authority.path, deleted)
 
@@ -84,38 +87,46 @@ def test_the_bootstrap_has_the_policy_of_the_example():
     assert json.loads(filters[1]["typed_config"]["config"]["configuration"]["value"]) == policy
 
 
-@pytest.fixture(scope="module", params=CLIENTS, ids="-".join)
-def login(request, place) -> Iterator[dict]:
+class Login(NamedTuple):
     """What a client saw, and what the gate and the authorization server saw of it."""
-    client, era = request.param
+
+    client: str
+    said: dict[str, dict]
+    gate: list[dict]
+    idp: list[dict]
+
+
+def log_in(place: Place, client: str, era: str, steps: list[dict], token: str | None = None) -> Login:
     gate = place.gates["shipped"]
-    before = gate.settled(), len(place.idp.requests())
-    place.deleted.write_text("")
-    steps = [{"do": "list"}, call("read", "echo", message="hello"), call("step up", "delete_repo", name="old")]
-    plan = {"sdk": client, "url": f"{gate.origin}/mcp", "era": era, "ca": str(place.authority), "steps": [*steps, call("after", "echo", message="again")]}
-    command = [sys.executable, "clients/oauth.py"] if client == "python" else [NODE, "clients/oauth.mjs"]
+    before = len(gate.requests()), len(place.idp.requests())
+    plan = {"sdk": client, "url": f"{gate.origin}/mcp", "era": era, "ca": str(place.authority), "token": token, "steps": steps}
     done = subprocess.run(
-        command, cwd=E2E, env=environment(NODE_EXTRA_CA_CERTS=str(place.authority)), input=json.dumps(plan), capture_output=True, text=True,
-        timeout=ENDS_WITHIN, check=False,
+        COMMANDS.get(client, [NODE, "clients/oauth.mjs"]), cwd=E2E, env=environment(NODE_EXTRA_CA_CERTS=str(place.authority)),
+        input=json.dumps(plan), capture_output=True, text=True, timeout=ENDS_WITHIN, check=False,
     )
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    gate.settled()
-    at_gate = gate.requests(lambda _: True, before[0])
     # The stream of a session is logged when it ends, which may be after the client before has ended.
-    at_gate = [line for line in at_gate if (line["method"], line["path"]) != ("GET", "/mcp")]
+    at_gate = [line for line in gate.requests()[before[0] :] if (line["method"], line["path"]) != ("GET", "/mcp")]
     idp = place.idp.requests(before[1])
-    assert done.returncode == 0 and len(said) == 5, f"{said}\n{done.stderr[-3000:]}\n{at_gate}\n{idp}"
-    yield {"said": {step.get("name") or step["step"]: step for step in said}, "gate": at_gate, "idp": idp}
+    assert done.returncode == 0 and len(said) == len(steps) + 1, f"{said}\n{done.stderr[-3000:]}\n{at_gate}\n{idp}"
+    return Login(client, {step.get("name") or step["step"]: step for step in said}, at_gate, idp)
+
+
+@pytest.fixture(scope="module", params=CLIENTS, ids="-".join)
+def login(request, place) -> Login:
+    place.deleted.write_text("")
+    steps = [{"do": "list"}, call("read", "echo", message="hello"), call("step up", "delete_repo", name="old")]
+    return log_in(place, *request.param, [*steps, call("after", "echo", message="again")])
 
 
 def test_the_user_logs_in_and_calls(login):
-    said = login["said"]
+    said = login.said
     assert said["read"].get("text") == "Echo: hello", said
     assert set(said["list"]["tools"]) == {"echo", "count"}, "before the step-up the list lacks what the token does not reach"
 
 
 def test_the_step_up_makes_the_other_call_possible(login, place):
-    said = login["said"]
+    said = login.said
     assert said["step up"].get("text") == "deleted old", said
     assert said["after"].get("text") == "Echo: again", said
     assert [said[name]["logins"] for name in ("open", "list", "read", "step up", "after")] == [1, 1, 1, 2, 2], said
@@ -124,7 +135,7 @@ def test_the_step_up_makes_the_other_call_possible(login, place):
 
 
 def test_each_leg_at_the_gate(login, place):
-    lines = [(line["method"], line["path"], line["status"], line["challenge"]) for line in login["gate"]]
+    lines = [(line["method"], line["path"], line["status"], line["challenge"]) for line in login.gate]
     first = lines[0]
     assert first[:3] == ("POST", "/mcp", 401), lines
     assert f'resource_metadata="{place.metadata}"' in first[3] and "error=" not in first[3], first
@@ -136,9 +147,10 @@ def test_each_leg_at_the_gate(login, place):
 
 
 def test_each_leg_at_the_authorization_server(login, place):
-    asked = login["idp"]
+    asked = login.idp
     assert asked[0]["path"] in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"), asked
-    assert [line["status"] for line in asked if line["path"] == "/reg"] == [201], asked
+    # Go's registers anew for each login, so the agent is another one afterwards; the session goes on (`sessions: user`).
+    assert [line["status"] for line in asked if line["path"] == "/reg"] == [201] * (2 if login.client == "go" else 1), asked
     starts = [line for line in asked if line["path"] == "/auth"]
     assert len(starts) == 2 and all(line["code_challenge_method"] == "S256" for line in starts), asked
     assert {line["resource"] for line in starts} == {f"{place.gates['shipped'].origin}/mcp"}, asked
@@ -148,10 +160,22 @@ def test_each_leg_at_the_authorization_server(login, place):
 
 
 def test_the_records_name_user_and_client_and_hold_no_token(login, place):
-    audits = [json.loads(line["audit"]) for line in login["gate"] if line["audit"]]
+    audits = [json.loads(line["audit"]) for line in login.gate if line["audit"]]
     allowed = [audit for audit in audits if audit.get("resource") == {"tool": "delete_repo"} and audit["decision"] == "allow"]
     assert len(allowed) == 1 and allowed[0]["subject"]["user"] == "alice" and allowed[0]["rule"] == "delete", audits
     assert "eyJ" not in place.gates["shipped"].log()
+
+
+@pytest.mark.parametrize(("client", "era"), [pytest.param(*client, id="-".join(client)) for client in CLIENTS])
+def test_who_comes_with_an_expired_token_logs_in_again(place, client, era):
+    """The gate's jwt_authn answers it, and its challenge leads the client to the login as one of the policy does."""
+    seen = log_in(place, client, era, [call("read", "echo", message="hello")], token=TOKENS["expired"](place.idp))
+    assert seen.said["read"].get("text") == "Echo: hello" and seen.said["read"]["logins"] == 1, seen
+    first = seen.gate[0]
+    assert first["status"] == 401 and first["details"].startswith("jwt_authn_access_denied"), first
+    assert 'error="invalid_token"' in first["challenge"] and f'resource_metadata="{place.metadata}"' in first["challenge"], first
+    assert [line["status"] for line in seen.gate if line["status"] >= 400] == [401], seen.gate
+    assert [line["path"] for line in seen.idp].count("/token") == 1, seen.idp
 
 
 TOKENS = {
@@ -166,13 +190,13 @@ TOKENS = {
 @pytest.mark.parametrize("kind", TOKENS)
 def test_a_token_that_is_not_accepted_is_challenged_with_the_metadata(place, gate, kind):
     """MCP-Z-01: 401 with the place of the metadata, whoever answers; the policy's plugin or jwt_authn before it."""
-    before = place.gates[gate].settled()
+    before = len(place.gates[gate].requests())
     answer = place.post(TOKENS[kind](place.idp), gate)
     assert answer.status_code == 401, answer.text
     challenges = answer.headers.get_list("www-authenticate")
     assert len(challenges) == 1 and challenges[0].startswith("Bearer "), challenges
     assert 'error="invalid_token"' in challenges[0] and f'resource_metadata="{place.metadata}"' in challenges[0], challenges
-    (line,) = place.gates[gate].requests(bool, before)
+    (line,) = place.gates[gate].requests()[before:]
     assert line["details"].startswith("jwt_authn_access_denied") is (gate == "shipped"), line
 
 

@@ -230,7 +230,7 @@ impl McpFilter {
         if message.method == Method::None && asks_none {
             return self.refuse(fx, about, Reason::ServerRequestRefused, id);
         }
-        if message.method == Method::Initialize && self.policy.binds_sessions {
+        if message.method == Method::Initialize && self.policy.sessions.is_some() {
             self.begins = Some(caller.clone());
         }
         let arguments = matches!(message.method, Method::ToolsCall | Method::PromptsGet)
@@ -291,7 +291,7 @@ impl McpFilter {
     /// The session that a request says it belongs to, where sessions have owners. A modern request should name none (MCP-T-09);
     /// one that does is held to it like any other, for the server may do so too.
     fn session<'a>(&self, headers: &'a Headers) -> Option<&'a [u8]> {
-        let binds = self.policy.binds_sessions && accepts_legacy(&self.policy);
+        let binds = self.policy.sessions.is_some() && accepts_legacy(&self.policy);
         headers.one(SESSION_ID).ok().flatten().filter(|_| binds)
     }
 

@@ -22,6 +22,15 @@ const KEPT: usize = 16;
 /// Longest session id that is looked at; a longer one is refused. No server is known that makes longer ones.
 const MAX_ID: usize = 4096;
 
+/// Whose a session is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Owner {
+    /// The user's with that agent.
+    Caller,
+    /// The user's; the agent's where there is no user.
+    User,
+}
+
 /// The server gave `caller` this session.
 pub(super) fn begin(policy: &Policy, services: &mut dyn Services, id: &[u8], caller: &Caller) -> Result<(), Reason> {
     let slot = Slot::of(policy, id);
@@ -56,6 +65,7 @@ pub(super) fn join(policy: &Policy, services: &mut dyn Services, id: &[u8], call
 struct Slot {
     key: String,
     id: [u8; KEPT],
+    by_agent: bool,
 }
 
 impl Slot {
@@ -64,14 +74,15 @@ impl Slot {
         let id = digest(&[policy.id.name.as_bytes(), id]);
         let [a, b, c, d, e, f, g, h, ..] = id;
         let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % SLOTS;
-        Self { key: format!("wardpoint.mcp-authz.session.{number}"), id }
+        Self { key: format!("wardpoint.mcp-authz.session.{number}"), id, by_agent: policy.sessions != Some(Owner::User) }
     }
 
     fn value(&self, caller: &Caller) -> Vec<u8> {
         let issuer = caller.user.as_ref().and_then(|user| user.issuer.as_deref());
         let user = caller.user.as_ref().map(|user| user.user.as_str());
         let text = |part: Option<&str>| part.map_or([0_u8].as_slice().to_vec(), |part| [&[1], part.as_bytes()].concat());
-        let parts = [text(issuer), text(user), text(caller.agent.as_deref())];
+        let agent = caller.agent.as_deref().filter(|_| self.by_agent || user.is_none());
+        let parts = [text(issuer), text(user), text(agent)];
         let owner = digest(&parts.each_ref().map(Vec::as_slice));
         [self.id, owner].concat()
     }

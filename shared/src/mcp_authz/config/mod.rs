@@ -12,6 +12,7 @@ pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 use std::rc::Rc;
 
 use super::policy::{DenialForm, Policy};
+use super::session::Owner;
 use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::identity::{Peer, Side, Source};
@@ -101,7 +102,11 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
         versions,
         origins: raw.origins,
-        binds_sessions: raw.sessions == RawSessions::Bound,
+        sessions: match raw.sessions {
+            RawSessions::Bound => Some(Owner::Caller),
+            RawSessions::User => Some(Owner::User),
+            RawSessions::Unbound => None,
+        },
         metadata,
         server_requests,
         tools,

@@ -32,6 +32,9 @@ choice! {
     pub enum RawSessions {
         /// It is: a request of another user or agent in it is refused. What began at another replica is the first comer's.
         Bound = "bound",
+        /// It is its user's, through whichever agent; without a user its agent's. For clients that register anew at every login,
+        /// so that the agent, which is then the client of the token, is another one after a step-up.
+        User = "user",
         /// Whoever has the id may use it.
         Unbound = "unbound",
     }

@@ -19,6 +19,7 @@ pub(super) use when::{Field, When};
 use std::rc::Rc;
 
 use super::metadata::Metadata;
+use super::session::Owner;
 use super::surface::{Hygiene, ServerRequests};
 use crate::filter::{HostProfile, Settings};
 use crate::http::Headers;
@@ -40,8 +41,8 @@ pub struct Policy {
     pub(super) max_body: usize,
     pub(super) versions: Vec<Version>,
     pub(super) origins: Vec<String>,
-    /// Whether a session is its owner's alone.
-    pub(super) binds_sessions: bool,
+    /// Whose alone a session is.
+    pub(super) sessions: Option<Owner>,
     pub(super) metadata: Option<Rc<Metadata>>,
     pub(super) server_requests: Option<ServerRequests>,
     pub(super) tools: Option<Hygiene>,
