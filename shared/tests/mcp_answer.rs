@@ -1,4 +1,5 @@
 //! What is read of a server's message: results by shape, what it wants of the client, and where (rules.md 1.4, 1.7, 1.8).
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use wardpoint_core::json::Limits;
 use wardpoint_core::mcp::{Fault, Method, ServerMessage, WantedUrl, read_answer};

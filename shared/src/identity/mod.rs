@@ -20,6 +20,7 @@ use crate::audit::Subject;
 use crate::config::{choice, record};
 use crate::filter::{Properties, PropertyPath};
 use crate::policy::Reason;
+use crate::time::Timestamp;
 
 choice! {
     /// Where the peer's SPIFFE id stands.
@@ -104,6 +105,8 @@ pub struct Caller {
     pub client: Option<Rc<str>>,
     /// A token was verified: it has an issuer or a subject. Without it there are no claims at all.
     pub verified: bool,
+    /// When the token is no longer good (RFC 7519 section 4.1.4).
+    pub expires: Option<Timestamp>,
     /// The claims that conditions read, in the order in which the source was told of them.
     pub claims: Vec<Claim>,
 }
@@ -131,7 +134,7 @@ impl Source {
             let claim = |names: &[&str]| {
                 path(&[&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", raw.provider.as_str()], names].concat())
             };
-            properties.extend(["iss", "sub", "scope", "azp", "client_id", "act"].map(|name| claim(&[name])));
+            properties.extend(["iss", "sub", "scope", "azp", "client_id", "act", "exp"].map(|name| claim(&[name])));
             let deep = |names: &[String]| claim(&names.iter().map(String::as_str).collect::<Vec<_>>());
             properties.extend(roles_claim.map(deep));
             for names in read {
@@ -186,6 +189,7 @@ impl Source {
         let azp = next().and_then(Value::into_text).map_err(unreadable)?;
         let client = next().and_then(Value::into_text).map_err(unreadable)?;
         let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
+        let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
         let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
         let client = client.or(azp);
         let agent = match self.peer {
@@ -201,7 +205,7 @@ impl Source {
         let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject { issuer, user, owner: None });
         let client = if self.peer == Peer::None { client.as_deref() } else { mapped };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
-        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified, claims })
+        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified, expires, claims })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.

@@ -18,7 +18,7 @@ fn some(text: &str) -> Result<Option<Vec<u8>>, crate::filter::PropertyError> {
     Ok(Some(text.as_bytes().to_vec()))
 }
 
-/// peer, then iss, sub, scope, azp, client_id, act, groups.
+/// peer, then iss, sub, scope, azp, client_id, act, exp, groups.
 fn waypoint(sub: &str, azp: &str, act: &[u8]) -> Given {
     vec![
         some(PLANNER),
@@ -28,6 +28,7 @@ fn waypoint(sub: &str, azp: &str, act: &[u8]) -> Given {
         some(azp),
         Ok(None),
         Ok(Some(act.to_vec())),
+        Ok(Some(1_795_251_600.0_f64.to_le_bytes().to_vec())),
         Ok(None),
     ]
 }
@@ -42,6 +43,7 @@ fn a_user_s_token_names_user_scopes_and_the_peer_is_the_agent() {
     assert_eq!(caller.agent.as_deref(), Some(PLANNER));
     assert_eq!(caller.user, Some(Subject { issuer: Some("https://idp".into()), user: "alice".into(), owner: None }));
     assert_eq!(caller.scopes, ["files:read", "b"]);
+    assert_eq!(caller.expires, Some(crate::time::Timestamp::from_secs(1_795_251_600)));
 }
 
 #[test]

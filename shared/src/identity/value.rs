@@ -2,6 +2,7 @@
 //! boolean as one byte, a list or map as a block of pairs without type tags.
 
 use crate::filter::PropertyError;
+use crate::time::Timestamp;
 
 /// The value of one property. Its type is only known by what is asked of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -38,6 +39,13 @@ impl<'a> Value<'a> {
         let Some(bytes) = self.0 else { return Ok(None) };
         let number = f64::from_le_bytes(bytes.try_into().map_err(|_| ValueError)?);
         if self.into_text().is_ok() || !number.is_finite() { Err(ValueError) } else { Ok(Some(number)) }
+    }
+
+    /// A date as in claims (RFC 7519 section 2, NumericDate): a number of seconds since the Unix epoch, down to a whole one.
+    pub fn into_date(self) -> Result<Option<Timestamp>, ValueError> {
+        // Neither below zero nor beyond what is counted in nanoseconds: `as` takes the nearest, which is what such a date means.
+        let secs = |number: f64| Timestamp::from_secs(number as u64);
+        Ok(self.into_number()?.map(secs))
     }
 
     /// A string: UTF-8 without control characters. So it cannot be taken for a block of pairs, which has NUL bytes.
@@ -141,6 +149,15 @@ mod tests {
             assert_eq!(value(bytes).into_number(), Err(ValueError), "{bytes:?}");
         }
         assert_eq!(Value(None).into_number(), Ok(None));
+    }
+
+    #[test]
+    fn a_date_counts_whole_seconds() {
+        for (number, secs) in [(1_795_251_600.9, 1_795_251_600), (-3.0, 0), (1e300, u64::MAX)] {
+            assert_eq!(value(&f64::to_le_bytes(number)).into_date(), Ok(Some(Timestamp::from_secs(secs))));
+        }
+        assert_eq!(value(b"2026-11-21").into_date(), Err(ValueError));
+        assert_eq!(Value(None).into_date(), Ok(None));
     }
 
     #[test]

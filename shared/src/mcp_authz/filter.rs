@@ -147,7 +147,7 @@ impl Filter for McpFilter {
             _ if encoded => Err(Reason::ResponseEncoded),
             _ if repeated => Err(Reason::ResponseUnreadable),
             "application/json" => Ok(Body::whole(*inspection)),
-            "text/event-stream" => Ok(Body::events(*inspection)),
+            "text/event-stream" => Ok(Body::events(*inspection, fx.now())),
             // An error answer of another type says nothing that a client would read as a message.
             _ if !ok => {
                 fx.skip_body();
@@ -179,7 +179,7 @@ impl Filter for McpFilter {
     fn on_response_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         let observed = self.policy.mode == Mode::Observe;
         let State::ExpectAnswerBody(body) = &mut self.state else { return Step::Continue };
-        let pushed = body.push(chunk);
+        let pushed = body.push(chunk, fx.now());
         if let Some(text) = pushed.text.filter(|_| !observed) {
             fx.replace_body(text);
         }

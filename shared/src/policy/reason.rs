@@ -113,6 +113,8 @@ reasons! {
     TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
     /// The session is another caller's, or its id is none (MCP-G-01, BY-S-01). 404 makes a client begin a new one.
     SessionMismatch = "session_mismatch", 404, -32003, "unknown session";
+    /// The stream has outlived the token it was opened with, or `limits.streamMs` (BY-S-06). What it would bring may no longer be sent.
+    StreamExpired = "stream_expired", 401, -32003, "the stream has expired";
     /// Arrays or objects are nested deeper than allowed (BY-J-07).
     TooDeep = "too_deep", 400, -32600, "nested too deeply";
     /// The list has more tools than `tools.max`.

@@ -1,4 +1,5 @@
 //! The same truth as another evaluator: that of the `cel` crate.
+#![expect(clippy::unwrap_used, clippy::disallowed_macros, reason = "a test fails by it, and says what it compared")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use crate::audit::About;
 use crate::filter::Chunk;
 use crate::policy::{Decision, Reason, Wire, rpc_error};
 use crate::sse::{Event, EventFilter, Output, Rewrite, Rewriter};
+use crate::time::Timestamp;
 
 /// The body of an answer that is inspected.
 pub(in crate::mcp_authz) struct Body {
@@ -13,6 +14,8 @@ pub(in crate::mcp_authz) struct Body {
     about: About,
     id: Option<Box<str>>,
     limit: usize,
+    /// From then on nothing more goes on.
+    ends: Option<Timestamp>,
 }
 
 enum Form {
@@ -33,19 +36,21 @@ pub(in crate::mcp_authz) struct Pushed {
 
 impl Body {
     pub(in crate::mcp_authz) fn whole(inspection: Inspection) -> Self {
-        Self::new(inspection, |inspection| Form::Whole(Box::new(inspection), Vec::new()))
+        Self::new(inspection, None, |inspection| Form::Whole(Box::new(inspection), Vec::new()))
     }
 
-    pub(in crate::mcp_authz) fn events(inspection: Inspection) -> Self {
+    /// Events that begin at `now`.
+    pub(in crate::mcp_authz) fn events(inspection: Inspection, now: Timestamp) -> Self {
         let limit = inspection.policy.max_body;
-        Self::new(inspection, |inspection| {
+        let ends = inspection.ends(now);
+        Self::new(inspection, ends, |inspection| {
             Form::Events(Box::new(Rewriter::new(limit, Events { inspection, notes: Vec::new(), failed: None })))
         })
     }
 
-    fn new(inspection: Inspection, form: impl FnOnce(Inspection) -> Form) -> Self {
+    fn new(inspection: Inspection, ends: Option<Timestamp>, form: impl FnOnce(Inspection) -> Form) -> Self {
         let (about, id, limit) = (inspection.about.clone(), inspection.asked.id.clone(), inspection.policy.max_body);
-        Self { form: form(inspection), about, id, limit }
+        Self { form: form(inspection), about, id, limit, ends }
     }
 
     /// Whether the proxy has to hold the answer until it is whole.
@@ -61,9 +66,13 @@ impl Body {
         }
     }
 
-    /// Takes the next part of the answer.
-    pub(in crate::mcp_authz) fn push(&mut self, chunk: Chunk<'_>) -> Pushed {
+    /// Takes the next part of the answer, which came at `now`.
+    pub(in crate::mcp_authz) fn push(&mut self, chunk: Chunk<'_>, now: Timestamp) -> Pushed {
         let fail = |reason| Some((Decision::deny(reason), self.about.clone()));
+        // The end itself is nothing that would be sent.
+        if self.ends.is_some_and(|ends| ends <= now) && !chunk.bytes.is_empty() {
+            return Pushed { text: Some(Vec::new()), notes: Vec::new(), failed: fail(Reason::StreamExpired) };
+        }
         match &mut self.form {
             Form::Events(rewriter) => {
                 let mut text = match rewriter.push(chunk.bytes) {

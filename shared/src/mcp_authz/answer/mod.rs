@@ -13,6 +13,7 @@ use crate::audit::About;
 use crate::identity::Caller;
 use crate::mcp::{Era, Method, Shape};
 use crate::policy::Mode;
+use crate::time::Timestamp;
 
 /// What was asked and allowed, as it stands in the request.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,12 @@ impl Inspection {
         // What only edits has nothing to do in `observe` mode.
         let needed = match policy.mode {
             Mode::Enforce => results || lists || wants,
-            Mode::Observe => results || wants || request.method == Method::ToolsList && policy.tools.is_some(),
+            Mode::Observe => {
+                results
+                    || wants
+                    || listens(request.method, request.shape)
+                    || request.method == Method::ToolsList && policy.tools.is_some()
+            }
         };
         let decision_id = Rc::from("");
         needed.then(|| {
@@ -96,6 +102,19 @@ impl Inspection {
             Self { policy: policy.clone(), caller, about: about.clone(), asked, decision_id, results }
         })
     }
+
+    /// When a stream that begins at `now` has to end, if it was opened to listen: nobody asks again whether its caller may, so
+    /// it lasts no longer than the token (BY-S-06). The answer to a call may take its time.
+    pub(super) fn ends(&self, now: Timestamp) -> Option<Timestamp> {
+        let longest = self.policy.max_stream.map(|longest| now + longest);
+        let ends = [self.caller.expires, longest].into_iter().flatten().min();
+        ends.filter(|_| listens(self.asked.method, self.asked.shape))
+    }
+}
+
+/// Whether the client only waits for what the server may have to say.
+fn listens(method: Method, shape: Option<Shape>) -> bool {
+    method == Method::SubscriptionsListen || shape.is_none()
 }
 
 impl Request<'_> {

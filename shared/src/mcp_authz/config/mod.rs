@@ -18,6 +18,7 @@ use crate::filter::Destinations;
 use crate::identity::{Peer, Side, Source};
 use crate::mcp::Version;
 use crate::policy::{Mode, PolicyId};
+use crate::time::Duration;
 use rules::{Shared, is_scope, rules, tiers};
 use words::Reads;
 
@@ -115,6 +116,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         server_requests,
         tools,
         list_ttl: raw.limits.list_ttl_ms.map(u64::from),
+        max_stream: raw.limits.stream_ms.map(|ms| Duration::from_millis(ms.into())),
         tiers,
         rules,
         request,

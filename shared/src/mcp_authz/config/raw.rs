@@ -67,7 +67,7 @@ record! {
         /// How a refused call looks to the client.
         denial: RawDenial = "denial", RawDenial::Refuse;
         /// What is too large.
-        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None };
+        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None, stream_ms: None };
         /// Where audit records go.
         audit: RawAudit = "audit", RawAudit { to: both() };
         /// Protocol versions of MCP that may be spoken; all that are known, if absent.
@@ -135,6 +135,9 @@ record! {
         max_body_bytes: u32 = "maxBodyBytes", DEFAULT_BODY;
         /// Longest time in milliseconds that a client may keep a list; as long as the server says, if absent.
         list_ttl_ms: Option<u32> = "listTtlMs", None;
+        /// Longest time in milliseconds that a server may send by a stream that a client opened to listen (`GET`,
+        /// `subscriptions/listen`). It ends with the token in any case.
+        stream_ms: Option<u32> = "streamMs", None;
     }
 }
 

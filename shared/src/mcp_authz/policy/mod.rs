@@ -25,6 +25,7 @@ use crate::http::Headers;
 use crate::identity::{Caller, Source};
 use crate::mcp::Version;
 use crate::policy::{Decision, Deny, Mode, PolicyId, Tier};
+use crate::time::Duration;
 
 /// A compiled configuration.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Policy {
     pub(super) tools: Option<Hygiene>,
     /// Longest time in milliseconds that a list may be kept.
     pub(super) list_ttl: Option<u64>,
+    /// How long a server may send by a stream that a client opened to listen.
+    pub(super) max_stream: Option<Duration>,
     pub(super) tiers: Tiers,
     pub(super) rules: RuleSet,
     /// What conditions read of a request.

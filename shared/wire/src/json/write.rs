@@ -39,7 +39,7 @@ pub(crate) fn push_padded(out: &mut String, mut number: u64, width: usize) {
 }
 
 /// Appends bytes in lower-case hexadecimal.
-pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+pub fn push_hex(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
             out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));

@@ -76,7 +76,6 @@ pub struct BadMessage<'a> {
 
 /// Why a text is not one message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum Fault {
     /// An array at the top (MCP-T-11).
     Batch,

@@ -10,7 +10,6 @@ use crate::http::Headers;
 
 /// Why headers and body do not belong together. Each is HTTP status 400.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum HeaderFault {
     /// Header and body speak of two eras (MCP-E-02 item 4).
     AmbiguousEra,
