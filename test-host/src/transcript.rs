@@ -13,14 +13,25 @@ pub struct Transcript {
     pub upstream: UpstreamSaw,
     /// Calls to other services, in order.
     pub callouts: Vec<Called>,
-    /// Audit records, in order; without `time` and `took_us`.
+    /// Audit records, in order, wherever they were found; without `time` and `took_us`.
     pub audit: Vec<Value>,
+    /// How many of them each place got.
+    pub places: Places,
     /// Counters of the plugin that are not zero, by name.
     pub counters: std::collections::BTreeMap<String, u64>,
     /// The plugin trapped; what the trap said. Always a failure.
     pub trapped: Option<String>,
     /// All that the plugin wrote to the log but audit records. Not compared between engines; scanned for canaries.
     pub log: Vec<String>,
+}
+
+/// How many audit records each place got.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Places {
+    /// The proxy's log.
+    pub log: usize,
+    /// Filter state, for the access log.
+    pub access_log: usize,
 }
 
 /// What the client got.
@@ -79,4 +90,41 @@ pub struct Called {
     pub headers: Vec<(String, String)>,
     /// The body, or the gRPC message.
     pub body: Vec<u8>,
+}
+
+impl Transcript {
+    /// Takes the audit records of both places: `access_log` is the text that filter state had. What is in both is one record;
+    /// what the access log could not take comes behind.
+    pub(crate) fn set_audit(&mut self, log: Vec<Value>, access_log: &str) {
+        let mut left = match serde_json::from_str::<Vec<Value>>(access_log) {
+            _ if access_log.is_empty() => Vec::new(),
+            Ok(records) => records.into_iter().map(lasting).collect(),
+            // No record, so the schema will say so.
+            Err(_) => vec![Value::String(access_log.to_owned())],
+        };
+        self.places = Places { log: log.len(), access_log: left.len() };
+        self.audit = if log.starts_with(&left) {
+            log
+        } else {
+            if !left.starts_with(&log) {
+                left.extend(log);
+            }
+            left
+        };
+    }
+}
+
+/// A record without what differs from run to run.
+pub(crate) fn lasting(mut record: Value) -> Value {
+    if let Some(fields) = record.as_object_mut() {
+        for name in ["time", "took_us"] {
+            fields.shift_remove(name);
+        }
+    }
+    record
+}
+
+/// The name of the filter state in which a plugin leaves records for the access log.
+pub(crate) fn filter_state(plugin: &str) -> String {
+    format!("wasm.wardpoint_{}", plugin.replace('-', "_"))
 }

@@ -1,8 +1,7 @@
 //! What the proxy offers to all contexts: clock, counters, log, shared data, random bytes, signatures.
 
-use wardpoint_core::audit::Record;
-use wardpoint_core::filter::{Cas, Counted, Counter, ServiceError, Services, Shared, Signature};
-use wardpoint_core::time::{Duration, Timestamp};
+use wardpoint_core::filter::{Cas, Counted, Counter, ServiceError, Services, Shared, Signature, Sink};
+use wardpoint_core::time::Timestamp;
 
 use crate::abi::{self, Level, Status};
 use crate::verify;
@@ -47,25 +46,22 @@ impl Counters {
             let _counted = abi::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
         }
     }
+}
 
-    /// Writes a record to the log and to filter state, where the access log finds it. What gets lost is counted.
-    pub(crate) fn audit(&mut self, record: &Record, began: Timestamp) {
-        const PREFIX: &str = "wardpoint.audit ";
-        let took = now().map_or(Duration::ZERO, |now| now.since(began));
-        let mut line = String::with_capacity(768);
-        line.push_str(PREFIX);
-        record.push_json(&mut line, took);
-        let lost = |what: &str| Counter { plugin: record.plugin, what: Counted::Other(format!("audit_lost.{what}")) };
-        if abi::log(Level::Info, &line).is_err() {
-            self.add(lost("log"), 1);
-        }
+impl Sink for Counters {
+    fn log(&mut self, line: &str) -> bool {
+        abi::log(Level::Info, line).is_ok()
+    }
+
+    fn leave(&mut self, plugin: &'static str, list: &str) -> bool {
         if self.property.is_empty() {
-            self.property = format!("wardpoint_{}", record.plugin.replace('-', "_")).into_bytes();
+            self.property = format!("wardpoint_{}", plugin.replace('-', "_")).into_bytes();
         }
-        let json = line.as_bytes().get(PREFIX.len()..).unwrap_or_default();
-        if abi::set_property(&self.property, json).is_err() {
-            self.add(lost("filter_state"), 1);
-        }
+        abi::set_property(&self.property, list.as_bytes()).is_ok()
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
     }
 }
 

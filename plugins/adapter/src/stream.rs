@@ -6,11 +6,11 @@ use wardpoint_core::filter::{
     CallId, CalloutError, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Stream,
 };
 use wardpoint_core::http::Headers;
-use wardpoint_core::time::Timestamp;
+use wardpoint_core::time::{Duration, Timestamp};
 
 use crate::abi::{self, Buffer, Map, Side, Status};
 use crate::calls::Calls;
-use crate::host::{Counters, HostServices};
+use crate::host::{self, Counters, HostServices};
 use crate::pairs;
 use crate::reads::Reads;
 
@@ -135,7 +135,10 @@ impl<F: Filter> Exchange<F> {
 
     fn perform(&mut self, op: Op, at: Moment, proxy: &mut Proxy) -> Result<(), Event<'static>> {
         match op {
-            Op::Audit(record) => proxy.counters.audit(&record, at.now),
+            Op::Audit(record) => {
+                let took = host::now().map_or(Duration::ZERO, |now| now.since(at.now));
+                self.stream.write(&record, took, &mut proxy.counters);
+            }
             Op::Count(counter, by) => proxy.counters.add(counter, by),
             Op::CallOut(call, callout) => proxy
                 .calls

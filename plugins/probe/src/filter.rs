@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use wardpoint_core::config::{ConfigErrors, Problem, Problems, parse};
 use wardpoint_core::filter::{
-    Callout, CalloutError, Chunk, Digest, Effects, Filter, GrpcCall, Head, HostProfile, HttpCall, Plugin, PropertyPath, Reply,
-    Ruling, Settings, Signature, Step,
+    Callout, CalloutError, Chunk, Destinations, Digest, Effects, Filter, GrpcCall, Head, HostProfile, HttpCall, Plugin,
+    PropertyPath, Reply, Ruling, Settings, Signature, Step,
 };
 use wardpoint_core::policy::{Decision, Mode, PolicyId, Reason};
 use wardpoint_core::time::{Duration, Timestamp};
@@ -58,6 +58,7 @@ impl Plugin for Probe {
             policy: PolicyId { name: "probe".into(), digest: self.digest.as_str().into() },
             mode: Mode::Enforce,
             host: HostProfile { hold_headers: self.hold_headers },
+            audit: Destinations::default(),
             properties: PROPERTIES.into_iter().map(path).collect::<Rc<[_]>>(),
         }
     }

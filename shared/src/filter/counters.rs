@@ -21,6 +21,6 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "audit_lost.log", doc: "audit records that could not be written to the log" },
     Counting {
         name: "audit_lost.filter_state",
-        doc: "audit records that could not be written to filter state, for the access log",
+        doc: "audit records that could not be left for the access log; they went to the log",
     },
 ];

@@ -10,6 +10,7 @@ mod root;
 mod services;
 mod step;
 mod stream;
+mod trail;
 
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
@@ -18,6 +19,7 @@ pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
 pub use step::{CallId, Callout, Counted, Counter, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};
 pub use stream::Stream;
+pub use trail::{Destinations, Sink};
 
 use crate::config::ConfigErrors;
 use crate::policy::{Mode, PolicyId};
@@ -100,6 +102,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What this proxy can do.
     pub host: HostProfile,
+    /// Where audit records go.
+    pub audit: Destinations,
     /// Host properties that `Head` delivers with the request's headers, in this order.
     pub properties: std::rc::Rc<[PropertyPath]>,
 }

@@ -121,7 +121,7 @@ impl fmt::Display for Counter {
 /// What the driver has to do, in order.
 #[derive(Debug)]
 pub enum Op {
-    /// Write a record: to the log and to filter state.
+    /// Write a record: with [`super::Stream::write`].
     Audit(Record),
     /// Make a call for this stream; feed [`super::Event::CalloutReply`]. Always the last op of an event.
     CallOut(CallId, Callout),

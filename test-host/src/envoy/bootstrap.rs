@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::identity::{Identity, TOKEN_HEADER};
 use super::servers::Protocol;
 use crate::engine;
+use crate::transcript::filter_state;
 
 /// Prefix of the statistics of our listeners.
 pub(super) const STATS: &str = "wardpoint_play";
@@ -90,6 +91,8 @@ pub(super) struct Wanted<'a> {
     pub(super) tls: bool,
     /// Name of the upstream's cluster.
     pub(super) upstream: &'a str,
+    /// The file of the access log.
+    pub(super) access_log: &'a Path,
 }
 
 /// The listener: TLS, then `set_filter_state`, `jwt_authn`, the plugin, the router.
@@ -119,6 +122,7 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
             "skip_xff_append": true,
             "server_header_transformation": "PASS_THROUGH",
             "stream_idle_timeout": "0s",
+            "access_log": [access_log(wanted)],
             "http_filters": filters,
             "route_config": { "virtual_hosts": [
                 virtual_host("all", "*", wanted.upstream, "0s"),
@@ -135,6 +139,19 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
         listener.insert("per_connection_buffer_limit_bytes".to_owned(), limit.into());
     }
     Ok(listener)
+}
+
+/// The audit records that the plugin left for the access log.
+fn access_log(wanted: &Wanted<'_>) -> Value {
+    let line = format!("{} %FILTER_STATE({}:PLAIN)%\n", wanted.name, filter_state(wanted.plugin));
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": wanted.access_log,
+            "log_format": { "text_format_source": { "inline_string": line } },
+        },
+    })
 }
 
 fn virtual_host(name: &str, domain: &str, cluster: &str, timeout: &str) -> Value {

@@ -144,19 +144,19 @@ impl Running {
         if message::pseudo(&play.request, ":authority").is_none() {
             added.push(":authority");
         }
-        let transcript = Transcript {
-            before: Vec::new(),
+        let mut transcript = Transcript {
             client: exchange.seen(),
             upstream: stage.upstream_saw(&added),
             callouts: stage.called(),
-            audit: said.audit,
             counters,
             trapped: said.trapped,
             log: said.lines,
+            ..Transcript::default()
         };
         drop(run);
         drop(exchange);
         settle(proxy, stage).await?;
+        transcript.set_audit(said.audit, &proxy.logged(&vm).await?);
         if transcript.trapped.is_some() {
             listeners.discard(at);
         }

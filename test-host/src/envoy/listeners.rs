@@ -111,6 +111,7 @@ impl Listeners {
             buffer_limit: key.buffer_limit,
             tls: key.tls,
             upstream: upstream_cluster(key.upstream),
+            access_log: &proxy.access_log(),
         };
         let config = bootstrap::listener(&wanted, identity)?;
         while self.listeners.len() >= KEPT {

@@ -1,4 +1,4 @@
-//! Envoy's log: audit records, what the plugin wrote, and traps.
+//! Envoy's log: audit records, what the plugin wrote, and traps. Its access log: audit records.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
+
+use crate::transcript::lasting;
 
 /// How Envoy writes a line: component and message, line ends escaped.
 pub(super) const FORMAT: &str = "%n|%l|%v";
@@ -38,13 +40,18 @@ impl Log {
 
     /// What came since the last reading, as far as this VM wrote it. Others may still tick.
     pub(super) fn news(&mut self, vm: &str) -> anyhow::Result<Said> {
+        Ok(read(&self.whole_lines()?, vm))
+    }
+
+    /// The whole lines that came since the last reading.
+    pub(super) fn whole_lines(&mut self) -> anyhow::Result<String> {
         self.file.seek(SeekFrom::Start(self.at))?;
         let mut bytes = Vec::new();
         self.file.read_to_end(&mut bytes)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         bytes.truncate(whole);
         self.at += u64::try_from(whole)?;
-        Ok(read(&String::from_utf8_lossy(&bytes), vm))
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
@@ -66,11 +73,7 @@ fn read(text: &str, vm: &str) -> Said {
         }
         let own = unescape(own);
         match own.strip_prefix(AUDIT).map(serde_json::from_str::<Value>) {
-            Some(Ok(Value::Object(mut record))) => {
-                record.shift_remove("time");
-                record.shift_remove("took_us");
-                said.audit.push(Value::Object(record));
-            }
+            Some(Ok(record @ Value::Object(_))) => said.audit.push(lasting(record)),
             _ => said.lines.push(own),
         }
     }

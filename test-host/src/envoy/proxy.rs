@@ -17,6 +17,12 @@ use super::log::{FORMAT, Log};
 /// How long Envoy may take to start.
 const START: Duration = Duration::from_secs(20);
 
+/// How long to wait for a line of the access log; it is written a little later.
+const LOGGED: Duration = Duration::from_millis(500);
+
+/// The access log's name.
+const ACCESS_LOG: &str = "access";
+
 /// Where `make envoy` puts it, from the root of the repository.
 const DEFAULT_BINARY: &str = "target/envoy/1.40.0/bin/envoy";
 
@@ -26,6 +32,8 @@ pub(super) struct Proxy {
     pub(super) admin: Admin,
     /// Its log.
     pub(super) log: Log,
+    /// Its access log.
+    access_log: Log,
     child: Running,
     folder: TempDir,
     version: u64,
@@ -42,12 +50,14 @@ impl Proxy {
         write(path, "lds.json", &bootstrap::resources(LISTENER, 0, &[]))?;
         write(path, "cds.json", &bootstrap::resources(CLUSTER, 0, &[]))?;
         write(path, "envoy.json", &bootstrap::bootstrap(path))?;
-        let log = path.join("log");
+        let (log, access_log) = (path.join("log"), path.join(ACCESS_LOG));
+        fs::File::create(&access_log)?;
         let child = Command::new(&binary)
             .arg("--config-path")
             .arg(path.join("envoy.json"))
             .arg("--admin-address-path")
             .arg(path.join("admin"))
+            .args(["--file-flush-interval-msec", "2"])
             .args(["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate"])
             .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             .args(["--log-format", FORMAT, "--log-format-escaped"])
@@ -58,7 +68,8 @@ impl Proxy {
             .with_context(|| format!("{} cannot be run", binary.display()))?;
         let mut child = Running(child);
         let admin = child.admin(path).await?;
-        Ok(Self { admin: Admin::connect(admin).await?, log: Log::open(&log)?, child, folder, version: 0 })
+        let (log, access_log) = (Log::open(&log)?, Log::open(&access_log)?);
+        Ok(Self { admin: Admin::connect(admin).await?, log, access_log, child, folder, version: 0 })
     }
 
     /// Gives Envoy these listeners and no others.
@@ -71,6 +82,26 @@ impl Proxy {
     pub(super) fn set_clusters(&mut self, clusters: &[&Value]) -> anyhow::Result<()> {
         self.version += 1;
         write(self.folder.path(), "cds.json", &bootstrap::resources(CLUSTER, self.version, clusters))
+    }
+
+    /// The file to which all listeners write their access logs.
+    pub(super) fn access_log(&self) -> PathBuf {
+        self.folder.path().join(ACCESS_LOG)
+    }
+
+    /// What the access log says of the exchange of this listener that has just ended; nothing if there was none.
+    pub(super) async fn logged(&mut self, listener: &str) -> anyhow::Result<String> {
+        let begun = Instant::now();
+        while begun.elapsed() < LOGGED {
+            for line in self.access_log.whole_lines()?.lines() {
+                if let Some((_, text)) = line.split_once(' ').filter(|(name, _)| *name == listener) {
+                    // `-`: there was no such filter state.
+                    return Ok(text.trim_start_matches('-').to_owned());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(String::new())
     }
 
     /// Whether it still runs.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Host, Map};
 use crate::engine::Play;
-use crate::transcript::{ClientSaw, Ending, Transcript, UpstreamSaw};
+use crate::transcript::{ClientSaw, Ending, Transcript, UpstreamSaw, filter_state, lasting};
 
 /// One end of the wire: what it got.
 #[derive(Debug, Default)]
@@ -65,25 +65,24 @@ pub(super) fn transcript(host: &Host, play: &Play, client: Receiver, upstream: R
         _ if upstream.body.is_empty() => UpstreamSaw::Nothing,
         _ => UpstreamSaw::Partial { body: upstream.body },
     };
+    let mut logged = Vec::new();
     for line in host.lines() {
         match audit(line) {
-            Some(record) => transcript.audit.push(record),
+            Some(record) => logged.push(record),
             None => transcript.log.push(line.clone()),
         }
     }
+    let left = host.filter_state(&filter_state(&play.plugin)).unwrap_or_default();
+    transcript.set_audit(logged, &String::from_utf8_lossy(left));
     transcript
 }
 
 /// The audit record in a line, without what differs from run to run.
 fn audit(line: &str) -> Option<Value> {
     let text = line.get(line.find(r#"{"v":1,"#)?..)?;
-    let mut record: Value = serde_json::from_str(text).ok()?;
-    let fields = record.as_object_mut()?;
-    fields.get("decision")?;
-    for name in ["time", "took_us"] {
-        fields.shift_remove(name);
-    }
-    Some(record)
+    let record: Value = serde_json::from_str(text).ok()?;
+    record.get("decision")?;
+    Some(lasting(record))
 }
 
 /// Header pairs for a transcript: sorted, without what the proxy itself adds.

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use wardpoint_core::audit::Record;
 use wardpoint_core::filter::{
-    CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError,
-    PropertyPath, Reply, Root, RootOp, Stream, TICK_PERIOD,
+    CallId, Callout, CalloutError, Chunk, Counter, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError,
+    PropertyPath, Reply, Root, RootOp, Sink, Stream, TICK_PERIOD,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::policy::Answer;
@@ -33,6 +32,12 @@ pub(super) struct Driver<P: Plugin> {
     held: [usize; 2],
     random: Random,
     counters: HashMap<String, u32>,
+}
+
+/// Where records and counts go.
+struct Records<'a> {
+    host: &'a mut Host,
+    counters: &'a mut HashMap<String, u32>,
 }
 
 /// When an event came, and the direction whose callback is running: its return value says how that direction goes on.
@@ -208,8 +213,12 @@ impl<P: Plugin> Driver<P> {
 
     fn perform(&mut self, host: &mut Host, op: Op, at: Moment) -> Result<(), Event<'static>> {
         match op {
-            Op::Audit(record) => self.audit(host, &record),
-            Op::Count(counter, by) => self.count(host, counter.to_string(), by),
+            Op::Audit(record) => {
+                if let Some(stream) = &mut self.stream {
+                    stream.write(&record, Duration::ZERO, &mut Records { host, counters: &mut self.counters });
+                }
+            }
+            Op::Count(counter, by) => self.count(host, &counter, by),
             Op::CallOut(call, callout) => {
                 let token = dispatch(host, &callout).map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?;
                 self.calls.insert(token, (call, Scope::Stream));
@@ -281,7 +290,7 @@ impl<P: Plugin> Driver<P> {
         while let Some(op) = self.root.poll_op() {
             match op {
                 RootOp::CallOut(call, callout) => self.call_from_root(host, call, &callout),
-                RootOp::Count(counter, by) => self.count(host, counter.to_string(), by),
+                RootOp::Count(counter, by) => self.count(host, &counter, by),
                 RootOp::Warn(text) => {
                     let _lost = host.log(WARN, &format!("{}: {text}", P::NAME));
                 }
@@ -289,29 +298,8 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
-    /// To the log and to filter state; what gets lost is counted.
-    fn audit(&mut self, host: &mut Host, record: &Record) {
-        let json = record.to_json(Duration::ZERO);
-        if host.log(INFO, &format!("wardpoint.audit {json}")).is_err() {
-            self.count(host, format!("wardpoint.{}.audit_lost.log", P::NAME), 1);
-        }
-        let property = format!("wardpoint_{}", P::NAME.replace('-', "_"));
-        if host.set_property(&property, json.as_bytes()).is_err() {
-            self.count(host, format!("wardpoint.{}.audit_lost.filter_state", P::NAME), 1);
-        }
-    }
-
-    /// A proxy that cannot count is no reason to stop.
-    fn count(&mut self, host: &mut Host, name: String, by: u64) {
-        let id = match self.counters.get(&name) {
-            Some(id) => *id,
-            None => {
-                let Ok(id) = host.define_metric(0, &name) else { return };
-                self.counters.insert(name, id);
-                id
-            }
-        };
-        let _counted = host.increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+    fn count(&mut self, host: &mut Host, counter: &Counter, by: u64) {
+        Records { host, counters: &mut self.counters }.add(counter, by);
     }
 
     fn properties(&self, host: &Host) -> Vec<Result<Option<Vec<u8>>, PropertyError>> {
@@ -344,6 +332,36 @@ impl<P: Plugin> Driver<P> {
             Direction::Request => request,
             Direction::Response => response,
         }
+    }
+}
+
+impl Records<'_> {
+    /// A proxy that cannot count is no reason to stop.
+    fn add(&mut self, counter: &Counter, by: u64) {
+        let name = counter.to_string();
+        let id = match self.counters.get(&name) {
+            Some(id) => *id,
+            None => {
+                let Ok(id) = self.host.define_metric(0, &name) else { return };
+                self.counters.insert(name, id);
+                id
+            }
+        };
+        let _counted = self.host.increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+    }
+}
+
+impl Sink for Records<'_> {
+    fn log(&mut self, line: &str) -> bool {
+        self.host.log(INFO, line).is_ok()
+    }
+
+    fn leave(&mut self, plugin: &'static str, list: &str) -> bool {
+        self.host.set_property(&format!("wardpoint_{}", plugin.replace('-', "_")), list.as_bytes()).is_ok()
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.add(&counter, 1);
     }
 }
 

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::model::Case;
-use crate::transcript::{Ending, Transcript, UpstreamSaw};
+use crate::transcript::{Ending, Places, Transcript, UpstreamSaw};
 
 /// The audit schema without `time` and `took_us`, which transcripts leave out. `Err`: the schema itself is broken.
 static SCHEMA: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
@@ -41,8 +41,22 @@ pub fn broken(case: &Case, open_expected: bool, seen: &Transcript) -> Vec<String
     if matches!(seen.upstream, UpstreamSaw::Complete { .. }) && seen.audit.is_empty() {
         out.push("a request reached the upstream without an audit record".to_owned());
     }
+    out.extend(misplaced(case, seen));
     out.extend(leaked(case, seen));
     out
+}
+
+/// Whether records are not where the configuration wants them. A fault may drive them elsewhere, and the access log's share
+/// is some twenty of them.
+fn misplaced(case: &Case, seen: &Transcript) -> Option<String> {
+    const SHARE: usize = 10;
+    let wanted =
+        |name: &str| case.config.pointer("/audit/to").and_then(Value::as_array).is_none_or(|to| to.contains(&name.into()));
+    let all = seen.audit.len();
+    let want = Places { log: if wanted("log") { all } else { 0 }, access_log: if wanted("accessLog") { all } else { 0 } };
+    let comparable = case.exchange.faults.is_empty() && seen.trapped.is_none() && all <= SHARE;
+    (comparable && seen.places != want)
+        .then(|| format!("of {all} audit records, {want:?} was configured and {:?} came", seen.places))
 }
 
 /// The secrets of the case that log or audit show; how many, never which.

@@ -86,9 +86,14 @@ fn metrics(alerts: &str) -> String {
 fn record() -> String {
     let schema: Value = serde_json::from_str(audit::SCHEMA).unwrap();
     let mut out = String::from(
-        "\n## Audit record\n\nOne line of JSON a decision, in the proxy's log behind `wardpoint.audit ` and in filter state `wasm.wardpoint_mcp_authz` ",
+        "\n## Audit record\n\nOne a decision, mostly one a request. No content and no token. The JSON Schema is that of `wardpoint schema audit`. ",
     );
-    out.push_str("for the access log. No content and no token. The JSON Schema is that of `wardpoint schema audit`.\n\n");
+    out.push_str("Where records go is `audit.to`:\n\n");
+    out.push_str("- `log`: a line of the proxy's log, `wardpoint.audit ` and the record, as soon as it is decided.\n");
+    out.push_str("- `accessLog`: filter state `wasm.wardpoint_mcp_authz`, a JSON array of the request's records. The proxy's own access log writes it ");
+    out.push_str("when the request is over, if its format has `%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%`. ");
+    out.push_str("This is the cheaper place: the proxy's log is written to at once, which costs it more than the decision.\n\n");
+    out.push_str("What the access log cannot take (more than 16 KiB of one request, or a proxy that fails) goes to the log, whatever is configured.\n\n");
     out.push_str("| field | type | meaning |\n|---|---|---|\n");
     fields(&mut out, "", &schema);
     out

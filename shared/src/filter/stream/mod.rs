@@ -15,9 +15,9 @@ use super::effects::{CallIds, Effects};
 use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Reply};
 use super::services::Services;
 use super::step::{CallId, Flow, Op, Step};
+use super::trail::{Sink, Trail};
 use super::{Filter, Settings, TICK_PERIOD};
-use crate::audit::About;
-
+use crate::audit::{About, Record};
 use crate::policy::{Mode, Reason, Wire};
 use crate::time::{Duration, Timestamp};
 
@@ -57,6 +57,7 @@ pub struct Stream<F> {
     held_since: Option<Timestamp>,
     closed: Option<Closed>,
     ops: VecDeque<Op>,
+    trail: Trail,
 }
 
 struct Waiting {
@@ -104,7 +105,8 @@ impl<F: Filter> Stream<F> {
             trace: None,
             broken: false,
         };
-        Self { filter, exchange, ids, hold_proven, waiting: None, held_since: None, closed: None, ops: VecDeque::new() }
+        let (ops, trail) = (VecDeque::new(), Trail::default());
+        Self { filter, exchange, ids, hold_proven, waiting: None, held_since: None, closed: None, ops, trail }
     }
 
     /// One event in. Then drain [`Stream::poll_op`] before the next.
@@ -132,6 +134,11 @@ impl<F: Filter> Stream<F> {
     /// What is to be done next.
     pub fn poll_op(&mut self) -> Option<Op> {
         self.ops.pop_front()
+    }
+
+    /// Carries out an [`Op::Audit`]. `took` is the time from the event that led to the decision until now.
+    pub fn write(&mut self, record: &Record, took: Duration, sink: &mut dyn Sink) {
+        self.trail.write(self.exchange.settings.audit, record, took, sink);
     }
 
     /// Whether body bytes of this direction need to be read at all.

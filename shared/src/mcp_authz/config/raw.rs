@@ -28,6 +28,16 @@ choice! {
 }
 
 choice! {
+    /// A place for audit records.
+    pub enum RawDestination {
+        /// The proxy's log: a line `wardpoint.audit {…}` as soon as it is decided.
+        Log = "log",
+        /// A list in filter state, which the access log prints when the request is over: `%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%`.
+        AccessLog = "accessLog",
+    }
+}
+
+choice! {
     /// Whether a legacy session (`Mcp-Session-Id`) is its owner's alone.
     pub enum RawSessions {
         /// It is: a request of another user or agent in it is refused. What began at another replica is the first comer's.
@@ -61,6 +71,8 @@ record! {
         denial: RawDenial = "denial", RawDenial::Refuse;
         /// What is too large.
         limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None, stream_ms: None };
+        /// Where audit records go.
+        audit: RawAudit = "audit", RawAudit { to: both() };
         /// Protocol versions of MCP that may be spoken; all that are known, if absent.
         versions: Option<Vec<String>> = "versions", None;
         /// Values of `Origin` that may come in; a request with any other is refused.
@@ -104,6 +116,19 @@ record! {
         /// Scope to the scopes that it includes; these in turn include theirs (MCP-Z-02).
         implies: Vec<(String, Vec<String>)> = "implies", Vec::new();
     }
+}
+
+record! {
+    /// Where audit records go.
+    pub struct RawAudit {
+        /// Every record goes to each of these. A line in the log is a write of its own for every decision, and costs the proxy more than deciding does; the access log is written anyway. What the access log cannot take goes to the log in any case.
+        to: Vec<RawDestination> = "to", both();
+    }
+}
+
+/// Nobody has to set up an access log to find a record.
+fn both() -> Vec<RawDestination> {
+    vec![RawDestination::Log, RawDestination::AccessLog]
 }
 
 record! {

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use super::metadata::Metadata;
 use super::session::Owner;
 use super::surface::{Hygiene, ServerRequests};
-use crate::filter::{HostProfile, Settings};
+use crate::filter::{Destinations, HostProfile, Settings};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
 use crate::mcp::Version;
@@ -34,6 +34,7 @@ pub struct Policy {
     pub(super) id: PolicyId,
     pub(super) mode: Mode,
     pub(super) hold_headers: bool,
+    pub(super) audit: Destinations,
     pub(super) source: Source,
     /// There is no peer identity, so rules over any agent that need no user are for everybody.
     pub(super) public: bool,
@@ -89,6 +90,7 @@ impl Policy {
             policy: self.id.clone(),
             mode: self.mode,
             host: HostProfile { hold_headers: self.hold_headers },
+            audit: self.audit,
             properties: self.source.properties(),
         }
     }
