@@ -23,4 +23,5 @@ pub mod identity;
 pub mod mcp_authz;
 pub mod policy;
 
+use wardpoint_wire::order;
 pub use wardpoint_wire::{http, json, jsonrpc, mcp, path, secret, sse, time};

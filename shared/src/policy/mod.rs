@@ -2,10 +2,12 @@
 
 mod answer;
 pub mod cel;
+mod lookup;
 mod pattern;
 mod reason;
 
 pub use answer::{Answer, Challenge, Denial, Wire, rpc_error};
+pub use lookup::Lookup;
 pub use pattern::Pattern;
 pub use reason::Reason;
 

@@ -8,7 +8,7 @@ pub mod http;
 pub mod json;
 pub mod jsonrpc;
 pub mod mcp;
-mod order;
+pub mod order;
 pub mod path;
 pub mod secret;
 pub mod sse;

@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 
 /// The numbers below `count` in the order that `compare` says; what is equal keeps its order. Never more than
 /// `2 n log n` comparisons, whatever the order was, since peers choose what is sorted.
-pub(crate) fn sorted(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+pub fn sorted(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut heap: Vec<usize> = (0..count).collect();
     for root in (0..count / 2).rev() {
         sink(&mut heap, root, compare);

@@ -18,7 +18,7 @@ use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::filter::Destinations;
 use crate::identity::{Peer, Side, Source};
 use crate::mcp::Version;
-use crate::policy::{Mode, PolicyId};
+use crate::policy::{Lookup, Mode, PolicyId};
 use crate::time::Duration;
 use rules::{Shared, is_scope, rules, tiers};
 use words::Reads;
@@ -68,12 +68,14 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let versions = problems.field("versions", |p| versions(raw.versions.as_deref(), p));
     let roles = raw.roles.as_ref().map(|roles| roles.map.as_slice()).unwrap_or_default();
     problems.field("scopes", |p| p.field("implies", |p| implied(&raw.scopes.implies, p)));
+    let ids: Vec<(&str, usize)> = raw.tier_rules().chain(&raw.rules).map(|rule| rule.id.as_str()).zip(0..).collect();
     let mut shared = Shared {
         has_claims: raw.identity.claims.is_some(),
         has_peer: raw.identity.peer != Peer::None,
         roles,
         implies: &raw.scopes.implies,
-        ids: Default::default(),
+        ids: Lookup::new(&ids),
+        read: 0,
         reads: Default::default(),
         bans: Vec::new(),
     };
@@ -142,12 +144,18 @@ fn implied(raw: &[(String, Vec<String>)], problems: &mut Problems) {
 }
 
 impl Raw {
+    /// The rules of all tiers, in the order in which they are compiled.
+    fn tier_rules(&self) -> impl Iterator<Item = &RawRule> {
+        let tiers = self.tiers.namespaces.iter().chain(&self.tiers.clients).flat_map(|(_, rules)| rules);
+        self.tiers.global.iter().flatten().chain(tiers)
+    }
+
     /// All scopes that rules ask for, in the order in which they come.
     fn scopes(&self) -> Vec<String> {
-        let tiers = self.tiers.namespaces.iter().chain(&self.tiers.clients).flat_map(|(_, rules)| rules);
-        let rules = self.rules.iter().chain(self.tiers.global.iter().flatten()).chain(tiers);
         let mut found: Vec<String> = Vec::new();
-        for scope in rules.filter_map(|rule| rule.allow.as_ref()).flat_map(|allow| &allow.scopes) {
+        for scope in
+            self.rules.iter().chain(self.tier_rules()).filter_map(|rule| rule.allow.as_ref()).flat_map(|allow| &allow.scopes)
+        {
             if !found.contains(scope) {
                 found.push(scope.clone());
             }

@@ -1,14 +1,12 @@
 //! Rules: as they are written, and what they mean.
 
-use std::collections::BTreeSet;
-
-use super::super::policy::{Effect, Needs, RoleNeed, Rule, RuleSet, ScopeNeed, Targets, Tiers, UserNeed, When};
+use super::super::policy::{Effect, Named, Needs, RoleNeed, Rule, RuleSet, ScopeNeed, Targets, Tiers, UserNeed, When};
 use super::never::{self, behind};
 use super::raw::RawMode;
 use super::targets::{Names, patterns, targets};
 use super::words::{Reads, Words, when};
 use crate::config::{Problems, choice, record};
-use crate::policy::{Pattern, RuleId};
+use crate::policy::{Lookup, Pattern, RuleId};
 
 choice! {
     /// Whether a rule asks for a user.
@@ -109,8 +107,10 @@ pub(super) struct Shared<'a> {
     pub(super) roles: &'a [(String, Vec<String>)],
     /// Scopes and those that each includes.
     pub(super) implies: &'a [(String, Vec<String>)],
-    /// The ids of the rules that were read before.
-    pub(super) ids: BTreeSet<String>,
+    /// The ids of all rules, by the order in which they are read.
+    pub(super) ids: Lookup,
+    /// How many rules were read.
+    pub(super) read: usize,
     /// What conditions read.
     pub(super) reads: Reads,
     /// The rules of the tier `global`, which are for everybody.
@@ -126,17 +126,17 @@ pub(super) fn tiers(raw: &RawTiers, clients: &[&str], open: bool, shared: &mut S
     });
     let mut named = |field: &str, raw: &[(String, Vec<RawRule>)], known: Option<&[&str]>| {
         problems.field(field, |problems| {
-            let mut sets: Vec<(String, RuleSet)> = Vec::new();
+            let mut sets = Vec::new();
             for (name, raw) in raw {
                 problems.field(name, |problems| {
                     if known.is_some_and(|known| !known.contains(&name.as_str())) {
                         problems.add(format!("`{name}` is no `client` of `identity.agents`, so this tier is nobody's"));
                     }
-                    sets.push((name.clone(), RuleSet::new(tier(raw, shared, problems))));
+                    sets.push(RuleSet::new(tier(raw, shared, problems)));
                 });
             }
-            sets.sort_by(|(one, _), (two, _)| one.cmp(two));
-            sets
+            let names: Vec<(&str, usize)> = raw.iter().map(|(name, _)| name.as_str()).zip(0..).collect();
+            Named { names: Lookup::new(&names), sets }
         })
     };
     let namespaces = named("namespaces", &raw.namespaces, None);
@@ -222,7 +222,9 @@ fn id(id: &str, shared: &mut Shared<'_>, problems: &mut Problems) {
     if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
         problems.add(format!("`{id}` must be 1 to 64 of `A-Z a-z 0-9 - _`"));
     }
-    if !shared.ids.insert(id.to_owned()) {
+    let own = shared.read;
+    shared.read += 1;
+    if shared.ids.get(id).first() != Some(&own) {
         problems.add(format!("`{id}` is the id of an earlier rule too"));
     }
 }

@@ -3,13 +3,11 @@
 //! Each rule stands in the most telling place for each kind of item: by its exact names; else by its exact agents; else in
 //! the list that is always looked at. The rules that are found come in the order of the configuration.
 
-use std::collections::BTreeMap;
-
 use super::ask::{Ask, Item};
 use super::rule::{Effect, Rule};
 use super::uri::with_lower_scheme;
 use crate::identity::Caller;
-use crate::policy::Pattern;
+use crate::policy::{Lookup, Pattern};
 
 /// The rules of one effect, by their positions in the set.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +22,16 @@ pub(super) struct Index {
 /// The rules that speak of one kind of item.
 #[derive(Clone, Debug, Default)]
 struct Table {
-    by_name: BTreeMap<Box<str>, Vec<usize>>,
-    by_agent: BTreeMap<Box<str>, Vec<usize>>,
+    by_name: Lookup,
+    by_agent: Lookup,
+    others: Vec<usize>,
+}
+
+/// A [`Table`] in the making.
+#[derive(Default)]
+struct Rows<'p> {
+    by_name: Vec<(&'p str, usize)>,
+    by_agent: Vec<(&'p str, usize)>,
     others: Vec<usize>,
 }
 
@@ -35,19 +41,19 @@ pub(super) struct Candidates<'i>([&'i [usize]; 3]);
 impl Index {
     /// The rules of `rules` that `which` picks.
     pub(super) fn new(rules: &[Rule], which: impl Fn(&Effect) -> bool) -> Self {
-        let mut index = Self::default();
+        let mut all = Vec::new();
+        let [mut tools, mut prompts, mut resources, mut methods] = [(); 4].map(|()| Rows::default());
         for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| which(&rule.effect)) {
             let targets = &rule.targets;
             // A deny rule over methods bears on items too.
             let any = targets.everything || !targets.methods.is_empty() && !matches!(rule.effect, Effect::Allow(_));
-            let uris = || targets.resources.iter().map(|uri| uri.pattern());
-            index.all.push(at);
-            index.tools.add(at, rule, any, targets.tools.iter());
-            index.prompts.add(at, rule, any, targets.prompts.iter());
-            index.resources.add(at, rule, any, uris());
-            index.methods.add(at, rule, any || !targets.methods.is_empty(), [].iter());
+            all.push(at);
+            tools.add(at, rule, any, &mut targets.tools.iter());
+            prompts.add(at, rule, any, &mut targets.prompts.iter());
+            resources.add(at, rule, any, &mut targets.resources.iter().map(|uri| uri.pattern()));
+            methods.add(at, rule, any || !targets.methods.is_empty(), &mut [].iter());
         }
-        index
+        Self { all, methods: methods.done(), prompts: prompts.done(), resources: resources.done(), tools: tools.done() }
     }
 
     /// The rules that could match.
@@ -76,34 +82,29 @@ impl Index {
     }
 }
 
-impl Table {
-    fn add<'p>(&mut self, at: usize, rule: &Rule, any: bool, names: impl ExactSizeIterator<Item = &'p Pattern> + Clone) {
-        if names.len() == 0 && !any {
+impl<'p> Rows<'p> {
+    fn add(&mut self, at: usize, rule: &'p Rule, any: bool, names: &mut dyn Iterator<Item = &'p Pattern>) {
+        let names: Vec<&Pattern> = names.collect();
+        if names.is_empty() && !any {
             return;
         }
-        let exact = |pattern: &Pattern| !pattern.is_open();
-        if !any && names.clone().all(exact) {
-            put(&mut self.by_name, at, names);
-        } else if rule.agents.iter().all(exact) {
-            put(&mut self.by_agent, at, rule.agents.iter());
+        if !any && names.iter().all(|name| !name.is_open()) {
+            self.by_name.extend(names.iter().map(|name| (name.as_str(), at)));
+        } else if rule.agents.iter().all(|agent| !agent.is_open()) {
+            self.by_agent.extend(rule.agents.iter().map(|agent| (agent.as_str(), at)));
         } else {
             self.others.push(at);
         }
     }
 
-    fn candidates<'i>(&'i self, agent: &str, name: &str) -> Candidates<'i> {
-        let list = |found: Option<&'i Vec<usize>>| found.map(Vec::as_slice).unwrap_or_default();
-        Candidates([list(self.by_name.get(name)), list(self.by_agent.get(agent)), &self.others])
+    fn done(self) -> Table {
+        Table { by_name: Lookup::new(&self.by_name), by_agent: Lookup::new(&self.by_agent), others: self.others }
     }
 }
 
-fn put<'p>(map: &mut BTreeMap<Box<str>, Vec<usize>>, at: usize, keys: impl Iterator<Item = &'p Pattern>) {
-    for key in keys {
-        let list = map.entry(key.as_str().into()).or_default();
-        // The same name twice in one rule.
-        if list.last() != Some(&at) {
-            list.push(at);
-        }
+impl Table {
+    fn candidates<'i>(&'i self, agent: &str, name: &str) -> Candidates<'i> {
+        Candidates([self.by_name.get(name), self.by_agent.get(agent), &self.others])
     }
 }
 

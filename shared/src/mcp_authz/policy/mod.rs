@@ -25,7 +25,7 @@ use crate::filter::{Destinations, HostProfile, Settings};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
 use crate::mcp::Version;
-use crate::policy::{Decision, Deny, Mode, PolicyId, Tier};
+use crate::policy::{Decision, Deny, Lookup, Mode, PolicyId, Tier};
 use crate::time::Duration;
 
 /// A compiled configuration.
@@ -69,8 +69,15 @@ pub(super) enum DenialForm {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tiers {
     pub(super) global: Option<RuleSet>,
-    pub(super) namespaces: Vec<(String, RuleSet)>,
-    pub(super) clients: Vec<(String, RuleSet)>,
+    pub(super) namespaces: Named,
+    pub(super) clients: Named,
+}
+
+/// Rules by whose they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named {
+    pub(super) names: Lookup,
+    pub(super) sets: Vec<RuleSet>,
 }
 
 /// A decision, and what goes with it.
@@ -104,13 +111,15 @@ impl Policy {
 impl Tiers {
     /// The tiers of `caller`, in the order of decision. One that is absent does not narrow.
     fn of(&self, caller: &Caller) -> impl Iterator<Item = (Tier, &RuleSet)> {
-        let find = |sets: &'_ [(String, RuleSet)], name: Option<&str>| {
-            sets.binary_search_by(|(known, _)| Some(known.as_str()).cmp(&name)).ok()
-        };
-        let namespace = find(&self.namespaces, caller.namespace()).and_then(|at| self.namespaces.get(at));
-        let client = find(&self.clients, caller.client.as_deref()).and_then(|at| self.clients.get(at));
-        let global = self.global.iter().map(|set| (Tier::Global, set));
-        let namespace = namespace.into_iter().map(|(_, set)| (Tier::Namespaces, set));
-        global.chain(namespace).chain(client.into_iter().map(|(_, set)| (Tier::Clients, set)))
+        let namespace = caller.namespace().and_then(|name| self.namespaces.find(name));
+        let client = caller.client.as_deref().and_then(|name| self.clients.find(name));
+        let tiers = [(Tier::Global, self.global.as_ref()), (Tier::Namespaces, namespace), (Tier::Clients, client)];
+        tiers.into_iter().filter_map(|(tier, set)| Some((tier, set?)))
+    }
+}
+
+impl Named {
+    fn find(&self, name: &str) -> Option<&RuleSet> {
+        self.names.get(name).first().and_then(|at| self.sets.get(*at))
     }
 }

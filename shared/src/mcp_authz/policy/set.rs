@@ -1,13 +1,11 @@
 //! The rules of one tier, or the plain `rules`.
 
-use std::collections::BTreeMap;
-
 use super::ask::{Ask, Item};
 use super::index::Index;
 use super::rule::{Effect, Match, Needs, Rule, UserNeed};
 use crate::identity::Caller;
 use crate::mcp::Method;
-use crate::policy::{Pattern, Reason};
+use crate::policy::{Lookup, Pattern, Reason};
 
 /// Rules in the order of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +16,8 @@ pub(in crate::mcp_authz) struct RuleSet {
     withholds: Index,
     /// Deny rules over everything.
     bans: Vec<usize>,
-    /// Agents that allow rules speak of, and whether one of these needs no user.
-    agents: BTreeMap<Box<str>, bool>,
+    /// Agents that allow rules speak of, each with [`OPEN`] if one of these needs no user, or [`CLOSED`], or both.
+    agents: Lookup,
     /// The same for agents with a `*`.
     open_agents: Vec<(Pattern, bool)>,
 }
@@ -31,9 +29,12 @@ pub(super) struct Near<'p> {
     pub(super) needs: &'p Needs,
 }
 
+const OPEN: usize = 1;
+const CLOSED: usize = 0;
+
 impl RuleSet {
     pub(in crate::mcp_authz) fn new(rules: Vec<Rule>) -> Self {
-        let mut agents: BTreeMap<Box<str>, bool> = BTreeMap::new();
+        let mut agents: Vec<(&str, usize)> = Vec::new();
         let mut open_agents: Vec<(Pattern, bool)> = Vec::new();
         for (needs, pattern) in rules
             .iter()
@@ -41,7 +42,7 @@ impl RuleSet {
         {
             let open = needs.user == UserNeed::None;
             if !pattern.is_open() {
-                *agents.entry(pattern.as_str().into()).or_default() |= open;
+                agents.push((pattern.as_str(), if open { OPEN } else { CLOSED }));
             } else if let Some((_, known)) = open_agents.iter_mut().find(|(known, _)| known == pattern) {
                 *known |= open;
             } else {
@@ -53,7 +54,7 @@ impl RuleSet {
             denies: Index::new(&rules, |effect| matches!(effect, Effect::Deny)),
             withholds: Index::new(&rules, |effect| matches!(effect, Effect::Withhold)),
             bans: (0..).zip(&rules).filter(|(_, rule)| rule.is_ban()).map(|(at, _)| at).collect(),
-            agents,
+            agents: Lookup::new(&agents),
             open_agents,
             rules,
         }
@@ -135,7 +136,8 @@ impl RuleSet {
 
     /// Whether an allow rule speaks of `agent`, and whether one of these needs no user. Without an agent: only of anybody.
     pub(super) fn knows(&self, agent: Option<&str>) -> Option<bool> {
-        let exact = agent.and_then(|agent| self.agents.get(agent)).copied();
+        let exact =
+            agent.map(|agent| self.agents.get(agent)).filter(|found| !found.is_empty()).map(|found| found.contains(&OPEN));
         let meant = |pattern: &Pattern| agent.map_or(pattern.is_any(), |agent| pattern.matches(agent));
         let open = self.open_agents.iter().filter(|(pattern, _)| meant(pattern)).map(|(_, open)| *open);
         exact.into_iter().chain(open).reduce(|one, two| one || two)

@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use std::borrow::Cow;
 
+use super::double;
 use super::node::{Arithmetic, Conversion, Each, Node, Relation, Test};
 use super::raw::{self, Found};
 use super::value::{Num, Stop, Value, find};
@@ -369,9 +370,7 @@ fn convert(to: Conversion, value: Value<'_>) -> Result<Value<'_>, Stop> {
         (Conversion::Int, Value::Number(value)) => int(value).map(|value| Value::Number(Num::Int(value))),
         (Conversion::Int, Value::Text(text)) => text.parse().ok().map(|value| Value::Number(Num::Int(value))),
         (Conversion::Double, Value::Number(value)) => Some(Value::Number(Num::Double(double(value)))),
-        (Conversion::Double, Value::Text(text)) => {
-            text.parse().ok().filter(|value: &f64| value.is_finite()).map(|value| Value::Number(Num::Double(value)))
-        }
+        (Conversion::Double, Value::Text(text)) => double::read(&text).map(|value| Value::Number(Num::Double(value))),
         _ => None,
     };
     converted.ok_or(Stop::Error)

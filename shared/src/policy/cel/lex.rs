@@ -1,5 +1,6 @@
 //! Text to tokens (CEL specification, "Syntax").
 
+use super::double;
 use super::node::Constant;
 use super::value::Num;
 
@@ -136,7 +137,7 @@ impl<'t> Lexer<'t> {
         }
         let (digits, radix) = if hex { (number.get(2..).unwrap_or_default(), 16) } else { (number, 10) };
         let value = if double {
-            number.parse().ok().filter(|value: &f64| value.is_finite()).map(Num::Double)
+            double::read(number).map(Num::Double)
         } else if uint {
             u64::from_str_radix(digits, radix).ok().map(Num::Uint)
         } else {

@@ -16,6 +16,7 @@
 //! `string`, `int`, `double`, `bool`, and the macros `all`, `exists`, `exists_one`, `filter`, `map`. Nothing else.
 
 mod calls;
+mod double;
 mod eval;
 mod lex;
 mod lower;

@@ -1,5 +1,6 @@
 //! JSON as it stands in a message: one path is read, the rest is skipped. The text was checked before.
 
+use super::double;
 use super::value::{Num, Stop, Value};
 use crate::json::{Error, Kind, Limits, Reader};
 
@@ -61,7 +62,7 @@ fn number(text: &str) -> Option<Num> {
     if !text.contains(['.', 'e', 'E']) {
         return text.parse().map(Num::Int).or_else(|_| text.parse().map(Num::Uint)).ok();
     }
-    text.parse().ok().filter(|value: &f64| value.is_finite()).map(Num::Double)
+    double::read(text).map(Num::Double)
 }
 
 /// The items of a list.
