@@ -220,6 +220,7 @@ fn conditions_read_claims_the_peer_and_the_request() {
             Ok(None),
             Ok(None),
             Ok(None),
+            Ok(None),
             Ok(Some(level.to_vec())),
             text("red"),
             Ok(Some(vec![1])),
@@ -319,7 +320,8 @@ fn groups_may_stand_deep_in_a_claim() {
         r#","roles":{"claim":["realm_access","roles"],"map":{"admins":["admin"]}}"#,
     );
     let text = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-    let values = vec![text(PLANNER), text("https://idp"), text("alice"), Ok(None), Ok(None), Ok(None), Ok(None), text("admins")];
+    let values =
+        vec![text(PLANNER), text("https://idp"), text("alice"), Ok(None), Ok(None), Ok(None), Ok(None), Ok(None), text("admins")];
     let caller = caller(&policy, Properties::new(&values)).unwrap();
     assert_eq!(said(&policy, &caller, &Ask::about(Item::Tool("t"))), "allow r");
 }

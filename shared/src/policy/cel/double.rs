@@ -159,7 +159,7 @@ impl Big {
         if bits >= 32 && !self.is_zero() {
             self.0.splice(0..0, (0..bits / 32).map(|_| 0));
         }
-        if bits % 32 > 0 {
+        if !bits.is_multiple_of(32) {
             self.multiply(1 << (bits % 32), 0);
         }
     }
