@@ -7,6 +7,8 @@ SHELL := /bin/bash
 ENVOY_VERSION := 1.40.0
 # Istio 1.30 and 1.31 carry these.
 ENVOY_OTHERS := 1.38.2 1.39.3
+# Bare: a plugin calls its proxy and nothing else. With WASI come 16 KB that print and read an environment.
+WASM := wasm32-unknown-unknown
 PLUGINS := mcp-authz
 # For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
 PROBES := probe calibration noop
@@ -30,10 +32,10 @@ toolchain: ## The Rust toolchain with the wasm targets
 
 .PHONY: plugins
 plugins: toolchain ## target/plugins/<name>.wasm, ready to ship
-	@cargo build --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%)
+	@cargo build --quiet --locked --release --target $(WASM) $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%)
 	@mkdir -p $(WARDPOINT_PLUGINS)
 	@for name in $(PLUGINS) $(PROBES); do \
-	  cp target/wasm32-wasip1/release/wardpoint_$${name//-/_}.wasm $(WARDPOINT_PLUGINS)/$$name.wasm; \
+	  cp target/$(WASM)/release/wardpoint_$${name//-/_}.wasm $(WARDPOINT_PLUGINS)/$$name.wasm; \
 	  echo "$$name.wasm: $$(stat -c %s $(WARDPOINT_PLUGINS)/$$name.wasm) bytes"; done
 
 .PHONY: demo
@@ -59,7 +61,7 @@ test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-
 lint: toolchain ## Format and clippy, native and wasm
 	$(call tier,lint,cargo fmt --check; \
 	  cargo clippy --quiet --locked --profile host --workspace --all-targets -- -D warnings; \
-	  cargo clippy --quiet --locked --release --target wasm32-wasip1 $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%) -- -D warnings)
+	  cargo clippy --quiet --locked --release --target $(WASM) $(PLUGINS:%=-p wardpoint-%) $(PROBES:%=-p wardpoint-%) -- -D warnings)
 
 .PHONY: test-core
 test-core: toolchain ## The core and the adapter, natively

@@ -171,7 +171,7 @@ fn tools_list(count: usize, size: usize) -> Vec<u8> {
     out.into_bytes()
 }
 
-const POLICY: &[u8] = br#"{"version":1,"identity":{"peer":"waypoint","claims":{"provider":"payload"}},
+const POLICY: &[u8] = br#"{"version":1,"sessions":"unbound","identity":{"peer":"waypoint","claims":{"provider":"payload"}},
     "rules":[{"id":"read","allow":{"agents":["spiffe://cluster.local/ns/agents/sa/planner"],"tools":["read_file"],"scopes":["files:read"]}}]}"#;
 /// The peer, then `iss`, `sub`, `scope`, `azp`, `client_id`, `act`.
 const PROPERTIES: &[Option<&str>] = &[
