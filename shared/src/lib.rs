@@ -19,9 +19,16 @@
 pub mod audit;
 pub mod config;
 pub mod filter;
+pub mod http;
 pub mod identity;
+pub mod jsonrpc;
+pub mod mcp;
 pub mod mcp_authz;
+pub mod path;
 pub mod policy;
+pub mod secret;
+pub mod sse;
+pub mod time;
 
+pub use wardpoint_wire::json;
 use wardpoint_wire::order;
-pub use wardpoint_wire::{http, json, jsonrpc, mcp, path, secret, sse, time};
