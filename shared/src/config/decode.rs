@@ -39,10 +39,9 @@ impl<'a> Fields<'a> {
 
     /// The member `name`. Where it is absent: `default`, or a problem if there is none.
     pub fn take<T: Decode>(&self, name: &str, default: Option<fn() -> T>, problems: &mut Problems) -> Option<T> {
-        match (self.member(name, default.is_none(), problems), default) {
-            (Some(node), _) => problems.field(name, |problems| T::decode(node, problems)),
-            (None, Some(default)) => Some(default()),
-            (None, None) => None,
+        match self.member(name, default.is_none(), problems) {
+            Some(node) => problems.field(name, |problems| T::decode(node, problems)),
+            None => default.map(|default| default()),
         }
     }
 
