@@ -21,6 +21,7 @@ pub mod config;
 pub mod filter;
 pub mod http;
 pub mod identity;
+pub mod json;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod mcp_authz;
@@ -30,5 +31,4 @@ pub mod secret;
 pub mod sse;
 pub mod time;
 
-pub use wardpoint_wire::json;
 use wardpoint_wire::order;
