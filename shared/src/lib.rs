@@ -19,9 +19,16 @@
 pub mod audit;
 pub mod config;
 pub mod filter;
+pub mod http;
 pub mod identity;
+pub mod json;
+pub mod jsonrpc;
+pub mod mcp;
 pub mod mcp_authz;
+pub mod path;
 pub mod policy;
+pub mod secret;
+pub mod sse;
+pub mod time;
 
 use wardpoint_wire::order;
-pub use wardpoint_wire::{http, json, jsonrpc, mcp, path, secret, sse, time};

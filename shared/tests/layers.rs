@@ -19,7 +19,7 @@ fn layer(module: &str) -> Option<usize> {
 
 #[test]
 fn no_module_uses_a_layer_above_its_own() {
-    // Layer 0 is a package of its own below this one.
+    // What is compiled for speed is a package of its own below this one.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let roots = [here.join("src"), here.join("wire/src")];
     let (mut files, mut folders) = (Vec::new(), roots.to_vec());
@@ -38,11 +38,8 @@ fn no_module_uses_a_layer_above_its_own() {
         let inside = roots.iter().find_map(|root| file.strip_prefix(root).ok()).unwrap();
         let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         let own = layer(module).unwrap_or_else(|| panic!("{module} has no layer: add it here and in ARCHITECTURE.md"));
-        assert_eq!(
-            own == 0,
-            file.starts_with(&roots[1]),
-            "{module}: layer 0, and nothing else, is in the package of the wire formats"
-        );
+        let fast = ["json", "order"].contains(&module);
+        assert!(fast || !file.starts_with(&roots[1]), "{module} is in the package of what is compiled for speed");
         for used in fs::read_to_string(file).unwrap().split("crate::").skip(1) {
             let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(theirs) = layer(&name) else { continue };

@@ -51,7 +51,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
             _ => match abi::buffer(Buffer::Configuration, 0, size) {
                 Ok(text) => text,
                 Err(status) => {
-                    host::log(Level::Error, &format!("{}: the configuration cannot be read: {status:?}", P::NAME));
+                    host::log(Level::Error, &format!("{}: the configuration cannot be read: status {}", P::NAME, status.0));
                     return false;
                 }
             },
@@ -67,7 +67,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
         };
         // Without ticks nothing would end what waits.
         if let Err(status) = abi::set_tick_period(u32::try_from(TICK_PERIOD.as_millis()).unwrap_or(u32::MAX)) {
-            host::log(Level::Error, &format!("{}: this proxy gives no ticks: {status:?}", P::NAME));
+            host::log(Level::Error, &format!("{}: this proxy gives no ticks: status {}", P::NAME, status.0));
             return false;
         }
         let reads = Rc::new(Reads::new(&root.settings().properties));

@@ -39,10 +39,9 @@ impl<'a> Fields<'a> {
 
     /// The member `name`. Where it is absent: `default`, or a problem if there is none.
     pub fn take<T: Decode>(&self, name: &str, default: Option<fn() -> T>, problems: &mut Problems) -> Option<T> {
-        match (self.member(name, default.is_none(), problems), default) {
-            (Some(node), _) => problems.field(name, |problems| T::decode(node, problems)),
-            (None, Some(default)) => Some(default()),
-            (None, None) => None,
+        match self.member(name, default.is_none(), problems) {
+            Some(node) => problems.field(name, |problems| T::decode(node, problems)),
+            None => default.map(|default| default()),
         }
     }
 
@@ -69,7 +68,11 @@ macro_rules! record {
             fn decode(node: &$crate::json::Node, problems: &mut $crate::config::Problems) -> Option<Self> {
                 let fields = $crate::config::Fields::open(node, &[$($key),+], problems)?;
                 $(let $field = fields.take::<$ty>($key, $crate::config::record!(@default $($default)?), problems);)+
-                Some(Self { $($field: $field?,)+ })
+                // In one match, so that there is one place where the fields of a record that cannot be are dropped.
+                match ($($field,)+) {
+                    ($(Some($field),)+) => Some(Self { $($field,)+ }),
+                    _ => None,
+                }
             }
 
             fn schema() -> String {
@@ -215,9 +218,11 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Node::List(items) = node else { return expected("a list", node, problems) };
         // All items are read, so that all their problems show.
-        let read: Vec<Option<T>> =
-            items.iter().enumerate().map(|(index, item)| problems.item(index, |p| T::decode(item, p))).collect();
-        read.into_iter().collect()
+        let mut read = Self::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            read.extend(problems.item(index, |problems| T::decode(item, problems)));
+        }
+        (read.len() == items.len()).then_some(read)
     }
 
     fn schema() -> String {
@@ -234,9 +239,11 @@ impl<T: Decode> Decode for Vec<T> {
 impl<T: Decode> Decode for Vec<(String, T)> {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Node::Map(members) = node else { return expected("a map", node, problems) };
-        let read: Vec<Option<(String, T)>> =
-            members.iter().map(|(name, node)| problems.field(name, |p| Some((name.clone(), T::decode(node, p)?)))).collect();
-        read.into_iter().collect()
+        let mut read = Self::with_capacity(members.len());
+        for (name, node) in members {
+            read.extend(problems.field(name, |problems| T::decode(node, problems)).map(|value| (name.clone(), value)));
+        }
+        (read.len() == members.len()).then_some(read)
     }
 
     fn schema() -> String {

@@ -17,7 +17,7 @@ pub fn sorted(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<u
 }
 
 /// Whether two texts are the same.
-pub(crate) fn has_twice(texts: &[&str]) -> bool {
+pub fn has_twice(texts: &[&str]) -> bool {
     let text = |index: &usize| texts.get(*index);
     let order = sorted(texts.len(), &|a, b| text(&a).cmp(&text(&b)));
     order.iter().zip(order.iter().skip(1)).any(|(a, b)| text(a) == text(b))

@@ -9,16 +9,13 @@ mod reader;
 mod scan;
 mod splice;
 mod text;
-mod tree;
 mod write;
 
 pub use error::{Error, ErrorKind};
 pub use reader::{Kind, Reader};
 pub use splice::{Overlap, Splices};
 pub use text::Str;
-pub use tree::{Node, parse_tree};
-pub(crate) use write::push_padded;
-pub use write::{push_ascii_bounded, push_hex, push_number, push_string};
+pub use write::{push_ascii_bounded, push_hex, push_number, push_padded, push_string};
 
 /// What a text may cost (BY-J-07, BY-J-08).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -25,7 +25,7 @@ pub fn push_number(out: &mut String, number: u64) {
 }
 
 /// Appends a number in at least `width` decimal digits.
-pub(crate) fn push_padded(out: &mut String, mut number: u64, width: usize) {
+pub fn push_padded(out: &mut String, mut number: u64, width: usize) {
     let mut digits = ['0'; 20];
     let mut count = 0;
     for (index, digit) in digits.iter_mut().rev().enumerate() {

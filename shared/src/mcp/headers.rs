@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::{Era, Message, Method, Shape, Version};
+use super::{Era, Message, Method, Shape, Version, base64};
 use crate::http::Headers;
 
 /// Why headers and body do not belong together. Each is HTTP status 400.
@@ -101,6 +98,6 @@ fn decode(text: &str) -> Result<Cow<'_, str>, HeaderFault> {
     let Some(encoded) = text.strip_prefix("=?base64?").and_then(|text| text.strip_suffix("?=")) else {
         return Ok(Cow::Borrowed(text));
     };
-    let bytes = STANDARD.decode(encoded).map_err(|_| HeaderFault::Illegal(NAME))?;
+    let bytes = base64::decode(encoded).ok_or(HeaderFault::Illegal(NAME))?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| HeaderFault::Illegal(NAME))
 }
