@@ -10,14 +10,15 @@ use sha2::{Digest as _, Sha256};
 use super::policy::Policy;
 use crate::filter::{ServiceError, Services};
 use crate::identity::Caller;
+use crate::json::push_number;
 use crate::policy::Reason;
 
-/// A slot takes about a hundred bytes of the proxy's memory.
+/// A slot takes some hundred bytes of the proxy's memory.
 const SLOTS: u64 = 4096;
 /// How often a write is tried that other workers come in between of.
 const TRIES: usize = 3;
-/// Bytes of a digest that are kept: 128 bits cannot be found by trying.
-const KEPT: usize = 16;
+/// Up to so many bytes an id or an owner stands for itself; hashing them would cost a request more than its decision.
+const PLAIN: usize = 256;
 
 /// Longest session id that is looked at; a longer one is refused. No server is known that makes longer ones.
 const MAX_ID: usize = 4096;
@@ -55,39 +56,46 @@ pub(super) fn join(policy: &Policy, services: &mut dyn Services, id: &[u8], call
 /// Where the owner of a session stands.
 struct Slot {
     key: String,
-    id: [u8; KEPT],
+    id: Vec<u8>,
 }
 
 impl Slot {
     /// Not by the policy's digest: a session outlives a change of policy.
     fn of(policy: &Policy, id: &[u8]) -> Self {
-        let id = digest(&[policy.id.name.as_bytes(), id]);
-        let [a, b, c, d, e, f, g, h, ..] = id;
-        let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % SLOTS;
-        Self { key: format!("wardpoint.mcp-authz.session.{number}"), id }
+        let id = token(&[policy.id.name.as_bytes(), id]);
+        // FNV-1a. Whoever makes ids that meet in a slot takes sessions from nobody: they belong to who uses them next.
+        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let number = id.iter().fold(0xcbf2_9ce4_8422_2325, mix) % SLOTS;
+        let mut key = String::from("wardpoint.mcp-authz.session.");
+        push_number(&mut key, number);
+        Self { key, id }
     }
 
     fn value(&self, caller: &Caller) -> Vec<u8> {
-        let issuer = caller.user.as_ref().and_then(|user| user.issuer.as_deref());
-        let user = caller.user.as_ref().map(|user| user.user.as_str());
-        let text = |part: Option<&str>| part.map_or([0_u8].as_slice().to_vec(), |part| [&[1], part.as_bytes()].concat());
-        let parts = [text(issuer), text(user), text(caller.agent.as_deref())];
-        let owner = digest(&parts.each_ref().map(Vec::as_slice));
-        [self.id, owner].concat()
+        let user = caller.user.as_ref();
+        let parts = [user.and_then(|user| user.issuer.as_deref()), user.map(|user| user.user.as_str()), caller.agent.as_deref()];
+        // Absent is not the same as empty.
+        let there: Vec<u8> = parts.iter().map(|part| u8::from(part.is_some())).collect();
+        let [issuer, user, agent] = parts.map(|part| part.unwrap_or_default().as_bytes());
+        [self.id.as_slice(), &token(&[&there, issuer, user, agent])].concat()
     }
 }
 
-/// Of the parts and their lengths, so that no two lists of parts are one text.
-fn digest(parts: &[&[u8]]) -> [u8; KEPT] {
-    let mut hash = Sha256::new();
+/// What stands for these parts and no others, none of it the start of another: the parts with their lengths, or a digest of that.
+fn token(parts: &[&[u8]]) -> Vec<u8> {
+    let size = parts.iter().map(|part| part.len() + 8).sum();
+    let mut all = Vec::with_capacity(size);
     for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(part);
+        all.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        all.extend_from_slice(part);
     }
-    let full: [u8; 32] = hash.finalize().into();
-    let mut kept = [0; KEPT];
-    kept.copy_from_slice(full.split_at(KEPT).0);
-    kept
+    if size <= PLAIN {
+        return all;
+    }
+    // No length of a first part looks like this.
+    let mut token = vec![0xff; 8];
+    token.extend_from_slice(&Sha256::digest(&all));
+    token
 }
 
 #[cfg(test)]
@@ -184,6 +192,19 @@ mod tests {
         let mut broken = Proxy { broken: true, ..Proxy::default() };
         assert_eq!(join(&policy, &mut broken, b"s", &owner), Err(Reason::HostFailed));
         assert_eq!(begin(&policy, &mut broken, b"s", &owner), Err(Reason::HostFailed));
+    }
+
+    #[test]
+    fn long_ids_and_owners_are_kept_in_little_and_told_apart() {
+        let (policy, mut proxy) = (policy(), Proxy::default());
+        let (id, long) = ("s".repeat(MAX_ID), "agent".repeat(2000));
+        for (id, owner, other) in [(&*id, &*long, "a"), (&id[1..], "a", &*long), ("s", &*long, &long[1..])] {
+            let (owner, other) = (caller(owner, Some(owner)), caller(other, Some(other)));
+            assert_eq!(join(&policy, &mut proxy, id.as_bytes(), &owner), Ok(()));
+            assert_eq!(join(&policy, &mut proxy, id.as_bytes(), &owner), Ok(()));
+            assert_eq!(join(&policy, &mut proxy, id.as_bytes(), &other), Err(Reason::SessionMismatch));
+        }
+        assert!(proxy.data.values().all(|shared| shared.value.len() <= 2 * PLAIN));
     }
 
     #[test]
