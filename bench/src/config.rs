@@ -18,6 +18,15 @@ pub(crate) struct Servers {
     pub(crate) peer: SocketAddr,
 }
 
+/// One listener.
+pub(crate) struct Listener<'a> {
+    pub(crate) name: &'a str,
+    /// What stands between `jwt_authn` and the router.
+    pub(crate) filters: &'a [Value],
+    /// Its access log has the audit record.
+    pub(crate) audits: bool,
+}
+
 /// An extension by name and type.
 pub(crate) fn typed(name: &str, kind: &str, content: &Value) -> Value {
     let mut config = json!({ "@type": format!("type.googleapis.com/envoy.extensions.{kind}") });
@@ -27,9 +36,9 @@ pub(crate) fn typed(name: &str, kind: &str, content: &Value) -> Value {
     json!({ "name": name, "typed_config": config })
 }
 
-/// The whole configuration. A listener for each name with its filters.
-pub(crate) fn bootstrap(folder: &Path, token: &Token, servers: &Servers, listeners: &[(&str, &[Value])]) -> Value {
-    let listeners: Vec<Value> = listeners.iter().map(|(name, filters)| listener(name, filters, folder, token)).collect();
+/// The whole configuration.
+pub(crate) fn bootstrap(folder: &Path, token: &Token, servers: &Servers, listeners: &[Listener<'_>]) -> Value {
+    let listeners: Vec<Value> = listeners.iter().map(|wanted| listener(wanted, folder, token)).collect();
     json!({
         "node": { "id": "bench", "cluster": "bench" },
         "admin": { "address": address(0) },
@@ -40,13 +49,13 @@ pub(crate) fn bootstrap(folder: &Path, token: &Token, servers: &Servers, listene
     })
 }
 
-fn listener(name: &str, filters: &[Value], folder: &Path, token: &Token) -> Value {
+fn listener(wanted: &Listener<'_>, folder: &Path, token: &Token) -> Value {
     let mut all = vec![jwt_authn(token)];
-    all.extend_from_slice(filters);
+    all.extend_from_slice(wanted.filters);
     all.push(typed("envoy.filters.http.router", "filters.http.router.v3.Router", &json!({})));
     let manager = json!({
         "stat_prefix": "bench",
-        "access_log": [access_log(&folder.join("access"))],
+        "access_log": [access_log(&folder.join("access"), wanted.audits)],
         "http_filters": all,
         "route_config": { "virtual_hosts": [{
             "name": "all",
@@ -56,7 +65,7 @@ fn listener(name: &str, filters: &[Value], folder: &Path, token: &Token) -> Valu
     });
     let kind = "filters.network.http_connection_manager.v3.HttpConnectionManager";
     json!({
-        "name": name,
+        "name": wanted.name,
         "address": address(0),
         "filter_chains": [{ "filters": [typed("envoy.filters.network.http_connection_manager", kind, &manager)] }],
     })
@@ -80,9 +89,9 @@ fn jwt_authn(token: &Token) -> Value {
 }
 
 /// What an operator logs of a request to a tool server.
-fn access_log(path: &Path) -> Value {
+fn access_log(path: &Path, audits: bool) -> Value {
     let claim = |name: &str| format!("%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:{CLAIMS}:{name})%");
-    let fields = json!({
+    let mut fields = json!({
         "time": "%START_TIME%",
         "id": "%REQ(X-REQUEST-ID)%",
         "method": "%REQ(:METHOD)%",
@@ -96,6 +105,9 @@ fn access_log(path: &Path) -> Value {
         "user": claim("sub"),
         "agent": claim("azp"),
     });
+    if let (true, Some(fields)) = (audits, fields.as_object_mut()) {
+        fields.insert("audit".to_owned(), "%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%".into());
+    }
     let content = json!({ "path": path, "log_format": { "json_format": fields } });
     typed("envoy.access_loggers.file", "access_loggers.file.v3.FileAccessLog", &content)
 }

@@ -45,6 +45,7 @@ impl Envoy {
             .arg("--admin-address-path")
             .arg(&admin)
             .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
+            .args(["--file-flush-interval-msec", "50"])
             .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -85,10 +86,10 @@ impl Envoy {
         Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1024)
     }
 
-    /// How many audit records are in the log.
+    /// How many audit records are in the access log.
     pub(crate) fn audited(&self) -> anyhow::Result<usize> {
-        let log = fs::read(self.folder.join("log"))?;
-        Ok(memchr::memmem::find_iter(&log, b"wardpoint.audit ").count())
+        let log = fs::read(self.folder.join("access"))?;
+        Ok(memchr::memmem::find_iter(&log, br#"{\"v\":1,\"time\""#).count())
     }
 
     /// Cuts the logs, so that a run does not fill the disk.

@@ -13,8 +13,8 @@ const LIMIT: usize = 1_000_000;
 
 const JWT: &str = "envoy.filters.http.jwt_authn";
 
-/// `mcp-authz`, with identity, audit record and counters. One rule for each tool.
-pub(crate) fn ours(module: &Path, tools: &[Vec<String>]) -> Vec<Value> {
+/// `mcp-authz`, with identity, audit record and counters. One rule for each tool; records go to these places.
+pub(crate) fn ours(module: &Path, tools: &[Vec<String>], to: &[&str]) -> Vec<Value> {
     let rules: Vec<Value> = tools
         .iter()
         .enumerate()
@@ -24,9 +24,11 @@ pub(crate) fn ours(module: &Path, tools: &[Vec<String>]) -> Vec<Value> {
         "version": 1,
         "hostProfile": { "holdHeaders": true },
         "identity": { "peer": "none", "claims": { "provider": CLAIMS } },
+        "audit": { "to": to },
         "rules": rules,
     });
-    vec![wasm(&format!("mcp-authz-{}", rules.len()), module, &policy.to_string())]
+    // Variants may share a module and its configuration, and so a VM.
+    vec![wasm(&format!("mcp-authz-{}-{}", rules.len(), to.join("-")), module, &policy.to_string())]
 }
 
 /// A plugin that does these things for every request, and decides nothing.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::config::{self, Servers};
+use crate::config::{self, Listener, Servers};
 use crate::cpu::{self, Cores, Disturbance};
 use crate::envoy::Envoy;
 use crate::load::{self, Body, Expected};
@@ -19,6 +20,9 @@ use crate::suite::{Suite, Variant, Want};
 use crate::token::Token;
 use crate::upstream::Upstream;
 use crate::work::Work;
+
+/// How long the access log may take to be written.
+const WRITTEN: Duration = Duration::from_secs(5);
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +125,8 @@ impl<'a> Bench<'a> {
         let folder = TempDir::new()?;
         let (upstream, peer) = (Upstream::start(&suite.answer)?, Peer::start(suite.says)?);
         let servers = Servers { upstream: upstream.address(), peer: peer.address() };
-        let listeners: Vec<(&str, &[Value])> =
-            suite.variants.iter().map(|variant| (variant.name.as_str(), variant.filters.as_slice())).collect();
+        let listener = |variant: &'a Variant| Listener { name: &variant.name, filters: &variant.filters, audits: variant.audits };
+        let listeners: Vec<Listener<'_>> = suite.variants.iter().map(listener).collect();
         let config = config::bootstrap(folder.path(), token, &servers, &listeners);
         let envoy = Envoy::start(folder.path(), &config, 1, cores)?;
         let listeners = envoy.listeners()?;
@@ -218,11 +222,18 @@ impl<'a> Bench<'a> {
             work.name,
             (passed, bytes)
         );
-        if variant.audits {
-            let audited = u64::try_from(self.envoy.audited()?)?;
-            ensure!(audited >= completed, "{}: {audited} audit records of {completed} requests", variant.name);
+        if !variant.audits {
+            return Ok(());
         }
-        Ok(())
+        let begun = Instant::now();
+        loop {
+            let audited = u64::try_from(self.envoy.audited()?)?;
+            if audited >= completed {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < WRITTEN, "{}: {audited} audit records of {completed} requests", variant.name);
+            sleep(Duration::from_millis(20));
+        }
     }
 }
 

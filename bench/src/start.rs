@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::config::{self, Servers};
+use crate::config::{self, Listener, Servers};
 use crate::cpu::{self, Cores};
 use crate::envoy::Envoy;
 use crate::filters;
@@ -47,7 +47,7 @@ pub(crate) fn measure(modules: &Modules, token: &Token, times: usize, seed: u64,
     let variants: [(&'static str, Option<&Path>, Vec<Value>); 3] = [
         (BASE, None, Vec::new()),
         (NOOP, Some(&modules.noop), filters::noop(&modules.noop, "")),
-        (OURS, Some(&modules.ours), filters::ours(&modules.ours, &[vec![TOOL.to_owned()]])),
+        (OURS, Some(&modules.ours), filters::ours(&modules.ours, &[vec![TOOL.to_owned()]], &["accessLog"])),
     ];
     let mut random = Random::new(seed);
     let mut samples = vec![Vec::new(); variants.len() * WORKERS.len()];
@@ -81,7 +81,7 @@ pub(crate) fn measure(modules: &Modules, token: &Token, times: usize, seed: u64,
 
 fn start(filters: &[Value], token: &Token, servers: &Servers, workers: usize, cores: Cores) -> anyhow::Result<Sample> {
     let folder = TempDir::new()?;
-    let config = config::bootstrap(folder.path(), token, servers, &[("one", filters)]);
+    let config = config::bootstrap(folder.path(), token, servers, &[Listener { name: "one", filters, audits: false }]);
     let envoy = Envoy::start(folder.path(), &config, workers, cores)?;
     let cpu_ms = cpu::of_process(envoy.pid())? as f64 / 1e6;
     sleep(SETTLED);

@@ -14,8 +14,12 @@ use crate::work::{self, FORBIDDEN, Shape, TOOL, Work};
 pub(crate) const BASE: &str = "no filter";
 /// Envoy's own filters.
 pub(crate) const NATIVE: &str = "mcp + rbac";
-/// Our plugin.
+/// Our plugin; it leaves its audit record for the access log.
 pub(crate) const OURS: &str = "mcp-authz";
+/// The same, and the record is written to the log as well: what is configured if nothing is.
+const OURS_LOGS: &str = "mcp-authz, logs too";
+/// The same, and the access log does not print the record: what is left is the plugin's own.
+const OURS_UNPRINTED: &str = "mcp-authz, unprinted";
 const EXT_AUTHZ: &str = "ext_authz";
 const EXT_PROC: &str = "ext_proc";
 const LUA: &str = "lua";
@@ -44,7 +48,7 @@ pub(crate) struct Variant {
     pub(crate) want: Want,
     /// It asks the gRPC peer.
     pub(crate) asks: bool,
-    /// It writes an audit record for each request.
+    /// Its access log has an audit record for each request.
     pub(crate) audits: bool,
 }
 
@@ -75,6 +79,8 @@ pub(crate) struct Probes {
 pub(crate) struct Modules {
     pub(crate) ours: PathBuf,
     pub(crate) noop: PathBuf,
+    /// Other builds of ours to be held against it: `mcp-authz.<name>.wasm` in the same folder.
+    others: Vec<(String, PathBuf)>,
 }
 
 impl Modules {
@@ -92,7 +98,14 @@ impl Modules {
             let file = folder.join(name);
             file.exists().then_some(file).with_context(|| format!("no {name} among the plugins: run `make plugins`"))
         };
-        Ok(Self { ours: find("mcp-authz.wasm")?, noop: find("noop.wasm")? })
+        let mut others = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix("mcp-authz.")?.strip_suffix(".wasm"));
+            others.extend(name.map(|name| (format!("{OURS}, build {name}"), path.clone())));
+        }
+        others.sort();
+        Ok(Self { ours: find("mcp-authz.wasm")?, noop: find("noop.wasm")?, others })
     }
 }
 
@@ -144,7 +157,15 @@ impl Suite {
         }
     }
 
+    /// Only the base and variants whose name has one of these texts in it; all, if there is none.
+    pub(crate) fn keep(&mut self, only: &[String]) {
+        let kept = |name: &str| only.is_empty() || name == BASE || only.iter().any(|text| name.contains(text.as_str()));
+        self.variants.retain(|variant| kept(&variant.name));
+        self.ratios.retain(|(over, under)| kept(over) && kept(under));
+    }
+
     fn of_calls(name: &'static str, works: Vec<Work>, modules: &Modules, token: &Token, says: Says) -> Self {
+        let tools = [vec![TOOL.to_owned()]];
         let refuse = |status, text| if says == Says::Deny { Want::Refuse(status, text) } else { Want::Pass };
         let variants = vec![
             variant(BASE, Vec::new(), Want::Pass),
@@ -153,7 +174,8 @@ impl Suite {
             variant(NATIVE, filters::native(&[TOOL]), refuse(403, "RBAC: access denied")),
             variant(EXT_AUTHZ, filters::ext_authz(), refuse(403, "")),
             variant(EXT_PROC, filters::ext_proc(false), refuse(403, "")),
-            variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), refuse(403, "no_matching_rule")),
+            variant(OURS, filters::ours(&modules.ours, &tools, ACCESS_LOG), refuse(403, "no_matching_rule")),
+            variant(OURS_LOGS, filters::ours(&modules.ours, &tools, BOTH), refuse(403, "no_matching_rule")),
         ];
         let ratios = [NATIVE, EXT_AUTHZ, EXT_PROC].map(|under| (OURS.to_owned(), under.to_owned())).into();
         let probes = (says == Says::Allow).then(|| Probes::new(token));
@@ -166,7 +188,7 @@ impl Suite {
             variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
             variant(LUA, filters::lua_reads_answer(), Want::Pass),
             variant(EXT_PROC, filters::ext_proc(true), Want::Pass),
-            variant(OURS, filters::ours(&modules.ours, &[work::kept()]), Want::Tools(work::kept())),
+            variant(OURS, filters::ours(&modules.ours, &[work::kept()], ACCESS_LOG), Want::Tools(work::kept())),
         ];
         Self {
             name,
@@ -191,7 +213,12 @@ impl Suite {
             };
             variants.push(variant(&name, filters, Want::Pass));
         }
-        variants.push(variant(OURS, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]]), Want::Pass));
+        for (name, to) in [(OURS, ACCESS_LOG), (OURS_LOGS, BOTH), (OURS_UNPRINTED, ACCESS_LOG)] {
+            variants.push(variant(name, filters::ours(&modules.ours, &[vec![TOOL.to_owned()]], to), Want::Pass));
+        }
+        for (name, module) in &modules.others {
+            variants.push(variant(name, filters::ours(module, &[vec![TOOL.to_owned()]], ACCESS_LOG), Want::Pass));
+        }
         Self { name, works, variants, ratios: Vec::new(), answer: work::answer(), says: Says::Allow, probes: None }
     }
 
@@ -204,7 +231,7 @@ impl Suite {
             let names: Vec<&str> = tools.iter().map(String::as_str).collect();
             variants.push(variant(&counted(NATIVE, count), filters::native(&names), Want::Pass));
             let rules: Vec<Vec<String>> = tools.into_iter().map(|tool| vec![tool]).collect();
-            variants.push(variant(&counted(OURS, count), filters::ours(&modules.ours, &rules), Want::Pass));
+            variants.push(variant(&counted(OURS, count), filters::ours(&modules.ours, &rules, ACCESS_LOG), Want::Pass));
         }
         let one = |name| counted(name, 1);
         let ratios = vec![
@@ -217,6 +244,10 @@ impl Suite {
         Self { name, works, variants, ratios, answer: work::answer(), says: Says::Allow, probes }
     }
 }
+
+/// Where our audit records go: mostly to the access log alone, as one would have it under load.
+const ACCESS_LOG: &[&str] = &["accessLog"];
+const BOTH: &[&str] = &["log", "accessLog"];
 
 /// What the plugin of the suite `parts` does.
 const PARTS: [&str; 11] =
@@ -235,5 +266,5 @@ pub(crate) fn counted(name: &str, rules: usize) -> String {
 
 fn variant(name: &str, filters: Vec<Value>, want: Want) -> Variant {
     let asks = name.starts_with(EXT_AUTHZ) || name.starts_with(EXT_PROC);
-    Variant { name: name.to_owned(), filters, want, asks, audits: name.starts_with(OURS) }
+    Variant { name: name.to_owned(), filters, want, asks, audits: name.starts_with(OURS) && name != OURS_UNPRINTED }
 }

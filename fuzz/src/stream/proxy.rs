@@ -131,7 +131,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
                 let side = self.side(*direction);
                 side.held.extend_from_slice(bytes);
                 side.ended |= end_of_stream;
-                self.inside(*direction, Event::Failed(HostCall::Read));
+                self.inside(*direction, Event::Failed(HostCall::Read(*direction)));
             }
             Happening::Trailers(direction) => {
                 self.side(*direction).ended = true;

@@ -69,7 +69,7 @@ impl<F: Filter> Exchange<F> {
             Direction::Response if self.stream.wants_response_headers() => (read_headers(Map::ResponseHeaders), Vec::new()),
             Direction::Response => (Some(Headers::new()), Vec::new()),
         };
-        let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read), at, proxy) };
+        let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read(direction)), at, proxy) };
         let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
         let event = match direction {
             Direction::Request => Event::RequestHeaders(head),
@@ -84,7 +84,7 @@ impl<F: Filter> Exchange<F> {
         *self.held(direction) = size;
         let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
         let event = match (chunk, direction) {
-            (Err(_), _) => Event::Failed(HostCall::Read),
+            (Err(_), _) => Event::Failed(HostCall::Read(direction)),
             (Ok(chunk), Direction::Request) => Event::RequestBody(chunk),
             (Ok(chunk), Direction::Response) => Event::ResponseBody(chunk),
         };
@@ -93,6 +93,11 @@ impl<F: Filter> Exchange<F> {
             *self.held(direction) = 0;
         }
         flow
+    }
+
+    /// Takes the headers of an answer that nobody wants to see; `false`: they are to be told like any other.
+    pub(crate) fn pass_response(&mut self, end_of_stream: bool) -> bool {
+        self.stream.pass_response(end_of_stream)
     }
 
     /// Takes a part of a body that nothing depends on; `false`: it is one like any other.

@@ -89,6 +89,9 @@ impl<P: Plugin> Callbacks for Vm<P> {
     }
 
     fn on_headers(&mut self, id: u32, side: Side, end_of_stream: bool) -> Flow {
+        if side == Side::Response && self.exchanges.get_mut(id).is_some_and(|e| e.pass_response(end_of_stream)) {
+            return Flow::Continue;
+        }
         self.inside(id, side, |e, at, proxy| e.on_headers(end_of_stream, at, proxy))
     }
 
@@ -134,13 +137,13 @@ impl<P: Plugin> Vm<P> {
     /// Runs the callback of one direction of an exchange.
     fn inside(&mut self, id: u32, side: Side, tell: impl FnOnce(&mut Exchange<P::Filter>, Moment, &mut Proxy) -> Flow) -> Flow {
         let Some(exchange) = self.exchanges.get_mut(id) else { return refuse() };
-        let inside = Some(direction(side));
+        let (running, inside) = (direction(side), Some(direction(side)));
         let (now, mut flow) = match host::now() {
             Ok(now) => (now, tell(exchange, Moment { now, inside }, &mut self.proxy)),
             // Without a clock nothing can be decided.
             Err(_) => {
                 let now = Timestamp::default();
-                (now, exchange.feed(Event::Failed(HostCall::Read), Moment { now, inside }, &mut self.proxy))
+                (now, exchange.feed(Event::Failed(HostCall::Read(running)), Moment { now, inside }, &mut self.proxy))
             }
         };
         if let Some(settled) = self.settle(Some((id, inside)), now) {

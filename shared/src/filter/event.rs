@@ -88,8 +88,8 @@ pub enum Direction {
 /// A kind of op that a host may fail to carry out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HostCall {
-    /// Reading a body, or the headers; the policy did not see what it must see.
-    Read,
+    /// Reading a body, or the headers, or the clock meanwhile; the policy did not see what it must see.
+    Read(Direction),
     /// Replacing a body.
     ReplaceBody,
     /// Ending the stream.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::answer::{Body, Inspection, Request};
 use super::how::{How, how};
 use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
-use super::request::{BadBody, Kind, accepts_legacy, judge_head, judge_message, routing};
+use super::request::{BadBody, Kind, accepts_legacy, declared_length, judge_head, judge_message, routing};
 use super::session;
 use crate::audit::{About, Resource};
 use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
@@ -35,8 +35,13 @@ struct Pending {
     caller: Caller,
     routing: Headers,
     facts: Option<RequestFacts>,
+    /// As the headers say; 0 if they don't.
+    length: usize,
     body: Vec<u8>,
 }
+
+/// So much is set aside for a body when its first part comes: a client that only says that it is long costs no more.
+const FIRST_PIECE: usize = 128 << 10;
 
 impl McpFilter {
     pub(super) fn new(policy: Rc<Policy>) -> Self {
@@ -87,7 +92,8 @@ impl Filter for McpFilter {
         let action = match kind {
             Kind::Message => {
                 let facts = self.policy.request_facts(head.headers);
-                let pending = Pending { caller, routing: routing(head.headers), facts, body: Vec::new() };
+                let length = declared_length(head.headers).unwrap_or_default();
+                let pending = Pending { caller, routing: routing(head.headers), facts, length, body: Vec::new() };
                 self.state = State::ExpectBody(Box::new(pending));
                 return Step::Hold;
             }
@@ -106,12 +112,15 @@ impl Filter for McpFilter {
         if pending.body.len() + chunk.bytes.len() > self.policy.max_body {
             return self.refuse(fx, about(&pending.caller), Reason::BodyTooLarge, None);
         }
+        if pending.body.is_empty() {
+            pending.body.reserve_exact(pending.length.min(FIRST_PIECE).max(chunk.bytes.len()));
+        }
         pending.body.extend_from_slice(chunk.bytes);
         if !chunk.end_of_stream {
             self.state = State::ExpectBody(pending);
             return Step::Hold;
         }
-        let Pending { caller, routing, facts, body } = *pending;
+        let Pending { caller, routing, facts, body, .. } = *pending;
         match judge_message(&self.policy, &body, &routing) {
             Err(bad) => self.refuse_as(fx, about(&caller), bad),
             Ok((message, era)) => self.decide(caller, &message, &body, era, facts, fx),
@@ -281,6 +290,9 @@ impl McpFilter {
             return self.refuse(fx, about, Reason::NoMatchingRule, request.id);
         };
         self.expect_answer(Some(request), caller, &about);
+        if let (State::Done, None) = (&self.state, &self.begins) {
+            fx.skip_response();
+        }
         let step = fx.enforce(Ruling { about, wire, ..Ruling::new(decision) });
         for (deny, about) in observed {
             fx.note(&Decision::Deny(deny), about, true);

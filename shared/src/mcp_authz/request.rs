@@ -144,7 +144,7 @@ fn has_token(query: &str) -> bool {
     })
 }
 
-fn declared_length(headers: &Headers) -> Option<usize> {
+pub(super) fn declared_length(headers: &Headers) -> Option<usize> {
     core::str::from_utf8(headers.one("content-length").ok()??).ok()?.parse().ok()
 }
 

@@ -59,7 +59,7 @@ impl<P: Plugin> FilterEnd for Driver<P> {
             let properties = if direction == Direction::Request { driver.properties(host) } else { Vec::new() };
             let headers: Headers = match host.pairs(MapKind::Headers(direction)) {
                 Ok(map) => map.iter().collect(),
-                Err(_) => return driver.feed(host, Event::Failed(HostCall::Read), at),
+                Err(_) => return driver.feed(host, Event::Failed(HostCall::Read(direction)), at),
             };
             let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
             let event = match direction {
@@ -76,7 +76,7 @@ impl<P: Plugin> FilterEnd for Driver<P> {
             *driver.held(direction) = size;
             let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
             let event = match (chunk, direction) {
-                (Err(_), _) => Event::Failed(HostCall::Read),
+                (Err(_), _) => Event::Failed(HostCall::Read(direction)),
                 (Ok(chunk), Direction::Request) => Event::RequestBody(chunk),
                 (Ok(chunk), Direction::Response) => Event::ResponseBody(chunk),
             };
@@ -164,7 +164,7 @@ impl<P: Plugin> Driver<P> {
             // Without a clock nothing can be decided.
             Err(_) => {
                 let at = Moment { now: Timestamp::default(), inside };
-                (at, self.feed(host, Event::Failed(HostCall::Read), at))
+                (at, self.feed(host, Event::Failed(HostCall::Read(direction)), at))
             }
         };
         if let Some(settled) = self.settle(host, at) {

@@ -152,6 +152,17 @@ impl<F: Filter> Stream<F> {
         self.closed.is_none() && !(self.exchange.skips_response && self.exchange.decided)
     }
 
+    /// Takes the headers of an answer that nobody wants to see. `false`: they are an event like any other.
+    pub fn pass_response(&mut self, end_of_stream: bool) -> bool {
+        let decided = self.exchange.decided && self.closed.is_none() && self.waiting.is_none() && self.held_since.is_none();
+        let plain = decided && self.exchange.skips_response && !self.exchange.response.begun;
+        if plain {
+            let side = &mut self.exchange.response;
+            (side.begun, side.ended, side.headers_gone, side.skips_body) = (true, end_of_stream, true, true);
+        }
+        plain
+    }
+
     /// Takes a part of a body that nothing depends on: not the filter, no wait and no hold. `false`: it is an event like
     /// any other. Saves a driver the clock and the reading for what is most of the traffic.
     pub fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
@@ -314,7 +325,7 @@ impl<F: Filter> Stream<F> {
                 self.ops.push_back(Op::Reset);
                 self.close(Closed::Dead)
             }
-            HostCall::Read | HostCall::ReplaceBody | HostCall::SetHeader => {
+            HostCall::Read(_) | HostCall::ReplaceBody | HostCall::SetHeader => {
                 let direction = if self.exchange.response.begun { Direction::Response } else { Direction::Request };
                 self.refuse(direction, Reason::HostFailed, now, services)
             }
@@ -349,7 +360,7 @@ impl<F: Filter> Stream<F> {
                 Event::ResponseHeaders(_)
                 | Event::ResponseBody(_)
                 | Event::Trailers(Direction::Response)
-                | Event::Failed(HostCall::Read),
+                | Event::Failed(HostCall::Read(Direction::Response)),
             ) => Flow::Continue,
             _ => Flow::Pause,
         }

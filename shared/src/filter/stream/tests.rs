@@ -25,6 +25,7 @@ enum Do {
     Replace(&'static str),
     SetHeader,
     Skip,
+    SkipResponse,
 }
 
 struct Scripted(Rc<core::cell::RefCell<VecDeque<Do>>>);
@@ -84,6 +85,10 @@ impl Scripted {
             Do::Skip => {
                 fx.skip_body();
                 Step::Continue
+            }
+            Do::SkipResponse => {
+                fx.skip_response();
+                fx.enforce(Ruling::new(Decision::allow("r")))
             }
         }
     }
@@ -412,8 +417,9 @@ fn a_failed_op_closes() {
     assert_eq!(d.response("200"), "Pause");
     let mut d = drive(false, &[Do::Hold]);
     let _ = d.request();
-    assert_eq!(d.event(Event::Failed(HostCall::Read)), "Pause, audit deny host_failed late, respond 500");
-    assert_eq!(d.event(Event::Failed(HostCall::Read)), "Continue", "our own answer comes by, readable or not");
+    assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause, audit deny host_failed late, respond 500");
+    assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause", "nothing of the request goes on");
+    assert_eq!(d.event(Event::Failed(HostCall::Read(Response))), "Continue", "our own answer comes by, readable or not");
 }
 
 #[test]
@@ -443,6 +449,53 @@ fn events_out_of_order_are_refused() {
     assert_eq!(d.request(), "Pause, audit deny host_out_of_order late, respond 500");
     let mut d = drive(false, &[]);
     assert_eq!(d.response("200"), "Pause, audit deny host_out_of_order, respond 500");
+}
+
+#[test]
+fn an_answer_that_nobody_wants_to_see_goes_by_unread() {
+    let mut d = drive(true, &[Do::Hold, Do::SkipResponse, Do::Deny]);
+    let _ = d.request();
+    assert!(d.stream.wants_response_headers(), "nothing is decided");
+    assert!(!d.stream.pass_response(false) && !d.stream.pass_body(Response, true));
+    assert_eq!(d.body(Request, "a", true), "Continue, audit allow -");
+    assert!(!d.stream.wants_response_headers());
+    assert!(!d.stream.pass_body(Response, false), "a body before its headers");
+    assert!(d.stream.pass_response(false));
+    assert!(!d.stream.pass_response(false), "headers come once");
+    assert!(!d.stream.wants_body(Response));
+    assert!(d.stream.pass_body(Response, false) && d.stream.pass_body(Response, true));
+    assert!(!d.stream.pass_body(Response, true), "nothing comes behind the end");
+    assert_eq!(d.event(Event::End), "Continue");
+}
+
+#[test]
+fn the_same_answer_as_an_event_goes_by_too() {
+    let mut d = drive(false, &[Do::SkipResponse, Do::Deny]);
+    let _ = d.request();
+    assert_eq!(d.head(Response, &[], false), "Continue", "its headers need not be read");
+    assert_eq!(d.body(Response, "a", true), "Continue");
+}
+
+#[test]
+fn an_answer_that_is_to_be_seen_does_not_go_by() {
+    let mut d = drive(false, &[Do::Allow, Do::Deny]);
+    let _ = d.request();
+    assert!(d.stream.wants_response_headers() && !d.stream.pass_response(false));
+    assert_eq!(d.response("200"), "Pause, audit deny no_matching_rule late, respond 403");
+    assert!(!d.stream.wants_response_headers() && !d.stream.pass_response(false) && !d.stream.pass_body(Response, true));
+}
+
+#[test]
+fn a_body_goes_by_only_where_nothing_depends_on_it() {
+    let mut d = drive(false, &[Do::Allow, Do::Hold, Do::Skip]);
+    let _ = d.request();
+    assert!(!d.stream.pass_body(Request, false), "the filter wants to see it");
+    let mut d = drive(false, &[Do::Allow, Do::EditBodyAndHold, Do::Hold]);
+    let _ = (d.request(), d.response("200"), d.body(Response, "a", false));
+    assert!(!d.stream.pass_body(Response, false), "it is held");
+    let mut d = drive(false, &[Do::Hold]);
+    let _ = (d.request(), d.response("401"));
+    assert!(!d.stream.pass_body(Response, false) && !d.stream.pass_body(Request, true), "it is swallowed");
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
 }
 
 /// The next quote, backslash or control character. `high` gets a bit when a byte before it is not ASCII.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline]
 fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     let mut words = 0;
@@ -89,6 +90,36 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     at
 }
 
+/// The same in vectors, which find the place at once.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline]
+fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
+    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+
+    let mut rest = text.get(at..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
+        let ([low, up], _) = chunk.as_chunks::<8>() else { break };
+        let bytes = u64x2(u64::from_le_bytes(*low), u64::from_le_bytes(*up));
+        let ends = v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\')));
+        let stops = i8x16_bitmask(v128_or(ends, u8x16_lt(bytes, u8x16_splat(b' '))));
+        let foreign = i8x16_bitmask(bytes);
+        if stops != 0 {
+            *high |= u64::from(foreign & (stops & stops.wrapping_neg()).wrapping_sub(1));
+            return at + stops.trailing_zeros() as usize;
+        }
+        *high |= u64::from(foreign);
+        (rest, at) = (behind, at + 16);
+    }
+    for byte in rest {
+        if *byte < b' ' || *byte == b'"' || *byte == b'\\' {
+            return at;
+        }
+        *high |= u64::from(*byte & 0x80);
+        at += 1;
+    }
+    at
+}
+
 /// The high bit of each byte that ends a run; exact up to the lowest one, which is the only one that is used.
 fn stops(word: u64) -> u64 {
     let quote = word ^ (ONES * b'"' as u64);
@@ -107,25 +138,6 @@ fn plain_block(block: &[u8; 32]) -> Option<u8> {
         bits |= *byte;
     }
     (stop == 0).then_some(bits)
-}
-
-/// The same said in vectors: a compiler that is to make little code makes none of the loop above.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-#[inline]
-fn plain_block(block: &[u8; 32]) -> Option<u8> {
-    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128, v128_any_true, v128_or};
-
-    let stops = |bytes: v128| {
-        let text = v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\')));
-        v128_or(text, u8x16_lt(bytes, u8x16_splat(b' ')))
-    };
-    let ([a, b, c, d], _) = block.as_chunks::<8>() else { return None };
-    let low = u64x2(u64::from_le_bytes(*a), u64::from_le_bytes(*b));
-    let high = u64x2(u64::from_le_bytes(*c), u64::from_le_bytes(*d));
-    if v128_any_true(v128_or(stops(low), stops(high))) {
-        return None;
-    }
-    Some(if i8x16_bitmask(v128_or(low, high)) == 0 { 0 } else { 0x80 })
 }
 
 /// Checks the escape whose backslash stands at `at`; where it ends.
