@@ -31,11 +31,11 @@ pub struct About {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Subject {
     /// `iss`.
-    pub issuer: Option<String>,
+    pub issuer: Option<Rc<str>>,
     /// `sub`.
-    pub user: String,
+    pub user: Rc<str>,
     /// Who is accountable, from a configured claim.
-    pub owner: Option<String>,
+    pub owner: Option<Rc<str>>,
 }
 
 /// The thing that an action is about.

@@ -8,7 +8,28 @@ use core::fmt;
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Vec<u8>,
-    spans: Vec<(Part, Part)>,
+    lines: Vec<Line>,
+}
+
+/// Where one name and its value stand in the text of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    tag: u16,
+    name: Part,
+    value: Part,
+}
+
+impl Line {
+    /// A line of `text`.
+    pub fn new(text: &[u8], name: Part, value: Part) -> Self {
+        Self { tag: tag(name.of(text)), name, value }
+    }
+}
+
+/// What tells a name from nearly all others at a glance: its length and its last letter, without case.
+fn tag(name: &[u8]) -> u16 {
+    let last = name.last().copied().unwrap_or_default() | 0x20;
+    (name.len() as u16) << 8 | u16::from(last)
 }
 
 /// Where a name or a value stands in the text of a block.
@@ -34,12 +55,12 @@ pub struct RepeatedHeader;
 impl Headers {
     /// No headers.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), spans: Vec::new() }
+        Self { text: Vec::new(), lines: Vec::new() }
     }
 
-    /// The names and values that stand in a text.
-    pub fn over(text: Vec<u8>, pairs: Vec<(Part, Part)>) -> Self {
-        Self { text, spans: pairs }
+    /// The names and values that stand in a text, each [`Line`] made with it.
+    pub fn over(text: Vec<u8>, lines: Vec<Line>) -> Self {
+        Self { text, lines }
     }
 
     /// Adds a pair behind the others.
@@ -49,22 +70,20 @@ impl Headers {
             self.text.extend_from_slice(bytes);
             Part { start, end: self.text.len() }
         };
-        let pair = (put(name.as_ref()), put(value.as_ref()));
-        self.spans.push(pair);
+        let (name, value) = (put(name.as_ref()), put(value.as_ref()));
+        self.lines.push(Line::new(&self.text, name, value));
     }
 
     /// All pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|(name, value)| (name.of(&self.text), value.of(&self.text)))
+        self.lines.iter().map(|line| (line.name.of(&self.text), line.value.of(&self.text)))
     }
 
     /// The values of one name, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        // Nearly all differ in length already.
-        let named = move |(part, _): &&(Part, Part)| {
-            part.end - part.start == name.len() && part.of(&self.text).eq_ignore_ascii_case(name.as_bytes())
-        };
-        self.spans.iter().filter(named).map(|(_, value)| value.of(&self.text))
+        let tag = tag(name.as_bytes());
+        let named = move |line: &&Line| line.tag == tag && line.name.of(&self.text).eq_ignore_ascii_case(name.as_bytes());
+        self.lines.iter().filter(named).map(|line| line.value.of(&self.text))
     }
 
     /// The value of a name that may come once at the most. Two lines of it are an error, not a choice.
@@ -87,12 +106,12 @@ impl Headers {
 
     /// Number of pairs.
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.lines.len()
     }
 
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.lines.is_empty()
     }
 }
 
@@ -122,10 +141,10 @@ impl fmt::Debug for Headers {
 }
 
 /// The media type of a `content-type` value in lower case, and its parameters as they stand.
-pub fn media_type(value: &[u8]) -> (String, &[u8]) {
+pub fn media_type(value: &[u8]) -> (Vec<u8>, &[u8]) {
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let (essence, rest) = value.split_at(end);
-    (String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase(), rest.get(1..).unwrap_or_default().trim_ascii())
+    (essence.trim_ascii().to_ascii_lowercase(), rest.get(1..).unwrap_or_default().trim_ascii())
 }
 
 #[cfg(test)]

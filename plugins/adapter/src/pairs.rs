@@ -1,8 +1,8 @@
 //! The ABI's form of header maps: a count, the sizes of all names and values, then each of them with a NUL behind it.
 //! Numbers are little-endian 32-bit.
 
-use wardpoint_core::http::Headers;
 pub(crate) use wardpoint_core::http::Part;
+use wardpoint_core::http::{Headers, Line};
 
 /// A block that is not what the ABI says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -10,9 +10,9 @@ pub struct Malformed;
 
 /// Reads a block strictly: every byte is accounted for. An empty block is an empty map. The text stays where it is.
 pub fn parse(block: Vec<u8>) -> Result<Headers, Malformed> {
-    let mut spans = Vec::with_capacity(24);
-    walk(&block, &mut |name, value| spans.push((name, value)))?;
-    Ok(Headers::over(block, spans))
+    let mut lines = Vec::with_capacity(24);
+    walk(&block, &mut |name, value| lines.push(Line::new(&block, name, value)))?;
+    Ok(Headers::over(block, lines))
 }
 
 /// Gives where each name and its value stand. A caller that gets an error uses none of it.

@@ -35,6 +35,8 @@ pub(crate) struct Exchange<F> {
     /// Body bytes that the proxy holds for us and that were shown before, by direction.
     held: [usize; 2],
     ended: bool,
+    /// When the last event came.
+    last: Timestamp,
 }
 
 /// When an event came.
@@ -47,7 +49,7 @@ pub(crate) struct Moment {
 
 impl<F: Filter> Exchange<F> {
     pub(crate) fn new(id: u32, root: u32, stream: Stream<F>, reads: Rc<Reads>) -> Self {
-        Self { id, root, stream, reads, held: [0; 2], ended: false }
+        Self { id, root, stream, reads, held: [0; 2], ended: false, last: Timestamp::default() }
     }
 
     pub(crate) fn root(&self) -> u32 {
@@ -105,19 +107,18 @@ impl<F: Filter> Exchange<F> {
         self.stream.pass_body(direction, end_of_stream)
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.ended
-    }
-
-    pub(crate) fn on_end(&mut self, at: Moment, proxy: &mut Proxy) {
+    pub(crate) fn on_end(&mut self, proxy: &mut Proxy) {
         if !self.ended {
             self.ended = true;
-            let _over = self.feed(Event::End, at, proxy);
+            // Only a record needs to know when it was.
+            let now = if self.stream.is_decided() { self.last } else { host::now().unwrap_or_default() };
+            let _over = self.feed(Event::End, Moment { now, inside: None }, proxy);
         }
     }
 
     /// One event in, all ops out. A host call that fails is the next event.
     pub(crate) fn feed(&mut self, event: Event<'_>, at: Moment, proxy: &mut Proxy) -> Flow {
+        self.last = at.now;
         let mut flow = self.stream.handle(event, at.now, &mut HostServices);
         let mut failures = 0;
         while let Some(op) = self.stream.poll_op() {

@@ -119,9 +119,8 @@ impl<P: Plugin> Callbacks for Vm<P> {
     }
 
     fn on_log(&mut self, id: u32) {
-        if let Some(exchange) = self.exchanges.get_mut(id).filter(|exchange| !exchange.is_over()) {
-            let now = host::now().unwrap_or_default();
-            exchange.on_end(Moment { now, inside: None }, &mut self.proxy);
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            exchange.on_end(&mut self.proxy);
         }
     }
 

@@ -202,7 +202,11 @@ impl Source {
         // RFC 6749 section 3.3: scopes are separated by one space each; a set, never a substring (OA-J-11, BY-T-15).
         let scopes = scope.iter().flat_map(|text| text.split(' ')).filter(|part| !part.is_empty()).map(Into::into).collect();
         let verified = issuer.is_some() || sub.is_some();
-        let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject { issuer, user, owner: None });
+        let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject {
+            issuer: issuer.map(Into::into),
+            user: user.into(),
+            owner: None,
+        });
         let client = if self.peer == Peer::None { client.as_deref() } else { mapped };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
         Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified, expires, claims })

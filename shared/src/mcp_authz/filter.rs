@@ -152,11 +152,11 @@ impl Filter for McpFilter {
         let ok = (200..300).contains(&status);
         inspection.decision_id = fx.decision_id();
         let caller_about = about(&inspection.caller);
-        let body = match content_type.as_str() {
+        let body = match content_type.as_slice() {
             _ if encoded => Err(Reason::ResponseEncoded),
             _ if repeated => Err(Reason::ResponseUnreadable),
-            "application/json" => Ok(Body::whole(*inspection)),
-            "text/event-stream" => Ok(Body::events(*inspection, fx.now())),
+            b"application/json" => Ok(Body::whole(*inspection)),
+            b"text/event-stream" => Ok(Body::events(*inspection, fx.now())),
             // An error answer of another type says nothing that a client would read as a message.
             _ if !ok => {
                 fx.skip_body();

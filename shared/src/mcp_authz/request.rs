@@ -69,7 +69,7 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
     let utf8 = parameters.is_empty()
         || parameters.eq_ignore_ascii_case(b"charset=utf-8")
         || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\"");
-    if essence != "application/json" || !utf8 {
+    if essence != b"application/json" || !utf8 {
         return Err(Reason::UnsupportedMediaType);
     }
     if declared_length(headers).is_some_and(|length| length > policy.max_body) {
@@ -118,7 +118,7 @@ pub(super) fn judge_message<'a>(policy: &Policy, body: &'a [u8], routing: &Heade
 }
 
 fn accepts_events(headers: &Headers) -> bool {
-    let accepted = |value: &[u8]| value.split(|c| *c == b',').any(|part| media_type(part).0 == "text/event-stream");
+    let accepted = |value: &[u8]| value.split(|c| *c == b',').any(|part| media_type(part).0 == b"text/event-stream");
     headers.all("accept").any(accepted)
 }
 

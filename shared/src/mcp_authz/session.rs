@@ -79,7 +79,7 @@ impl Slot {
 
     fn value(&self, caller: &Caller) -> Vec<u8> {
         let issuer = caller.user.as_ref().and_then(|user| user.issuer.as_deref());
-        let user = caller.user.as_ref().map(|user| user.user.as_str());
+        let user = caller.user.as_ref().map(|user| &*user.user);
         let text = |part: Option<&str>| part.map_or([0_u8].as_slice().to_vec(), |part| [&[1], part.as_bytes()].concat());
         let agent = caller.agent.as_deref().filter(|_| self.by_agent || user.is_none());
         let parts = [text(issuer), text(user), text(agent)];

@@ -71,8 +71,8 @@ impl Exchange {
 
     /// Takes what names this exchange in logs: the proxy's request id and the W3C trace id.
     pub(super) fn identify(&mut self, headers: &Headers) {
-        self.request_id =
-            headers.one("x-request-id").ok().flatten().filter(|id| !id.is_empty()).map(|id| String::from_utf8_lossy(id).into());
+        let id = headers.one("x-request-id").ok().flatten().and_then(|id| core::str::from_utf8(id).ok());
+        self.request_id = id.filter(|id| !id.is_empty()).map(Into::into);
         self.trace = headers.one("traceparent").ok().flatten().and_then(trace_id);
     }
 }

@@ -152,6 +152,11 @@ impl<F: Filter> Stream<F> {
         self.closed.is_none() && !(self.exchange.skips_response && self.exchange.decided)
     }
 
+    /// Whether a decision was made, so that the end of the stream brings no record.
+    pub fn is_decided(&self) -> bool {
+        self.exchange.decided
+    }
+
     /// Takes the headers of an answer that nobody wants to see. `false`: they are an event like any other.
     pub fn pass_response(&mut self, end_of_stream: bool) -> bool {
         let decided = self.exchange.decided && self.closed.is_none() && self.waiting.is_none() && self.held_since.is_none();
@@ -232,11 +237,12 @@ impl<F: Filter> Stream<F> {
         self.exchange.request.swallows = true;
         self.exchange.response.swallows = true;
         self.exchange.response.headers_gone = true;
-        let mut removed: Vec<&[u8]> = Vec::new();
-        for (name, _) in head.headers.iter() {
-            if name != b":status" && name != b"www-authenticate" && !removed.contains(&name) {
+        let mut removed: Vec<&str> = vec![":status", "www-authenticate"];
+        // A name is a token (RFC 9110 section 5.1): a proxy brings no other.
+        for name in head.headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok()) {
+            if !removed.contains(&name) {
                 removed.push(name);
-                self.ops.push_back(Op::RemoveHeader(Direction::Response, String::from_utf8_lossy(name).into_owned()));
+                self.ops.push_back(Op::RemoveHeader(Direction::Response, name.to_owned()));
             }
         }
         Flow::Continue

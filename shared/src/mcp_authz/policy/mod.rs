@@ -111,15 +111,17 @@ impl Policy {
 impl Tiers {
     /// The tiers of `caller`, in the order of decision. One that is absent does not narrow.
     fn of(&self, caller: &Caller) -> impl Iterator<Item = (Tier, &RuleSet)> {
-        let namespace = caller.namespace().and_then(|name| self.namespaces.find(name));
-        let client = caller.client.as_deref().and_then(|name| self.clients.find(name));
+        let namespace = self.namespaces.find(|| caller.namespace());
+        let client = self.clients.find(|| caller.client.as_deref());
         let tiers = [(Tier::Global, self.global.as_ref()), (Tier::Namespaces, namespace), (Tier::Clients, client)];
         tiers.into_iter().filter_map(|(tier, set)| Some((tier, set?)))
     }
 }
 
 impl Named {
-    fn find(&self, name: &str) -> Option<&RuleSet> {
-        self.names.get(name).first().and_then(|at| self.sets.get(*at))
+    /// The tier of the name that `name` gives; it is not asked where there is none.
+    fn find<'a>(&self, name: impl Fn() -> Option<&'a str>) -> Option<&RuleSet> {
+        self.sets.first()?;
+        self.names.get(name()?).first().and_then(|at| self.sets.get(*at))
     }
 }

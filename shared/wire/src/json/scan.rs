@@ -11,8 +11,8 @@ pub(super) struct Body {
     pub(super) escaped: bool,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+pub(super) const ONES: u64 = 0x0101_0101_0101_0101;
+pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Checks a string from the byte behind its opening quote on.
 ///
@@ -121,7 +121,7 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
 }
 
 /// The high bit of each byte that ends a run; exact up to the lowest one, which is the only one that is used.
-fn stops(word: u64) -> u64 {
+pub(super) fn stops(word: u64) -> u64 {
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     ((word.wrapping_sub(ONES * 0x20) & !word) | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash))

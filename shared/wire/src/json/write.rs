@@ -1,5 +1,7 @@
 //! Writing JSON strings.
 
+use super::scan::{HIGH, ONES, stops};
+
 /// Appends `text` as a JSON string with its quotes (RFC 8259 section 7); control characters are escaped.
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
@@ -11,7 +13,9 @@ pub fn push_string(out: &mut String, text: &str) {
 /// may escape, split or drop what is not ASCII (OT-03).
 pub fn push_ascii_bounded(out: &mut String, text: &str, limit: usize) {
     out.push('"');
-    if text.len() <= limit && text.is_ascii() {
+    if text.len() <= limit && is_plain(text) {
+        out.push_str(text);
+    } else if text.len() <= limit && text.is_ascii() {
         push_escaped(out, text);
     } else {
         push_bounded(out, text, limit);
@@ -49,6 +53,10 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
 
 /// Plain runs go over in one piece.
 fn push_escaped(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push_str(text);
+        return;
+    }
     let mut rest = text;
     while let Some(end) = rest.bytes().position(|byte| byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f)) {
         out.push_str(rest.get(..end).unwrap_or_default());
@@ -66,6 +74,17 @@ fn push_escaped(out: &mut String, text: &str) {
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     out.push_str(rest);
+}
+
+/// ASCII without anything to escape, eight bytes at a time. Now and then one that is plain is not told to be.
+fn is_plain(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let odd = |word: u64| {
+        let delete = word ^ 0x7f7f_7f7f_7f7f_7f7f;
+        (stops(word) | word | delete.wrapping_sub(ONES) & !delete) & HIGH
+    };
+    let last = rest.iter().fold(0x2020_2020_2020_2020, |word, byte| word << 8 | u64::from(*byte));
+    words.iter().fold(odd(last), |found, word| found | odd(u64::from_le_bytes(*word))) == 0
 }
 
 #[cold]
