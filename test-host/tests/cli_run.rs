@@ -11,7 +11,7 @@ use wardpoint_test_host::cli::{Cli, Exit, Streams, execute};
 use wardpoint_test_host::engine::{Engine, EngineError, Need, Play};
 use wardpoint_test_host::report::Style;
 use wardpoint_test_host::scenario::run::Engines;
-use wardpoint_test_host::transcript::{ClientSaw, Ending, Transcript, UpstreamSaw};
+use wardpoint_test_host::transcript::{ClientSaw, Ending, Places, Transcript, UpstreamSaw};
 
 const SCENARIO: &str = r#"plugin: mcp-authz
 config:
@@ -179,7 +179,8 @@ impl Engine for Fake {
             "action": null, "resource": null, "decision": "allow", "reason": null, "rule": null, "tier": null, "mode": "enforce",
             "late": false});
         let upstream = UpstreamSaw::Complete { headers: Vec::new(), body: play.request.chunks.concat() };
-        let mut seen = Transcript { client, upstream, audit: vec![record], ..Transcript::default() };
+        let places = Places { log: 1, access_log: 1 };
+        let mut seen = Transcript { client, upstream, audit: vec![record], places, ..Transcript::default() };
         (self.breaks)(play, &mut seen);
         Ok(seen)
     }
