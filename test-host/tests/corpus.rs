@@ -67,7 +67,7 @@ fn every_trick_has_a_case() {
 fn every_case_cites_a_rule() {
     let corpus = corpus();
     assert!(cases(&corpus).count() >= CASES, "{} cases", cases(&corpus).count());
-    let id = regex_lite::Regex::new("^(MCP|BY|OA)-[A-Z]{1,2}-[0-9]{2}$").unwrap();
+    let id = regex_lite::Regex::new("^((MCP|BY|OA)-[A-Z]{1,2}|OT)-[0-9]{2}$").unwrap();
     for case in cases(&corpus) {
         assert!(!case.cites.is_empty(), "{} (line {}) cites nothing", case.name, case.place.line);
         for cited in &case.cites {
