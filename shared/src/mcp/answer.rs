@@ -27,6 +27,8 @@ pub struct ServerMessage<'a> {
     pub shared: Vec<Span>,
     /// Values of `ttlMs`.
     pub lifetimes: Vec<Lifetime>,
+    /// A `resultType` is none of those that are known (MCP-A-01).
+    pub odd_type: bool,
 }
 
 /// A result, known by its shape: it can come by another way than its request (MCP-G-03, BY-S-03).
@@ -102,7 +104,7 @@ pub fn read_answer<'a>(text: &'a [u8], limits: Limits) -> Result<ServerMessage<'
         let url = if method == Method::ElicitationCreate { seen.params.url() } else { WantedUrl::None };
         seen.wants.push(Want { method, url });
     }
-    let Seen { results, lists, contents, wants, shared, lifetimes, params, .. } = seen;
+    let Seen { results, lists, contents, wants, shared, lifetimes, odd_type, params, .. } = seen;
     Ok(ServerMessage {
         shape: envelope.shape,
         id: envelope.id,
@@ -114,6 +116,7 @@ pub fn read_answer<'a>(text: &'a [u8], limits: Limits) -> Result<ServerMessage<'
         uri: params.uri,
         shared,
         lifetimes,
+        odd_type,
     })
 }
 
@@ -129,6 +132,7 @@ const RESULT: &[&str] = &[
     "resourceTemplates",
     "resources",
     "result",
+    "resultType",
     "structuredContent",
     "tools",
     "ttlMs",
@@ -147,6 +151,7 @@ struct Seen<'a> {
     params: Elicitation<'a>,
     shared: Vec<Span>,
     lifetimes: Vec<Lifetime>,
+    odd_type: bool,
 }
 
 /// `params` of an elicitation or of a notification.
@@ -282,6 +287,7 @@ impl<'a> Seen<'a> {
                 }
                 () if name.eq_str("inputRequests") => return self.input_requests(reader),
                 () if name.eq_str("cacheScope") => return self.scope(reader),
+                () if name.eq_str("resultType") => return self.result_type(reader),
                 () if name.eq_str("ttlMs") => return self.lifetime(reader),
                 () if name.eq_str("result") && !nested => return self.payload(reader, true),
                 () => return self.twin(&name, RESULT),
@@ -347,6 +353,12 @@ impl<'a> Seen<'a> {
             _ => reader.skip()?,
         };
         self.shared.push(span);
+        Ok(())
+    }
+
+    fn result_type(&mut self, reader: &mut Reader<'a>) -> Result<(), json::Error> {
+        let text = if reader.peek()? == Kind::String { Some(reader.string()?) } else { None };
+        self.odd_type |= !text.is_some_and(|text| ["complete", "input_required", "task"].iter().any(|known| text.eq_str(known)));
         Ok(())
     }
 

@@ -122,10 +122,12 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Whether `data` follows something that only some clients skip, or take for the end of a line.
 fn is_ambiguous(body: &[u8]) -> bool {
-    memchr::memmem::find_iter(body, b"data").any(|at| {
-        matches!(
-            body.get(..at).unwrap_or_default(),
-            [.., 0x0b | 0x0c | 0x1c..=0x1e] | [.., 0xc2, 0x85] | [.., 0xe2, 0x80, 0xa8 | 0xa9] | [.., 0xef, 0xbb, 0xbf]
-        )
+    memchr::memchr_iter(b'd', body).any(|at| {
+        let (before, from) = body.split_at(at);
+        from.starts_with(b"data")
+            && matches!(
+                before,
+                [.., 0x0b | 0x0c | 0x1c..=0x1e] | [.., 0xc2, 0x85] | [.., 0xe2, 0x80, 0xa8 | 0xa9] | [.., 0xef, 0xbb, 0xbf]
+            )
     })
 }

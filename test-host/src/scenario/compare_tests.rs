@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::scenario::invariants::broken;
 use crate::scenario::{Case, Expectations, Profile, parse};
+use crate::transcript::Places;
 
 fn case(fields: &str, expect: &str) -> Case {
     let text = format!("plugin: p\nconfig: {{}}\ncases:\n- name: n\n  {fields}\n  expect: {{{expect}}}\n");
@@ -115,7 +116,10 @@ fn invariants_hold_for_every_exchange() {
     let mut record = json!({"v": 1, "plugin": "probe", "policy": {"name": "", "digest": format!("sha256:{}", "0".repeat(64))},
         "trace": null, "request": "r", "subject": null, "agent": null, "actors": [], "action": null, "resource": null,
         "decision": "allow", "reason": null, "rule": null, "tier": null, "mode": "enforce", "late": false});
+    let good = Transcript { places: Places { log: 1, access_log: 1 }, ..good };
     assert_eq!(broken(&case, false, &Transcript { audit: vec![record.clone()], ..good.clone() }), none);
+    let half = Transcript { places: Places { log: 1, access_log: 0 }, audit: vec![record.clone()], ..good.clone() };
+    assert_eq!(broken(&case, false, &half).len(), 1, "one went to one place only");
     record["action"] = json!("x secret-secret");
     record["more"] = json!(1);
     assert_eq!(broken(&case, false, &Transcript { audit: vec![record], ..good }).len(), 2);

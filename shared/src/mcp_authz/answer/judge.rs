@@ -54,6 +54,10 @@ impl Inspection {
         {
             return Fate::Unreadable(Reason::ResponseUnreadable);
         }
+        // What it is cannot be told, so neither what is in it (MCP-A-01).
+        if message.odd_type && self.asked.era == Era::Modern {
+            return Fate::Unreadable(Reason::ResponseUnreadable);
+        }
         let refused = self
             .refused_want(&message)
             .or_else(|| self.refused_update(&message))

@@ -121,7 +121,7 @@ record! {
 record! {
     /// Where audit records go.
     pub struct RawAudit {
-        /// Every record goes to each of these. A line in the log is a write of its own for every decision, and costs the proxy more than deciding does; the access log is written anyway. What the access log cannot take goes to the log in any case.
+        /// Every record goes to each of these. A line in the log is a write of its own for every decision; the access log is written anyway. What the access log cannot take goes to the log in any case.
         to: Vec<RawDestination> = "to", both();
     }
 }
