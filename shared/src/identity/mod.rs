@@ -200,7 +200,7 @@ impl Source {
         let scopes = scope.as_deref().map(scopes).unwrap_or_default();
         let bearer = Bearer { issuer, subject, scopes, client: client.or(azp), actors, machine: false, expires };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
-        Ok(Caller { groups, claims, ..self.caller(peer, bearer)? })
+        self.caller(peer, bearer, groups, claims)
     }
 
     /// Who asks, by the peer that the declared properties name and a token that was verified here.
@@ -209,7 +209,7 @@ impl Source {
     pub fn read_with(&self, values: Properties<'_>, bearer: Bearer) -> Result<Caller, Reason> {
         let mut index = 0..;
         let peer = self.read_peer(&mut || Value::read(values.get(index.next().unwrap_or(usize::MAX))))?;
-        self.caller(peer, bearer)
+        self.caller(peer, bearer, Vec::new(), Vec::new())
     }
 
     fn read_peer<'v>(&self, next: &mut impl FnMut() -> Result<Value<'v>, ValueError>) -> Result<Option<Rc<str>>, Reason> {
@@ -233,7 +233,7 @@ impl Source {
     }
 
     /// Peer and token together, by the precedence above.
-    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer) -> Result<Caller, Reason> {
+    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer, groups: Vec<String>, claims: Vec<Claim>) -> Result<Caller, Reason> {
         let Bearer { issuer, subject, scopes, client, actors, machine, expires } = bearer;
         let mapped = self.mapped(peer.as_deref());
         let (client_of_caller, agent) = match self.peer {
@@ -249,7 +249,7 @@ impl Source {
             user: user.into(),
             owner: None,
         });
-        Ok(Caller { agent, user, scopes, actors, client: client_of_caller, verified, expires, ..Caller::default() })
+        Ok(Caller { agent, user, scopes, actors, groups, client: client_of_caller, verified, expires, claims })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
