@@ -107,7 +107,7 @@ impl Claims {
         let expires = self.expires.ok_or(ClaimMissing("exp"))?;
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
         let scopes = match (self.scope, self.scp) {
-            (Some(scope), Some(scp)) if !same(&scope, &scp) => return Err(TokenError::ClaimsDisagree),
+            (Some(scope), Some(scp)) if scope != scp => return Err(TokenError::ClaimsDisagree),
             (scope, scp) => scope.or(scp).unwrap_or_default(),
         };
         let service_account =
@@ -248,9 +248,4 @@ impl Claims {
         self.bound = bound.filter(|_| !unknown).or(Some(TokenError::BoundUnknown));
         Ok(())
     }
-}
-
-/// Whether two lists have the same items, in whatever order and however often.
-fn same(a: &[String], b: &[String]) -> bool {
-    a.iter().all(|item| b.contains(item)) && b.iter().all(|item| a.contains(item))
 }

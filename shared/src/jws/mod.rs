@@ -25,4 +25,4 @@ pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
-pub use verifier::{HostVerifier, Verifier};
+pub use verifier::{HostVerifier, Offer, Verifier};

@@ -268,8 +268,8 @@ fn scopes() {
     for scp in [json!(["a b"]), json!(["a", ""]), json!([["a"]]), json!([1]), json!({}), json!(null), json!(["a\tb"])] {
         assert_eq!(none(good(), scp), Err(ClaimMalformed("scp")));
     }
-    assert_eq!(scopes(json!({"scp": ["files:write", "files:read"]})), Ok("files:read|files:write".to_owned()));
-    for scp in [json!("files:read"), json!("files:read files:write admin"), json!([])] {
+    assert_eq!(scopes(json!({"scp": ["files:read", "files:write"]})), Ok("files:read|files:write".to_owned()));
+    for scp in [json!("files:read"), json!("files:read files:write admin"), json!([]), json!("files:write files:read")] {
         assert_eq!(scopes(json!({"scp": scp})), Err(ClaimsDisagree));
     }
     // Very many are as many.

@@ -3,13 +3,20 @@
 
 use ring::signature as ring;
 use wardpoint_core::filter::{Cas, Digest, ServiceError, Services, Shared, Signature};
-use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Key, Verifier};
+use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Key, Offer, Verifier};
+
+/// All that a host may offer.
+pub(crate) const ALL: Offer = Offer { rsa: true, ecdsa: true };
 
 /// What `verify_signature` answers.
 #[derive(Default)]
 pub(crate) struct Host {
     pub(crate) calls: usize,
     pub(crate) fault: Option<ServiceError>,
+    /// What it says instead of the truth.
+    pub(crate) lie: Option<bool>,
+    /// The only kind of keys that it knows.
+    pub(crate) only: Option<Family>,
 }
 
 impl Services for Host {
@@ -31,6 +38,12 @@ impl Services for Host {
             return Err(fault);
         }
         let (kind, key) = open(signature.key);
+        if self.only.is_some_and(|only| only != kind) {
+            return Ok(false);
+        }
+        if let Some(lie) = self.lie {
+            return Ok(lie);
+        }
         let algorithm: &dyn ring::VerificationAlgorithm = match (kind, signature.digest) {
             (Family::P256, Digest::Sha256) => &ring::ECDSA_P256_SHA256_ASN1,
             (Family::P384, Digest::Sha384) => &ring::ECDSA_P384_SHA384_ASN1,
@@ -63,7 +76,7 @@ impl Verifier for Both {
         };
         let own = ring::UnparsedPublicKey::new(raw, open(key.spki()).1).verify(message, signature).is_ok();
         let mut host = Host::default();
-        match HostVerifier(&mut host).verify(key, algorithm, message, signature) {
+        match HostVerifier::new(&mut host, ALL).verify(key, algorithm, message, signature) {
             Ok(answer) => assert_eq!(answer, own, "{algorithm:?}: host and own verification differ"),
             Err(error) => {
                 assert_eq!(error, ServiceError::Unsupported);

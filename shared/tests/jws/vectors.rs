@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 use wardpoint_core::filter::ServiceError;
-use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Jws, TokenError};
+use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Jws, Offer, TokenError};
 
-use crate::host::{Both, Host};
+use crate::host::{ALL, Both, Host};
 use crate::signers::{all_keys, bare, encode, set};
 
 /// `{"iss":"joe",⏎ "exp":1300819380,⏎ "http://example.com/is_root":true}` with the line ends of the RFC.
@@ -57,7 +57,8 @@ fn a_host_that_cannot_say_is_no_verdict() {
     let mut host = Host::default();
     let keys = all_keys();
     let asked = |text: &str, host: &mut Host| {
-        Jws::read(text.as_bytes()).and_then(|jws| jws.authenticate(&keys, &mut HostVerifier(host)).map(|(_, key)| key.family()))
+        Jws::read(text.as_bytes())
+            .and_then(|jws| jws.authenticate(&keys, &mut HostVerifier::new(host, ALL)).map(|(_, key)| key.family()))
     };
     assert_eq!(asked(&rs256, &mut host), Ok(Family::Rsa));
     assert_eq!(host.calls, 1);
@@ -71,4 +72,37 @@ fn a_host_that_cannot_say_is_no_verdict() {
         assert_eq!(asked(&token, &mut host), Err(TokenError::Unsupported), "{algorithm:?}");
     }
     assert_eq!(host.calls, 3, "it is not asked for what it does not know");
+}
+
+/// A host is believed when it has told a good signature from a bad one, for each kind of key by itself.
+#[test]
+fn what_a_host_offers() {
+    let none = Offer::default();
+    for (host, offer) in [
+        (Host::default(), ALL),
+        (Host { lie: Some(true), ..Host::default() }, none),
+        (Host { lie: Some(false), ..Host::default() }, none),
+        (Host { fault: Some(ServiceError::Unsupported), ..Host::default() }, none),
+        (Host { fault: Some(ServiceError::Failed), ..Host::default() }, none),
+        (Host { only: Some(Family::Rsa), ..Host::default() }, Offer { rsa: true, ecdsa: false }),
+        (Host { only: Some(Family::P256), ..Host::default() }, Offer { rsa: false, ecdsa: true }),
+    ] {
+        let mut host = host;
+        assert_eq!(Offer::probe(&mut host), offer);
+    }
+    // What is not offered is not asked for.
+    let (keys, mut host) = (all_keys(), Host::default());
+    for (algorithm, offer, answer) in [
+        (Algorithm::Rs512, Offer { rsa: true, ecdsa: false }, Ok(())),
+        (Algorithm::Es384, Offer { rsa: true, ecdsa: false }, Err(TokenError::Unsupported)),
+        (Algorithm::Es256, Offer { rsa: false, ecdsa: true }, Ok(())),
+        (Algorithm::Rs256, Offer { rsa: false, ecdsa: true }, Err(TokenError::Unsupported)),
+        (Algorithm::Rs256, none, Err(TokenError::Unsupported)),
+    ] {
+        let token = crate::signers::sign(algorithm, &format!(r#"{{"alg":"{}"}}"#, crate::signers::name(algorithm)), "{}");
+        let found = Jws::read(token.as_bytes())
+            .and_then(|jws| jws.authenticate(&keys, &mut HostVerifier::new(&mut host, offer)).map(drop));
+        assert_eq!(found, answer, "{algorithm:?} {offer:?}");
+    }
+    assert_eq!(host.calls, 2);
 }
