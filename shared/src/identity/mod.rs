@@ -120,6 +120,8 @@ pub struct Bearer {
     pub subject: Option<String>,
     /// What it grants.
     pub scopes: Vec<String>,
+    /// Values of the configured roles claim.
+    pub groups: Vec<String>,
     /// The OAuth client that it was issued to.
     pub client: Option<String>,
     /// `act.sub`, outermost first (RFC 8693 section 4.1).
@@ -198,9 +200,9 @@ impl Source {
         let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
         let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
         let scopes = scope.as_deref().map(scopes).unwrap_or_default();
-        let bearer = Bearer { issuer, subject, scopes, client: client.or(azp), actors, machine: false, expires };
+        let bearer = Bearer { issuer, subject, scopes, groups, client: client.or(azp), actors, machine: false, expires };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
-        self.caller(peer, bearer, groups, claims)
+        self.caller(peer, bearer, claims)
     }
 
     /// Who asks, by the peer that the declared properties name and a token that was verified here.
@@ -209,7 +211,7 @@ impl Source {
     pub fn read_with(&self, values: Properties<'_>, bearer: Bearer) -> Result<Caller, Reason> {
         let mut index = 0..;
         let peer = self.read_peer(&mut || Value::read(values.get(index.next().unwrap_or(usize::MAX))))?;
-        self.caller(peer, bearer, Vec::new(), Vec::new())
+        self.caller(peer, bearer, Vec::new())
     }
 
     fn read_peer<'v>(&self, next: &mut impl FnMut() -> Result<Value<'v>, ValueError>) -> Result<Option<Rc<str>>, Reason> {
@@ -233,8 +235,8 @@ impl Source {
     }
 
     /// Peer and token together, by the precedence above.
-    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer, groups: Vec<String>, claims: Vec<Claim>) -> Result<Caller, Reason> {
-        let Bearer { issuer, subject, scopes, client, actors, machine, expires } = bearer;
+    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer, claims: Vec<Claim>) -> Result<Caller, Reason> {
+        let Bearer { issuer, subject, scopes, groups, client, actors, machine, expires } = bearer;
         let mapped = self.mapped(peer.as_deref());
         let (client_of_caller, agent) = match self.peer {
             Peer::None => (client.as_deref().map(Into::into), actors.first().or(client.as_ref()).map(|id| id.as_str().into())),

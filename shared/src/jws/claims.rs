@@ -61,6 +61,29 @@ impl Claims {
         }
     }
 
+    /// Reads the claim at the end of this way, a string or a list of strings; its absence is an empty list.
+    pub(super) fn read_groups(payload: &[u8], path: &[String]) -> Result<Vec<String>, TokenError> {
+        let (mut claims, mut groups) = (Self::default(), Vec::new());
+        whole(payload, |reader| claims.descend(path, &mut groups, reader)).map_err(|_| TokenError::ClaimsUnreadable)?;
+        match claims.fault {
+            Some(fault) => Err(fault),
+            None => Ok(groups),
+        }
+    }
+
+    fn descend(&mut self, path: &[String], groups: &mut Vec<String>, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        let Some((first, rest)) = path.split_first() else {
+            groups.extend(self.texts("roles", reader)?.unwrap_or_default());
+            return Ok(());
+        };
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("roles"));
+            return Ok(());
+        }
+        reader.object(|name, reader| if name.eq_str(first) { self.descend(rest, groups, reader) } else { Ok(()) })?;
+        Ok(())
+    }
+
     fn claim(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<(), json::Error> {
         match name {
             "iss" => self.issuer = self.text("iss", reader)?,
@@ -90,7 +113,13 @@ impl Claims {
     }
 
     /// Whether it is what tokens of this issuer must be now.
-    pub(super) fn judge(self, issuer: &Issuer, explicit: bool, now: Timestamp) -> Result<Verified, TokenError> {
+    pub(super) fn judge(
+        self,
+        issuer: &Issuer,
+        explicit: bool,
+        groups: Vec<String>,
+        now: Timestamp,
+    ) -> Result<Verified, TokenError> {
         if self.issuer.ok_or(ClaimMissing("iss"))? != issuer.name() {
             return Err(TokenError::IssuerRefused);
         }
@@ -116,6 +145,7 @@ impl Claims {
             issuer: Some(issuer.name().to_owned()),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
+            groups,
             machine: self.machine || self.username.as_deref().is_some_and(service_account),
             client: self.client,
             actors: self.actors,

@@ -19,6 +19,7 @@ pub struct Issuer {
     untyped: bool,
     skew: Duration,
     longest: Option<Duration>,
+    roles: Vec<String>,
 }
 
 /// The kind of RFC 9068: such a token says itself that it is an access token.
@@ -40,6 +41,7 @@ impl Issuer {
             untyped: false,
             skew: MAX_SKEW,
             longest: None,
+            roles: Vec::new(),
         })
     }
 
@@ -75,6 +77,12 @@ impl Issuer {
         Self { longest: Some(longest), ..self }
     }
 
+    /// The way to the claim that holds roles or groups: `["groups"]`, `["realm_access", "roles"]`.
+    #[must_use]
+    pub fn with_roles(self, path: &[&str]) -> Self {
+        Self { roles: path.iter().map(|&name| name.to_owned()).collect(), ..self }
+    }
+
     /// `iss`, byte for byte.
     pub fn name(&self) -> &str {
         &self.name
@@ -105,7 +113,9 @@ impl Issuer {
             return Err(TokenError::TypeRefused);
         }
         let (payload, _) = token.authenticate(keys, verifier)?;
-        Claims::read(payload)?.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), now)
+        let claims = Claims::read(payload)?;
+        let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(payload, &self.roles)? };
+        claims.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), groups, now)
     }
 
     pub(super) fn is_meant(&self, audience: &[String]) -> bool {

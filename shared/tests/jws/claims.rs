@@ -279,6 +279,36 @@ fn scopes() {
     assert_eq!(of(json!({"scope": many})).unwrap().bearer.scopes.len(), 1000);
 }
 
+/// As where the proxy verified them: a string is a list of one, and what is not there is empty.
+#[test]
+fn groups() {
+    let deep = issuer().with_roles(&["realm_access", "roles"]);
+    let read = |claims: Value| of_text(&deep, &with(good(), claims).to_string()).map(|found| found.bearer.groups.join("|"));
+    for (claims, want) in [
+        (json!({"realm_access": {"roles": ["admin", "writer"], "other": 1}}), "admin|writer"),
+        (json!({"realm_access": {"roles": "admin"}}), "admin"),
+        (json!({"realm_access": {"roles": []}}), ""),
+        (json!({"realm_access": {}}), ""),
+        (json!({"roles": ["admin"], "x": {"realm_access": {"roles": ["admin"]}}}), ""),
+    ] {
+        assert_eq!(read(claims), Ok(want.to_owned()));
+    }
+    for value in [
+        json!(null),
+        json!("admin"),
+        json!({"roles": null}),
+        json!({"roles": [["admin"]]}),
+        json!({"roles": [""]}),
+        json!([{"roles": []}]),
+    ] {
+        assert_eq!(read(json!({"realm_access": value})), Err(ClaimMalformed("roles")));
+    }
+    let flat = issuer().with_roles(&["groups"]);
+    let found = of_text(&flat, &with(good(), json!({"groups": ["a"]})).to_string());
+    assert_eq!(found.unwrap().bearer.groups, ["a"]);
+    assert!(of(json!({"groups": ["a"]})).unwrap().bearer.groups.is_empty(), "nobody asked for them");
+}
+
 /// RFC 8693 section 4.1, rules.md 3.9.
 #[test]
 fn chains_of_actors() {
