@@ -7,6 +7,8 @@
 //! 2. The agent is the SPIFFE id of the peer (`peer: waypoint | mtls`); with `peer: none` it is `act.sub`, else `azp`.
 //! 3. Where a SPIFFE id is mapped to an OAuth client, a token that claims to be an agent's must be that agent's.
 //! 4. The user is (`iss`, `sub`), unless the token is a machine's own (`sub` equals the client, rules.md 3.9).
+//!
+//! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
 mod value;

@@ -99,6 +99,16 @@ fn keys_that_are_not_used() {
     }
 }
 
+/// CVE-2017-15361: this modulus is 65537 to the seventh modulo each of the small primes; the next odd number is not.
+#[test]
+fn keys_of_a_broken_generator() {
+    const BROKEN: &str = "w240C5z_s3qYnKVE5rt4Cix4kB0_szc4doURowYXr6AdS_USLzRFVMU73i67jNK349FgCtYxw4Wl18ziPHeFRZrbwbTJAP_kjVdbXaXGOAQBJfZdsP4-JElLduqYZFfZhghP7Qi5eK9NfRlqdEaoa1gAnmNrYR2xYhG2Wpqt_ynF5S2cUIxQI0c0TYwHrZHL1gaK_HX_YpLwYqCco4HInnHne5qa6eMLDb229RCiZO-d54FQHXtrkq6J6wWcWrdD22dYbpj60n2guZaLwDmh7zTJObm45SOovvidR4YIxez2yjWHV1jqXMwddDVTqqrDzuhiPSS7aBseCJ_Lf4797w";
+    assert_eq!(fate(with(bare(Family::Rsa), json!({"n": BROKEN}))), Some(KeyError::Weak));
+    let mut next = bytes(BROKEN);
+    *next.last_mut().unwrap() += 2;
+    assert_eq!(fate(with(bare(Family::Rsa), json!({"n": encode(next)}))), None);
+}
+
 #[test]
 fn sets_that_are_not_taken() {
     for text in ["{}", "[]", "null", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"Keys":[]}"#, "[{\"kty\":\"RSA\"}]"] {
