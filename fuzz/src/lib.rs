@@ -18,6 +18,7 @@ pub mod random;
 mod seeds;
 mod sse;
 pub mod stream;
+mod token;
 
 /// A law and where to begin.
 #[derive(Clone, Copy)]
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "message", run: message::run, seeds: seeds::messages, words: message::WORDS },
     Target { name: "config", run: config::run, seeds: seeds::configs, words: config::WORDS },
     Target { name: "cel", run: cel::run, seeds: seeds::conditions, words: cel::WORDS },
+    Target { name: "token", run: token::run, seeds: seeds::tokens, words: token::WORDS },
     Target { name: "order", run: stream::run_scripted, seeds: seeds::orders, words: &[] },
     Target { name: "exchange", run: stream::run_mcp, seeds: seeds::exchanges, words: message::WORDS },
 ];

@@ -157,3 +157,17 @@ pub(crate) fn conditions() -> Vec<Vec<u8>> {
     let heads: [&[u8]; 3] = [&[0], &[4, 2, 3, 4, 5], &[6, 7, 0, 6, 1, 3, 2]];
     texts.iter().flat_map(|text| heads.iter().map(|head| [head, text.as_bytes()].concat())).collect()
 }
+
+/// Header and claims of a token, and key sets.
+pub(crate) fn tokens() -> Vec<Vec<u8>> {
+    [
+        "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"a\"}\n{\"iss\":\"https://idp\",\"sub\":\"alice\",\"aud\":[\"https://tool\",\"b\"],\"exp\":1795251660,\"iat\":1795251600,\"client_id\":\"app\",\"scope\":\"a b\",\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"c\"}}}",
+        "{\"alg\":\"ES256\",\"typ\":\"JWT\"}\n{\"iss\":\"https://idp\",\"sub\":\"alice\",\"aud\":\"https://tool\",\"exp\":1795251660.5,\"nbf\":1795251600,\"azp\":\"app\",\"appid\":\"app\",\"scp\":[\"a\",\"b\"],\"groups\":[\"g\"],\"typ\":\"Bearer\"}",
+        "{\"alg\":\"ES256\"}\n{\"iss\":\"https://idp\",\"sub\":\"alice\",\"aud\":\"https://tool\",\"exp\":1e308,\"iat\":-1,\"cid\":\"alice\",\"groups\":\"g\",\"idtyp\":\"app\"}",
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\",\"use\":\"sig\",\"alg\":\"EdDSA\"},{\"kty\":\"oct\",\"k\":\"AA\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\",\"key_ops\":[\"verify\"],\"kid\":\"a\"}]}",
+        "eyJhbGciOiJFUzI1NiJ9.e30.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}

@@ -39,6 +39,11 @@ fn cel() {
 }
 
 #[test]
+fn token() {
+    runs("token");
+}
+
+#[test]
 fn order() {
     runs("order");
 }

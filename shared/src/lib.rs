@@ -7,22 +7,24 @@
 //! | layer | modules | knows |
 //! |---|---|---|
 //! | 5 | `mcp_authz` | one plugin each; they never use each other |
-//! | 4 | `identity` | who: verified claims, agent mapping |
+//! | 4 | [`identity`], [`jws`] | who: verified claims, agent mapping; tokens that are verified here |
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`mod@path`], [`time`], [`secret`], `order`, `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
+//! | 0 | [`http`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
 
 pub mod audit;
+mod base64;
 pub mod config;
 pub mod filter;
 pub mod http;
 pub mod identity;
 pub mod json;
 pub mod jsonrpc;
+pub mod jws;
 pub mod mcp;
 pub mod mcp_authz;
 pub mod path;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 /// Lowest first; a module may use those of its own line and of the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["http", "path", "time", "secret", "order", "json", "sse", "jsonrpc", "mcp"],
+    &["http", "path", "time", "secret", "order", "base64", "json", "sse", "jsonrpc", "mcp"],
     &["policy"],
     &["audit", "config"],
     &["filter"],
-    &["identity"],
+    &["identity", "jws"],
     &["mcp_authz"],
 ];
 

@@ -7,6 +7,8 @@
 //! 2. The agent is the SPIFFE id of the peer (`peer: waypoint | mtls`); with `peer: none` it is `act.sub`, else `azp`.
 //! 3. Where a SPIFFE id is mapped to an OAuth client, a token that claims to be an agent's must be that agent's.
 //! 4. The user is (`iss`, `sub`), unless the token is a machine's own (`sub` equals the client, rules.md 3.9).
+//!
+//! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
 mod value;
@@ -111,8 +113,29 @@ pub struct Caller {
     pub claims: Vec<Claim>,
 }
 
+/// What a verified token says of its bearer, whoever verified it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Bearer {
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// What it grants.
+    pub scopes: Vec<String>,
+    /// Values of the configured roles claim.
+    pub groups: Vec<String>,
+    /// The OAuth client that it was issued to.
+    pub client: Option<String>,
+    /// `act.sub`, outermost first (RFC 8693 section 4.1).
+    pub actors: Vec<String>,
+    /// It says itself that no user is behind it, by other marks than that `sub` is the client (rules.md 3.9).
+    pub machine: bool,
+    /// `exp`.
+    pub expires: Option<Timestamp>,
+}
+
 /// Longest chain of actors that is read (rules.md 3.9).
-const MAX_ACTORS: usize = 8;
+pub(crate) const MAX_ACTORS: usize = 8;
 
 impl Source {
     /// The source that `raw` describes; `roles_claim` is the way to the claim that holds groups, if roles are configured;
@@ -165,6 +188,35 @@ impl Source {
     pub fn read(&self, values: Properties<'_>) -> Result<Caller, Reason> {
         let mut index = 0..;
         let mut next = || Value::read(values.get(index.next().unwrap_or(usize::MAX)));
+        let peer = self.read_peer(&mut next)?;
+        if !self.claims {
+            return Ok(Caller { client: self.mapped(peer.as_deref()).map(Into::into), agent: peer, ..Caller::default() });
+        }
+        let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
+        let issuer = next().and_then(Value::into_text).map_err(unreadable)?;
+        let subject = next().and_then(Value::into_text).map_err(unreadable)?;
+        let scope = next().and_then(Value::into_text).map_err(unreadable)?;
+        let azp = next().and_then(Value::into_text).map_err(unreadable)?;
+        let client = next().and_then(Value::into_text).map_err(unreadable)?;
+        let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
+        let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
+        let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
+        let scopes = scope.as_deref().map(scopes).unwrap_or_default();
+        let bearer = Bearer { issuer, subject, scopes, groups, client: client.or(azp), actors, machine: false, expires };
+        let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
+        self.caller(peer, bearer, claims)
+    }
+
+    /// Who asks, by the peer that the declared properties name and a token that was verified here.
+    ///
+    /// What the proxy says of claims is not looked at: there is one source of them.
+    pub fn read_with(&self, values: Properties<'_>, bearer: Bearer) -> Result<Caller, Reason> {
+        let mut index = 0..;
+        let peer = self.read_peer(&mut || Value::read(values.get(index.next().unwrap_or(usize::MAX))))?;
+        self.caller(peer, bearer, Vec::new())
+    }
+
+    fn read_peer<'v>(&self, next: &mut impl FnMut() -> Result<Value<'v>, ValueError>) -> Result<Option<Rc<str>>, Reason> {
         let peer = match self.peer {
             Peer::None => None,
             Peer::Waypoint => next().and_then(Value::into_text).map_err(|_| Reason::NoAgent)?,
@@ -176,40 +228,32 @@ impl Source {
                 san.filter(|_| mtls == Some(true) && trusted != Some(false))
             }
         };
-        let peer: Option<Rc<str>> = peer.filter(|id| is_spiffe_id(id)).map(Into::into);
-        let mapped =
-            self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer.as_deref()).map(|agent| agent.client.as_str());
-        if !self.claims {
-            return Ok(Caller { client: mapped.map(Into::into), agent: peer, ..Caller::default() });
-        }
-        let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
-        let issuer = next().and_then(Value::into_text).map_err(unreadable)?;
-        let sub = next().and_then(Value::into_text).map_err(unreadable)?;
-        let scope = next().and_then(Value::into_text).map_err(unreadable)?;
-        let azp = next().and_then(Value::into_text).map_err(unreadable)?;
-        let client = next().and_then(Value::into_text).map_err(unreadable)?;
-        let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
-        let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
-        let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
-        let client = client.or(azp);
-        let agent = match self.peer {
-            Peer::None => actors.first().or(client.as_ref()).map(|id| id.as_str().into()),
-            Peer::Mtls | Peer::Waypoint => peer,
+        Ok(peer.filter(|id| is_spiffe_id(id)).map(Into::into))
+    }
+
+    /// The OAuth client that the configuration gives to this peer.
+    fn mapped(&self, peer: Option<&str>) -> Option<&str> {
+        self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer).map(|agent| agent.client.as_str())
+    }
+
+    /// Peer and token together, by the precedence above.
+    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer, claims: Vec<Claim>) -> Result<Caller, Reason> {
+        let Bearer { issuer, subject, scopes, groups, client, actors, machine, expires } = bearer;
+        let mapped = self.mapped(peer.as_deref());
+        let (client_of_caller, agent) = match self.peer {
+            Peer::None => (client.as_deref().map(Into::into), actors.first().or(client.as_ref()).map(|id| id.as_str().into())),
+            Peer::Mtls | Peer::Waypoint => {
+                self.agree(peer.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
+                (mapped.map(Into::into), peer)
+            }
         };
-        if self.peer != Peer::None {
-            self.agree(agent.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
-        }
-        // RFC 6749 section 3.3: scopes are separated by one space each; a set, never a substring (OA-J-11, BY-T-15).
-        let scopes = scope.iter().flat_map(|text| text.split(' ')).filter(|part| !part.is_empty()).map(Into::into).collect();
-        let verified = issuer.is_some() || sub.is_some();
-        let user = sub.filter(|sub| client.as_ref() != Some(sub)).map(|user| Subject {
+        let verified = issuer.is_some() || subject.is_some();
+        let user = subject.filter(|subject| !machine && client.as_ref() != Some(subject)).map(|user| Subject {
             issuer: issuer.map(Into::into),
             user: user.into(),
             owner: None,
         });
-        let client = if self.peer == Peer::None { client.as_deref() } else { mapped };
-        let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
-        Ok(Caller { client: client.map(Into::into), agent, user, scopes, groups, actors, verified, expires, claims })
+        Ok(Caller { agent, user, scopes, actors, groups, client: client_of_caller, verified, expires, claims })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
@@ -256,6 +300,11 @@ impl Caller {
     fn spiffe(&self) -> Option<(&str, &str)> {
         self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')
     }
+}
+
+/// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
+pub(crate) fn scopes(text: &str) -> Vec<String> {
+    text.split(' ').filter(|part| !part.is_empty()).map(Into::into).collect()
 }
 
 /// `act.sub` from the outside in (RFC 8693 section 4.1).

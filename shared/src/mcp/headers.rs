@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Era, Message, Method, Shape, Version, base64};
+use super::{Era, Message, Method, Shape, Version};
+use crate::base64;
 use crate::http::Headers;
 
 /// Why headers and body do not belong together. Each is HTTP status 400.
@@ -98,6 +99,6 @@ fn decode(text: &str) -> Result<Cow<'_, str>, HeaderFault> {
     let Some(encoded) = text.strip_prefix("=?base64?").and_then(|text| text.strip_suffix("?=")) else {
         return Ok(Cow::Borrowed(text));
     };
-    let bytes = base64::decode(encoded).ok_or(HeaderFault::Illegal(NAME))?;
+    let bytes = base64::decode(encoded.as_bytes()).ok_or(HeaderFault::Illegal(NAME))?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| HeaderFault::Illegal(NAME))
 }

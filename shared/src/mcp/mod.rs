@@ -3,7 +3,6 @@
 //! The body decides; headers are only compared with it (MCP-E-01, MCP-H-05).
 
 mod answer;
-mod base64;
 mod headers;
 mod listing;
 mod method;

@@ -1,0 +1,281 @@
+//! The claims of an access token (RFC 7519 section 4.1, RFC 9068 section 2.2), read strictly and then judged.
+
+use super::TokenError;
+use super::TokenError::{ClaimMalformed, ClaimMissing};
+use super::compact::whole;
+use super::issuer::Issuer;
+use crate::identity::{self, Bearer, MAX_ACTORS};
+use crate::json::{self, Kind, Reader};
+use crate::time::Timestamp;
+
+/// What the claims say. None of it is judged yet, and all of it is of its type.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    issuer: Option<String>,
+    subject: Option<String>,
+    audience: Option<Vec<String>>,
+    expires: Option<Timestamp>,
+    begins: Option<Timestamp>,
+    issued: Option<Timestamp>,
+    id: Option<String>,
+    /// `client_id`, `azp`, `cid`, `appid`: which client it is, by the habit of the issuer (OA-J-10).
+    client: Option<String>,
+    scope: Option<Vec<String>>,
+    /// `scp` of Okta (a list) and Entra (a string).
+    scp: Option<Vec<String>>,
+    actors: Vec<String>,
+    bound: Option<TokenError>,
+    /// Marks of an ID token, a logout token or a proof (OA-J-05).
+    foreign: bool,
+    /// The token says itself that no user is behind it (rules.md 3.9): `idtyp` of Entra, `gty` of Auth0.
+    machine: bool,
+    /// `preferred_username`: Keycloak names the user of a machine after its client.
+    username: Option<String>,
+    fault: Option<TokenError>,
+}
+
+/// A token that was verified: its signature and all that is configured of its claims.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verified {
+    /// Who bears it, for [`identity::Source::read_with`].
+    pub bearer: Bearer,
+    /// All whom it is for.
+    pub audience: Vec<String>,
+    /// `jti`, for revocation.
+    pub id: Option<String>,
+    /// When it was made, for revocation of all that is older.
+    pub issued: Option<Timestamp>,
+    /// When it is no longer good, without the skew that clocks are allowed.
+    pub expires: Timestamp,
+}
+
+impl Claims {
+    /// Reads the payload. The first claim that is not of its type is an error.
+    pub(super) fn read(payload: &[u8]) -> Result<Self, TokenError> {
+        let mut claims = Self::default();
+        let read = |reader: &mut Reader<'_>| reader.object(|name, reader| claims.claim(&name.text(), reader));
+        whole(payload, read).map_err(|_| TokenError::ClaimsUnreadable)?;
+        match claims.fault {
+            Some(fault) => Err(fault),
+            None => Ok(claims),
+        }
+    }
+
+    /// Reads the claim at the end of this way, a string or a list of strings; its absence is an empty list.
+    pub(super) fn read_groups(payload: &[u8], path: &[String]) -> Result<Vec<String>, TokenError> {
+        let (mut claims, mut groups) = (Self::default(), Vec::new());
+        whole(payload, |reader| claims.descend(path, &mut groups, reader)).map_err(|_| TokenError::ClaimsUnreadable)?;
+        match claims.fault {
+            Some(fault) => Err(fault),
+            None => Ok(groups),
+        }
+    }
+
+    fn descend(&mut self, path: &[String], groups: &mut Vec<String>, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        let Some((first, rest)) = path.split_first() else {
+            groups.extend(self.texts("roles", reader)?.unwrap_or_default());
+            return Ok(());
+        };
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("roles"));
+            return Ok(());
+        }
+        reader.object(|name, reader| if name.eq_str(first) { self.descend(rest, groups, reader) } else { Ok(()) })?;
+        Ok(())
+    }
+
+    fn claim(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        match name {
+            "iss" => self.issuer = self.text("iss", reader)?,
+            "sub" => self.subject = self.text("sub", reader)?,
+            "aud" => self.audience = self.texts("aud", reader)?,
+            "exp" => self.expires = self.date("exp", reader)?,
+            "nbf" => self.begins = self.date("nbf", reader)?,
+            "iat" => self.issued = self.date("iat", reader)?,
+            "jti" => self.id = self.text("jti", reader)?,
+            "client_id" => self.client("client_id", reader)?,
+            "azp" => self.client("azp", reader)?,
+            "cid" => self.client("cid", reader)?,
+            "appid" => self.client("appid", reader)?,
+            "scope" => self.scope = self.scopes("scope", reader)?,
+            "scp" => self.scp = self.scopes("scp", reader)?,
+            "act" => self.actor(reader)?,
+            "cnf" => self.confirmation(reader)?,
+            "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
+            // Keycloak says in the claims what kind of token it is.
+            "typ" => self.foreign |= !self.text("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
+            "idtyp" => self.machine |= self.text("idtyp", reader)?.as_deref() == Some("app"),
+            "gty" => self.machine |= self.text("gty", reader)?.as_deref() == Some("client-credentials"),
+            "preferred_username" if reader.peek()? == Kind::String => self.username = self.text("preferred_username", reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether it is what tokens of this issuer must be now.
+    pub(super) fn judge(
+        self,
+        issuer: &Issuer,
+        explicit: bool,
+        groups: Vec<String>,
+        now: Timestamp,
+    ) -> Result<Verified, TokenError> {
+        if self.issuer.ok_or(ClaimMissing("iss"))? != issuer.name() {
+            return Err(TokenError::IssuerRefused);
+        }
+        if let Some(bound) = self.bound {
+            return Err(bound);
+        }
+        if self.foreign && !explicit {
+            return Err(TokenError::NotAccessToken);
+        }
+        let audience = self.audience.ok_or(ClaimMissing("aud"))?;
+        if !issuer.is_meant(&audience) {
+            return Err(TokenError::AudienceRefused);
+        }
+        let expires = self.expires.ok_or(ClaimMissing("exp"))?;
+        issuer.judge_dates(expires, self.begins, self.issued, now)?;
+        let scopes = match (self.scope, self.scp) {
+            (Some(scope), Some(scp)) if scope != scp => return Err(TokenError::ClaimsDisagree),
+            (scope, scp) => scope.or(scp).unwrap_or_default(),
+        };
+        let service_account =
+            |name: &str| name.strip_prefix("service-account-").is_some_and(|of| Some(of) == self.client.as_deref());
+        let bearer = Bearer {
+            issuer: Some(issuer.name().to_owned()),
+            subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
+            scopes,
+            groups,
+            machine: self.machine || self.username.as_deref().is_some_and(service_account),
+            client: self.client,
+            actors: self.actors,
+            expires: Some(expires),
+        };
+        Ok(Verified { bearer, audience, id: self.id, issued: self.issued, expires })
+    }
+
+    fn fault(&mut self, fault: TokenError) {
+        self.fault.get_or_insert(fault);
+    }
+
+    /// A string with something in it and no control characters.
+    fn text(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<String>, json::Error> {
+        let text = match reader.peek()? {
+            Kind::String => Some(reader.string()?.text().into_owned()),
+            _ => None,
+        };
+        let text = text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control));
+        if text.is_none() {
+            self.fault(ClaimMalformed(claim));
+        }
+        Ok(text)
+    }
+
+    /// A string, or a list of strings (RFC 7519 section 4.1.3, BY-T-12).
+    fn texts(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, json::Error> {
+        if reader.peek()? != Kind::List {
+            return Ok(self.text(claim, reader)?.map(|text| vec![text]));
+        }
+        let mut texts = Vec::new();
+        reader.array(|_, reader| {
+            texts.extend(self.text(claim, reader)?);
+            Ok(())
+        })?;
+        Ok(Some(texts))
+    }
+
+    /// A NumericDate (RFC 7519 section 2), down to a whole second. What is out of range becomes the nearest that is in it.
+    fn date(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Timestamp>, json::Error> {
+        let number = match reader.peek()? {
+            Kind::Number => reader.number()?.parse().ok().filter(|number: &f64| number.is_finite()),
+            _ => None,
+        };
+        if number.is_none() {
+            self.fault(ClaimMalformed(claim));
+        }
+        Ok(number.map(|number| Timestamp::from_secs(number as u64)))
+    }
+
+    /// All names for the client must agree: which one would count is not for us to guess.
+    fn client(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        let client = self.text(claim, reader)?;
+        if self.client.is_some() && self.client != client {
+            self.fault(TokenError::ClaimsDisagree);
+        }
+        self.client = client;
+        Ok(())
+    }
+
+    /// A string of scopes; `scp` may be a list of single ones (BY-T-15).
+    fn scopes(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, json::Error> {
+        match reader.peek()? {
+            Kind::List if claim == "scp" => {
+                let scopes = self.texts(claim, reader)?;
+                if scopes.iter().flatten().any(|scope| scope.contains(' ')) {
+                    self.fault(ClaimMalformed(claim));
+                }
+                Ok(scopes)
+            }
+            // Nothing granted is said in many ways.
+            Kind::String => {
+                let text = reader.string()?.text();
+                if text.chars().any(char::is_control) {
+                    self.fault(ClaimMalformed(claim));
+                }
+                Ok(Some(identity::scopes(&text)))
+            }
+            _ => {
+                self.fault(ClaimMalformed(claim));
+                Ok(None)
+            }
+        }
+    }
+
+    /// `act` and what is in it, outermost first (RFC 8693 section 4.1).
+    fn actor(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("act"));
+            return Ok(());
+        }
+        if self.actors.len() == MAX_ACTORS {
+            self.fault(TokenError::TooManyActors);
+            return Ok(());
+        }
+        // The members come in any order; the place is taken before an inner actor takes the next.
+        let place = self.actors.len();
+        self.actors.push(String::new());
+        let mut subject = None;
+        reader.object(|name, reader| {
+            match &*name.text() {
+                "sub" => subject = self.text("act", reader)?,
+                "act" => self.actor(reader)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        match (subject, self.actors.get_mut(place)) {
+            (Some(subject), Some(actor)) => *actor = subject,
+            _ => self.fault(ClaimMalformed("act")),
+        }
+        Ok(())
+    }
+
+    /// `cnf` (RFC 7800 section 3.1). What binds the token is told apart, and none of it is proven by a bearer token.
+    fn confirmation(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("cnf"));
+            return Ok(());
+        }
+        let (mut bound, mut unknown) = (None, false);
+        reader.object(|name, _| {
+            match &*name.text() {
+                "jkt" | "jwk" | "kid" => bound = Some(TokenError::BoundToKey),
+                "x5t#S256" => bound = Some(TokenError::BoundToCertificate),
+                _ => unknown = true,
+            }
+            Ok(())
+        })?;
+        self.bound = bound.filter(|_| !unknown).or(Some(TokenError::BoundUnknown));
+        Ok(())
+    }
+}
