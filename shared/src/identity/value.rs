@@ -2,6 +2,7 @@
 //! boolean as one byte, a list or map as a block of pairs without type tags.
 
 use crate::filter::PropertyError;
+use crate::pairs::walk;
 use crate::time::Timestamp;
 
 /// The value of one property. Its type is only known by what is asked of it.
@@ -77,32 +78,14 @@ impl<'a> Value<'a> {
 
 type Pair<'a> = (&'a [u8], &'a [u8]);
 
-/// A block of pairs: count, sizes, then each text with a NUL behind it; all numbers 32 bit little endian.
+/// The pairs of a map. Unlike a block of headers it is never empty: a value without bytes is none.
 fn pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ValueError> {
-    let number = |at: usize| -> Result<usize, ValueError> {
-        let four = bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).ok_or(ValueError)?;
-        usize::try_from(u32::from_le_bytes(four)).map_err(|_| ValueError)
-    };
-    let count = number(0)?;
-    // Each pair takes ten bytes at the least, so a count cannot make us reserve more than there is.
-    if count > bytes.len() / 10 {
+    if bytes.is_empty() {
         return Err(ValueError);
     }
-    let mut at = 4 + count * 8;
-    let mut found = Vec::with_capacity(count);
-    for index in 0..count {
-        let mut take = |size: usize| {
-            let text = bytes.get(at..at.checked_add(size)?)?;
-            at += size;
-            let ends = bytes.get(at) == Some(&0);
-            at += 1;
-            ends.then_some(text)
-        };
-        let key = take(number(4 + index * 8)?).ok_or(ValueError)?;
-        let value = take(number(8 + index * 8)?).ok_or(ValueError)?;
-        found.push((key, value));
-    }
-    if at == bytes.len() { Ok(found) } else { Err(ValueError) }
+    let mut found = Vec::new();
+    walk(bytes, &mut |name, value| found.push((name.of(bytes), value.of(bytes)))).map_err(|_| ValueError)?;
+    Ok(found)
 }
 
 #[cfg(test)]
