@@ -1,5 +1,6 @@
 //! What a server sends: everything in a message that a decision can depend on, read in one pass (rules.md 1.4, "answer").
 
+use super::wanted::{Elicitation, Mode, Want, WantedUrl};
 use super::{BadMessage, Fault, Id, List, Method, Shape};
 use crate::json::{self, Kind, Limits, Reader, Span, Str};
 use crate::jsonrpc;
@@ -58,26 +59,6 @@ pub struct Item<'a> {
     pub span: Span,
     /// [`List::key`] of it: what it is called by.
     pub key: Str<'a>,
-}
-
-/// Something that the server wants from the client.
-#[derive(Clone, Copy, Debug)]
-pub struct Want<'a> {
-    /// What it asks for; `Unknown` where that cannot be told.
-    pub method: Method,
-    /// Where the user is to go (MCP-S-04).
-    pub url: WantedUrl<'a>,
-}
-
-/// The URL of an elicitation.
-#[derive(Clone, Copy, Debug)]
-pub enum WantedUrl<'a> {
-    /// It has none: a form.
-    None,
-    /// It has this one.
-    Text(Str<'a>),
-    /// It has a mode that is not known, or no URL where there must be one.
-    Unreadable,
 }
 
 /// How long an answer may be kept.
@@ -152,53 +133,6 @@ struct Seen<'a> {
     shared: Vec<Span>,
     lifetimes: Vec<Lifetime>,
     odd_type: bool,
-}
-
-/// `params` of an elicitation or of a notification.
-#[derive(Default)]
-struct Elicitation<'a> {
-    mode: Option<Mode>,
-    url: Option<Option<Str<'a>>>,
-    uri: Option<Str<'a>>,
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Mode {
-    Form,
-    Other,
-    Url,
-}
-
-impl<'a> Elicitation<'a> {
-    /// Takes the value of a member, if it is one of an elicitation.
-    fn read(&mut self, name: &Str<'a>, reader: &mut Reader<'a>) -> Result<bool, json::Error> {
-        let text = |reader: &mut Reader<'a>| match reader.peek()? {
-            Kind::String => reader.string().map(Some),
-            _ => Ok(None),
-        };
-        match () {
-            () if name.eq_str("url") => self.url = Some(text(reader)?),
-            () if name.eq_str("uri") => self.uri = text(reader)?,
-            () if name.eq_str("mode") => {
-                self.mode = Some(match text(reader)? {
-                    Some(mode) if mode.eq_str("form") => Mode::Form,
-                    Some(mode) if mode.eq_str("url") => Mode::Url,
-                    _ => Mode::Other,
-                });
-            }
-            () => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    /// A URL counts in any mode: some client may open it.
-    fn url(&self) -> WantedUrl<'a> {
-        match (self.mode, self.url) {
-            (None | Some(Mode::Form), None) => WantedUrl::None,
-            (None | Some(Mode::Form | Mode::Url), Some(Some(url))) => WantedUrl::Text(url),
-            _ => WantedUrl::Unreadable,
-        }
-    }
 }
 
 impl<'a> jsonrpc::Parts<'a> for Seen<'a> {

@@ -8,11 +8,13 @@ mod listing;
 mod method;
 mod request;
 mod version;
+mod wanted;
 
 pub use crate::jsonrpc::{BadMessage, Fault, Id, Shape};
-pub use answer::{Item, ItemList, Lifetime, Payload, ServerMessage, Want, WantedUrl, read_answer};
+pub use answer::{Item, ItemList, Lifetime, Payload, ServerMessage, read_answer};
 pub use headers::{HeaderFault, check_headers};
 pub use listing::{Filtered, List, Shown, filter_lists, filter_tools};
 pub use method::{Key, Method};
 pub use request::{Message, read_request};
 pub use version::{Era, Version};
+pub use wanted::{Want, WantedUrl};
