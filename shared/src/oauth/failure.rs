@@ -18,6 +18,8 @@ pub enum Failure {
     Refused {
         /// Why.
         error: ErrorCode,
+        /// What its own words add to the code.
+        hint: Option<Hint>,
         /// What the user has to do first, where it said so.
         step_up: StepUp,
     },
@@ -40,6 +42,17 @@ pub enum Unreadable {
     Status,
     /// Larger than any answer is.
     TooLarge,
+}
+
+/// What servers say in free text only. The text is compared with theirs and not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hint {
+    /// The target is not one for this client: Keycloak says it with `invalid_request`.
+    Audience,
+    /// The chain of actors is too long: Auth0 says it with `invalid_request`.
+    Depth,
+    /// The subject token is not good: Keycloak says it with `invalid_request`.
+    Subject,
 }
 
 /// What the user has to do before the same request can succeed.
@@ -111,6 +124,8 @@ codes! {
     InvalidUserCode = "invalid_user_code";
     /// The user must log in (OpenID Connect core section 3.1.2.6).
     LoginRequired = "login_required";
+    /// The user must give a second factor (Auth0).
+    MfaRequired = "mfa_required";
     /// The user code is missing (CIBA core section 13).
     MissingUserCode = "missing_user_code";
     /// The server broke.
@@ -144,6 +159,18 @@ impl ErrorCode {
     }
 }
 
+impl Hint {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "Invalid token" => Some(Self::Subject),
+            "Audience not found" => Some(Self::Audience),
+            _ if text.starts_with("Requested audience not available") => Some(Self::Audience),
+            _ if text.starts_with("Delegation chain") => Some(Self::Depth),
+            _ => None,
+        }
+    }
+}
+
 impl Failure {
     /// What an answer with a status other than 200 says.
     pub(super) fn read(status: u16, headers: &Headers, body: &[u8]) -> Self {
@@ -159,10 +186,11 @@ impl Failure {
     }
 
     fn read_body(headers: &Headers, body: &[u8]) -> Result<Self, Unreadable> {
-        let (mut error, mut step_up) = (None, StepUp::default());
+        let (mut error, mut hint, mut step_up) = (None, None, StepUp::default());
         object(headers, body, |name, reader| {
             match (name, reader.peek()?) {
                 ("error", _) => error = Some(ErrorCode::read(&reader.string()?.text())),
+                ("error_description", Kind::String) => hint = Hint::read(&reader.string()?.text()),
                 ("acr_values", Kind::String) => step_up.acr_values = texts(&reader.string()?.text()).unwrap_or_default(),
                 ("max_age", Kind::Number) => step_up.max_age = reader.number()?.parse().ok(),
                 ("claims", Kind::String) => step_up.claims = claims(&reader.string()?.text()),
@@ -172,7 +200,7 @@ impl Failure {
         })?;
         Ok(match error.ok_or(Unreadable::Member("error"))? {
             ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable => Self::Unavailable,
-            error => Self::Refused { error, step_up },
+            error => Self::Refused { error, hint, step_up },
         })
     }
 }

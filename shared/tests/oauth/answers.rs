@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wardpoint_core::http::Headers;
-use wardpoint_core::oauth::{ErrorCode, Failure, Issued, MAX_ANSWER, StepUp, TokenType, Unreadable, Usage};
+use wardpoint_core::oauth::{ErrorCode, Failure, Hint, Issued, MAX_ANSWER, StepUp, TokenType, Unreadable, Usage};
 use wardpoint_core::secret::Secret;
 
 fn good() -> Value {
@@ -118,7 +118,7 @@ fn only_one_strict_json_text_is_read() {
 
 #[test]
 fn a_refusal_is_one_of_a_closed_set() {
-    let plain = |error| Failure::Refused { error, step_up: StepUp::default() };
+    let plain = |error| Failure::Refused { error, hint: None, step_up: StepUp::default() };
     for error in ErrorCode::ALL {
         let body = json!({"error": error.code(), "error_description": "canary"}).to_string();
         let want = match error {
@@ -173,5 +173,21 @@ fn what_the_user_has_to_do_is_handed_on() {
     assert_eq!(asked.claims.as_deref(), Some("eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="));
     for broken in [r#""acr_values":"a\"b""#, r#""claims":"not json""#, r#""max_age":-1"#, r#""max_age":"60""#] {
         assert_eq!(step_up(&format!(r#"{{"error":"interaction_required",{broken}}}"#)), StepUp::default(), "{broken}");
+    }
+}
+
+#[test]
+fn what_a_server_says_in_words_only_is_one_of_a_closed_set() {
+    for (words, want) in [
+        ("Invalid token", Some(Hint::Subject)),
+        ("invalid token", None),
+        ("Requested audience not available: canary", Some(Hint::Audience)),
+        ("Audience not found", Some(Hint::Audience)),
+        ("Delegation chain canary depth exceeds", Some(Hint::Depth)),
+        ("canary", None),
+    ] {
+        let failure = refused(400, &json!({"error": "invalid_request", "error_description": words}).to_string());
+        assert_eq!(failure, Failure::Refused { error: ErrorCode::InvalidRequest, hint: want, step_up: StepUp::default() });
+        assert!(!format!("{failure:?}").contains("canary"));
     }
 }
