@@ -34,7 +34,6 @@ pub mod policy;
 pub mod secret;
 pub mod sse;
 pub mod time;
-#[expect(dead_code, reason = "the filter comes next")]
 pub mod token_exchange;
 
 use wardpoint_wire::order;
