@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit", "config"],
     &["filter"],
     &["identity", "jws"],
-    &["mcp_authz"],
+    &["mcp_authz", "token_exchange"],
 ];
 
 fn layer(module: &str) -> Option<usize> {
