@@ -26,7 +26,7 @@ pub struct Expected<'a> {
     pub issuer: &'a str,
     /// What the caller's token says.
     pub subject: &'a Stated,
-    /// What the agent's own token says, where it was sent.
+    /// What the agent's own token says, where it was sent. Its `sub` is then a name of the agent.
     pub actor: Option<&'a Stated>,
     /// All names of the agent that calls: its client, its SPIFFE id.
     pub agent: &'a [&'a str],
@@ -245,7 +245,9 @@ impl Expected<'_> {
 
     /// Who acts: this agent, and inside it nobody but those whom the server must say.
     fn judge_actors(&self, stated: &Stated) -> Result<(), Refusal> {
-        let is_agent = |name: &str| self.agent.contains(&name);
+        let own = self.actor.filter(|own| own.client.as_deref().is_some_and(|client| self.agent.contains(&client)));
+        let own = own.and_then(|own| own.subject.as_deref());
+        let is_agent = |name: &str| self.agent.contains(&name) || Some(name) == own;
         let issuer = Some(self.issuer);
         self.chain.check(&stated.actors, issuer)?;
         if stated.client.as_deref().is_some_and(|client| client != self.client) {
@@ -263,6 +265,8 @@ impl Expected<'_> {
         let shown = match (self.profile.agent, outermost) {
             (_, Some(actor)) => ours(actor),
             (AgentClaim::Act, None) => false,
+            // A server that was told who acts must say so.
+            (_, None) if self.actor.is_some() => false,
             (AgentClaim::Client, None) => stated.client.as_deref().is_some_and(is_agent),
             (AgentClaim::Unsaid, None) => true,
         };

@@ -145,9 +145,10 @@ impl Profile {
         Self { target: TargetForm::Either, actor: Need::Maybe, agent: AgentClaim::Act, prior: Prior::OfSubject, ..PLAIN };
     /// Keycloak 26, standard token exchange v2: `resource` and `actor_token` are ignored, no `act`, default scopes are added.
     pub const KEYCLOAK: Self = Self { besides: &["email", "profile"], ..PLAIN };
-    /// ThunderID: `resource` alone sets `aud`; `act` is the subject of the actor token with that token's own `act` inside.
+    /// ThunderID: `resource` alone sets `aud`; it wants `access_token` only of tokens of RFC 9068, and `jwt` of all; scopes
+    /// that are not granted are dropped in silence. With an actor token, `act` is its subject with that token's own `act` inside.
     pub const THUNDERID: Self =
-        Self { target: TargetForm::Resource, actor: Need::Always, agent: AgentClaim::Act, prior: Prior::OfActor, ..PLAIN };
+        Self { target: TargetForm::Resource, subject: TokenType::Jwt, actor: Need::Maybe, prior: Prior::OfActor, ..PLAIN };
     /// Auth0, on-behalf-of token exchange: the client is the actor.
     pub const AUTH0: Self = Self { agent: AgentClaim::Act, prior: Prior::OfSubject, ..PLAIN };
     /// Okta, custom authorization server: the client is `cid`, scopes are `scp`.
