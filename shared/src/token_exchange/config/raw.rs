@@ -220,7 +220,7 @@ record! {
 record! {
     /// A destination.
     pub struct RawRoute {
-        /// What it is called in audit and metrics; host and path, if absent.
+        /// What it is called in audit and metrics; the words of host and path, if absent: `tools-example-mcp`.
         id: Option<String> = "id", None;
         /// The host as `:authority` has it, in lower case and without port; `*.` before it stands for one label.
         host: String = "host";

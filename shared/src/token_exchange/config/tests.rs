@@ -68,7 +68,7 @@ fn all_problems_come_at_once_with_their_paths() {
           routes[2].server: no token is asked for here. Take it away, or write `action: exchange`
           routes[3].resource: `x#y` is not an absolute URI without fragment (RFC 8707 section 2)
           routes[3].maxLifetime: a token has to live for 1s at the least
-          routes: `b.example` and `twin` are for the same destination. Take one away
+          routes: `b-example` and `twin` are for the same destination. Take one away
           cache.tokens: 100000 is the limit: every worker keeps so many
           cache.refusals: 10s is the limit: what was refused may be granted a moment later
           audit.to: is empty: no decision would be recorded. Write `log`, `accessLog` or both
