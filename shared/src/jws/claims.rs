@@ -4,7 +4,7 @@ use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
 use super::issuer::Issuer;
-use crate::identity::{self, Bearer, MAX_ACTORS};
+use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
 use crate::json::{self, Kind, Reader};
 use crate::time::Timestamp;
 
@@ -139,14 +139,12 @@ impl Claims {
             (Some(scope), Some(scp)) if scope != scp => return Err(TokenError::ClaimsDisagree),
             (scope, scp) => scope.or(scp).unwrap_or_default(),
         };
-        let service_account =
-            |name: &str| name.strip_prefix("service-account-").is_some_and(|of| Some(of) == self.client.as_deref());
         let bearer = Bearer {
             issuer: Some(issuer.name().to_owned()),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
             groups,
-            machine: self.machine || self.username.as_deref().is_some_and(service_account),
+            machine: self.machine || is_service_account(self.username.as_deref(), self.client.as_deref()),
             client: self.client,
             actors: self.actors,
             expires: Some(expires),
