@@ -11,6 +11,7 @@
 //! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
+pub mod tokens;
 mod value;
 
 pub use claim::{Claim, ClaimPath};

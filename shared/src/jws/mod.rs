@@ -16,13 +16,14 @@ mod issuer;
 mod key;
 mod key_set;
 mod rsa;
+mod verified;
 mod verifier;
 
 pub use algorithm::{Algorithm, Family};
-pub use claims::Verified;
 pub use compact::{Jws, MAX_TOKEN};
 pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
+pub use verified::{MayAct, StatusRef, Verified};
 pub use verifier::{HostVerifier, Offer, Verifier};
