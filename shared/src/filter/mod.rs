@@ -6,6 +6,7 @@
 mod counters;
 mod effects;
 mod event;
+mod raw;
 mod root;
 mod services;
 mod step;
@@ -15,6 +16,7 @@ mod trail;
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
+pub use raw::{RawAudit, RawDestination, RawHostProfile, RawMode};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
 pub use step::{CallId, Callout, Counted, Counter, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};

@@ -16,6 +16,7 @@ mod issuer;
 mod key;
 mod key_set;
 mod rsa;
+mod stated;
 mod verified;
 mod verifier;
 
@@ -25,5 +26,6 @@ pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
-pub use verified::{MayAct, StatusRef, Verified};
+pub use stated::{Actor, Stated};
+pub use verified::{StatusRef, Verified};
 pub use verifier::{HostVerifier, Offer, Verifier};

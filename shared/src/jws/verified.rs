@@ -20,21 +20,10 @@ pub struct Verified {
     pub context: Option<String>,
     /// `auth_time`: when. One that is no number is none.
     pub authenticated: Option<Timestamp>,
-    /// `may_act`: who may act for the subject (RFC 8693 section 4.4).
-    pub may_act: Option<MayAct>,
+    /// `may_act`: the names of the one party that may act (RFC 8693 section 4.4).
+    pub may_act: Option<Vec<String>>,
     /// `status.status_list`: where its issuer says whether it still holds.
     pub status: Option<StatusRef>,
-}
-
-/// The party that may act for a subject: what is said of it must all be true of the actor. Never empty.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct MayAct {
-    /// `iss`.
-    pub issuer: Option<String>,
-    /// `sub`.
-    pub subject: Option<String>,
-    /// `client_id`.
-    pub client: Option<String>,
 }
 
 /// A place in a list of statuses (draft-ietf-oauth-status-list section 6.2, OA-R-06).

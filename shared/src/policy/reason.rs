@@ -76,6 +76,8 @@ reasons! {
     Internal = "internal", 500, -32603, "internal error";
     /// An id is null, a float, an object or the like (BY-J-08, BY-J-12).
     InvalidId = "invalid_id", 400, -32600, "invalid id";
+    /// The authority is not one host, with or without a port.
+    InvalidHost = "invalid_host", 400, -32600, "ambiguous host";
     /// Servers would read the path in different ways (BY-P-01).
     InvalidPath = "invalid_path", 400, -32600, "ambiguous path";
     /// The `params` are not those of the method, so what it is about cannot be told.
