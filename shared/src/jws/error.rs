@@ -86,6 +86,10 @@ errors! {
     LivesTooLong = "lives_too_long";
     /// The header has `cty`: a token in a token (BY-T-07).
     Nested = "nested";
+    /// It cannot be told whether it was revoked: there is no list that is recent enough, or the server that knows does not say.
+    RevocationUnknown = "revocation_unknown";
+    /// It was revoked, or who bears it suspended, before it expired.
+    Revoked = "revoked";
     /// Too many requests wait for the keys of the issuer.
     TooManyWaiting = "too_many_waiting";
     /// Its claims are those of another kind of token: an ID token, a logout token, a proof (OA-J-05, BY-T-11).
@@ -115,6 +119,8 @@ impl TokenError {
             Self::AuthenticationTooOld | Self::AuthenticationTooWeak => Reason::InsufficientAuthentication,
             Self::HostFailed | Self::Unsupported => Reason::HostFailed,
             Self::KeysUnavailable | Self::TooManyWaiting => Reason::CalloutFailed,
+            Self::RevocationUnknown => Reason::RevocationUnknown,
+            Self::Revoked => Reason::Revoked,
             _ => Reason::InvalidToken,
         }
     }

@@ -197,6 +197,8 @@ fn a_bad_token_is_401_and_what_is_not_its_fault_is_not() {
             AuthenticationTooOld | AuthenticationTooWeak => (Reason::InsufficientAuthentication, 401),
             HostFailed | Unsupported => (Reason::HostFailed, 500),
             KeysUnavailable | TooManyWaiting => (Reason::CalloutFailed, 503),
+            Revoked => (Reason::Revoked, 401),
+            RevocationUnknown => (Reason::RevocationUnknown, 503),
             _ => (Reason::InvalidToken, 401),
         };
         assert_eq!((error.reason(), error.reason().status()), (reason, status), "{error}");

@@ -68,7 +68,7 @@ fn claims_have_one_source() {
         let mut problems = Problems::new();
         let (node, _) = parse(identity.to_string().as_bytes(), &mut problems).unwrap();
         let Some(raw) = RawOwnIdentity::decode(&node, &mut problems) else { panic!("{problems:?}") };
-        let (common, issuers) = raw.split(&mut problems);
+        let (common, issuers, _) = raw.split(&mut problems);
         assert_eq!((common.claims.is_some(), issuers.len()), (problem, 1));
         let _tokens = Tokens::new(&issuers, &mut problems);
         assert_eq!(problems.is_empty(), !problem);

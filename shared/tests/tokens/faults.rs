@@ -84,7 +84,7 @@ fn a_call_that_never_ends_is_given_up() {
 
 #[test]
 fn without_shared_data_each_vm_fetches_for_itself_and_no_more_often() {
-    for (no_get, no_set) in [(true, None), (false, Some("state")), (false, Some("set")), (false, Some("e")), (true, Some("t"))] {
+    for (no_get, no_set) in [(true, None), (false, Some("state")), (false, Some("text")), (false, Some("e")), (true, Some("t"))] {
         let mut world = World::new(3, &fetching());
         (world.proxy.no_get, world.proxy.no_set) = (no_get, no_set);
         let mut fetches = 0;
@@ -186,7 +186,7 @@ fn a_host_that_fails_for_a_moment_refuses_only_then() {
 #[test]
 fn a_set_of_another_source_is_never_taken() {
     let mut elsewhere = fetching();
-    elsewhere.as_array_mut().unwrap()[0]["jwks"]["path"] = json!("/other");
+    elsewhere["tokens"][0]["jwks"]["path"] = json!("/other");
     let mut world = World::new(1, &fetching());
     world.pass(Duration::ZERO);
     let _nobody_waits = world.answer(Ok((200, &set(&[(Family::Rsa, "new")]))));

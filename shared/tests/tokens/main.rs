@@ -3,6 +3,7 @@
 mod config;
 mod faults;
 mod keys;
+mod revocation;
 #[path = "../jws/signers.rs"]
 #[expect(dead_code, reason = "the tests of `jws` need more of it")]
 mod signers;

@@ -1,18 +1,11 @@
 //! What is said of tokens: by which issuer, at the first time and at the next.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use wardpoint_core::jws::{Algorithm, Family};
 use wardpoint_core::time::{Duration, Timestamp};
 
-use crate::signers::{bare, header, kid, sign, with};
-use crate::world::{SECS, World, forged, token};
-
-/// One issuer whose keys are configured, with these further settings.
-fn inline(settings: Value) -> Value {
-    let keys = [Family::P256, Family::Rsa].map(|family| with(bare(family), json!({"kid": kid(family)})));
-    let issuer = json!({"issuer": "https://idp", "audiences": ["https://tool"], "jwks": {"keys": keys}});
-    json!([with(issuer, settings)])
-}
+use crate::signers::{bare, header, sign, with};
+use crate::world::{SECS, World, forged, inline, token};
 
 #[test]
 fn a_token_is_verified_once_until_it_expires() {
@@ -70,7 +63,8 @@ fn what_is_not_good_yet_may_be_so_soon() {
 #[test]
 fn the_keys_of_one_issuer_count_for_no_other() {
     let of = |issuer: &str, family: Family| json!({"issuer": issuer, "audiences": ["https://tool"], "algorithms": ["ES256", "RS256"], "jwks": {"keys": [bare(family)]}});
-    let mut world = World::new(1, &json!([of("https://a", Family::P256), of("https://b", Family::Rsa)]));
+    let mut world =
+        World::new(1, &json!({"peer": "none", "tokens": [of("https://a", Family::P256), of("https://b", Family::Rsa)]}));
     for (issuer, algorithm, said) in [
         ("https://a", Algorithm::Es256, "alice"),
         ("https://b", Algorithm::Rs256, "alice"),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by it")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use ring::signature as ring;
 use serde_json::{Value, json};
@@ -12,20 +13,27 @@ use wardpoint_core::filter::{
     RootEffects, RootOp, Ruling, ServiceError, Services, Settings, Shared, Signature, Step, Stream,
 };
 use wardpoint_core::http::Headers;
-use wardpoint_core::identity::tokens::{RawIssuer, Tokens, Verdict};
-use wardpoint_core::jws::{Algorithm, Family};
+use wardpoint_core::identity::Source;
+use wardpoint_core::identity::revocation::{Bearing, Revocation, Standing};
+use wardpoint_core::identity::tokens::{RawOwnIdentity, Tokens, Verdict};
+use wardpoint_core::jws::{Algorithm, Family, TokenError};
 use wardpoint_core::policy::Decision;
 use wardpoint_core::time::{Duration, Timestamp};
 
-use crate::signers::{bare, encode, header, sign, with};
+use crate::signers::{bare, encode, header, kid, sign, with};
 
 pub(crate) const SECS: u64 = 1_795_251_600;
 
-/// Allows whoever bears a good token.
-struct Gate(Tokens);
+/// Allows whoever bears a good token that is not revoked.
+#[derive(Clone)]
+struct Gate {
+    source: Rc<Source>,
+    tokens: Tokens,
+    revocation: Option<Revocation>,
+}
 
 /// One request's machine. The audit record says in `action` what was found.
-struct Asker(Tokens, Vec<u8>);
+struct Asker(Gate, Vec<u8>);
 
 impl Plugin for Gate {
     const NAME: &'static str = "gate";
@@ -33,9 +41,17 @@ impl Plugin for Gate {
 
     fn configure(text: &[u8]) -> Result<Self, ConfigErrors> {
         let mut problems = Problems::new();
-        let issuers = parse(text, &mut problems).and_then(|(node, _)| Vec::<RawIssuer>::decode(&node, &mut problems));
-        let tokens = Tokens::new(&issuers.unwrap_or_default(), &mut problems);
-        if problems.is_empty() { Ok(Self(tokens)) } else { Err(ConfigErrors::new(Self::NAME, problems.into_list())) }
+        let raw = parse(text, &mut problems).and_then(|(node, _)| RawOwnIdentity::decode(&node, &mut problems));
+        let gate = raw.map(|raw| {
+            let (common, issuers, revocation) = raw.split(&mut problems);
+            let tokens = problems.field("tokens", |p| Tokens::new(&issuers, p));
+            let revocation = revocation.map(|raw| problems.field("revocation", |p| raw.compile(p)));
+            Self { source: Rc::new(Source::new(common, None, &[])), tokens, revocation }
+        });
+        match gate {
+            Some(gate) if problems.is_empty() => Ok(gate),
+            _ => Err(ConfigErrors::new(Self::NAME, problems.into_list())),
+        }
     }
 
     fn settings(&self) -> Settings {
@@ -43,28 +59,46 @@ impl Plugin for Gate {
     }
 
     fn filter(&self) -> Asker {
-        Asker(self.0.clone(), Vec::new())
+        Asker(self.clone(), Vec::new())
     }
 
     fn on_tick(&mut self, now: Timestamp, fx: &mut RootEffects<'_>) {
-        self.0.on_tick(now, fx);
+        self.tokens.on_tick(now, fx);
+        if let Some(revocation) = &self.revocation {
+            revocation.on_tick(now, fx);
+        }
     }
 
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
         // One that came too late is nobody's any more.
-        let _ours = self.0.on_reply(call, now, reply, fx);
+        let _ours = self.tokens.on_reply(call, now, reply, fx)
+            || self.revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx));
     }
 }
 
 impl Asker {
     fn ask(&self, fx: &mut Effects<'_>) -> Step {
-        let (decision, found) = match self.0.verify(&self.1, fx.now(), fx) {
-            Verdict::Known(verified) => (Decision::allow("known"), verified.bearer.subject.clone()),
-            Verdict::Refused(error) => (Decision::deny(error.reason()), Some(error.to_string())),
+        let Self(gate, token) = self;
+        let verified = match gate.tokens.verify(token, fx.now(), fx) {
+            Verdict::Known(verified) => verified,
+            Verdict::Refused(error) => return refuse(error, fx),
             Verdict::Wait(call) => return Step::Await(call),
         };
-        fx.enforce(Ruling { about: About { action: found, ..About::default() }, ..Ruling::new(decision) })
+        let caller = gate.source.read_with(Properties::default(), verified.bearer.clone()).unwrap();
+        let who = Bearing::of(&caller, Some(&verified));
+        match gate.revocation.as_ref().map_or(Standing::Good, |revocation| revocation.judge(&who, fx.now(), fx)) {
+            Standing::Good => {}
+            Standing::Refused(error) => return refuse(error, fx),
+            Standing::Wait(call) => return Step::Await(call),
+        }
+        let about = About { action: verified.bearer.subject.clone(), ..About::default() };
+        fx.enforce(Ruling { about, ..Ruling::new(Decision::allow("known")) })
     }
+}
+
+fn refuse(error: TokenError, fx: &mut Effects<'_>) -> Step {
+    let about = About { action: Some(error.to_string()), ..About::default() };
+    fx.enforce(Ruling { about, ..Ruling::new(Decision::deny(error.reason())) })
 }
 
 impl Filter for Asker {
@@ -270,7 +304,15 @@ impl Services for Proxy {
 
 /// An issuer whose keys are fetched.
 pub(crate) fn fetching() -> Value {
-    json!([{"issuer": "https://idp", "audiences": ["https://tool"], "jwks": {"cluster": "idp", "authority": "idp.example", "path": "/jwks"}}])
+    let jwks = json!({"cluster": "idp", "authority": "idp.example", "path": "/jwks"});
+    json!({"peer": "none", "tokens": [{"issuer": "https://idp", "audiences": ["https://tool"], "jwks": jwks}]})
+}
+
+/// One issuer whose keys are configured, with these further settings.
+pub(crate) fn inline(settings: Value) -> Value {
+    let keys = [Family::P256, Family::Rsa].map(|family| with(bare(family), json!({"kid": kid(family)})));
+    let issuer = json!({"issuer": "https://idp", "audiences": ["https://tool"], "jwks": {"keys": keys}});
+    json!({"peer": "none", "tokens": [with(issuer, settings)]})
 }
 
 /// The text of a set with a key of each of these families, under these names.

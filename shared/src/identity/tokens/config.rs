@@ -1,14 +1,12 @@
 //! From the configuration of issuers to what verifies their tokens.
 
-use sha2::{Digest as _, Sha256};
-
 use super::Authority;
-use super::keys::{Fetching, Keys};
 use super::requirement::RawRequirement;
 use crate::config::{Decode, Problems, record};
-use crate::filter::HttpCall;
-use crate::identity::{ClaimPath, Peer, RawAgent, RawClaims, RawIdentity, Side};
-use crate::json::{Node, push_hex};
+use crate::identity::from::RawFrom;
+use crate::identity::revocation::RawRevocation;
+use crate::identity::{ClaimPath, Document, Fetching, Peer, RawAgent, RawClaims, RawIdentity, Side};
+use crate::json::Node;
 use crate::jws::{Algorithm, Issuer, KeySet, MAX_SKEW};
 use crate::time::Duration;
 
@@ -23,6 +21,8 @@ record! {
         claims: Option<RawClaims> = "claims", None;
         /// Whose tokens are verified here, in the place of the proxy.
         tokens: Vec<RawIssuer> = "tokens", Vec::new();
+        /// What was revoked or suspended.
+        revocation: Option<RawRevocation> = "revocation", None;
         /// Which OAuth client belongs to which SPIFFE id.
         agents: Vec<RawAgent> = "agents", Vec::new();
     }
@@ -61,7 +61,7 @@ record! {
     pub struct RawFetch {
         /// The proxy's name of the upstream cluster.
         cluster: String = "cluster";
-        /// `:authority` of the request; it also decides which certificate is expected.
+        /// `:authority` of the request; with TLS also the name that the certificate must have.
         authority: String = "authority";
         /// `:path` of the request: that of the issuer's `jwks_uri`.
         path: String = "path";
@@ -111,17 +111,15 @@ const OTHER_KINDS: [&str; 9] = [
     "txntoken+jwt",
     "wit+jwt",
 ];
-/// A waiting stream is given up after ten seconds.
-const MAX_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl RawOwnIdentity {
-    /// What every plugin reads of it, and the issuers. Adds a problem where claims have two sources.
-    pub fn split(self, problems: &mut Problems) -> (RawIdentity, Vec<RawIssuer>) {
+    /// What every plugin reads of it, and the rest. Adds a problem where claims have two sources.
+    pub fn split(self, problems: &mut Problems) -> (RawIdentity, Vec<RawIssuer>, Option<RawRevocation>) {
         if self.claims.is_some() && !self.tokens.is_empty() {
             problems.field("tokens", |p| p.add("`claims` are verified by the proxy already. Leave out one of the two"));
         }
-        let Self { direction, peer, claims, tokens, agents } = self;
-        (RawIdentity { direction, peer, claims, agents }, tokens)
+        let Self { direction, peer, claims, tokens, revocation, agents } = self;
+        (RawIdentity { direction, peer, claims, agents }, tokens, revocation)
     }
 }
 
@@ -168,9 +166,9 @@ fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
         problems.field("skew", |p| p.add("is more than `60s`"));
     }
     let keys = problems.field("jwks", |p| match &raw.jwks {
-        RawJwks::Fetch(fetch) => Some(Keys::fetched(fetching(&raw.issuer, fetch, p))),
+        RawJwks::Fetch(fetch) => Some(Document::fetched(fetching(&raw.issuer, fetch, p))),
         RawJwks::Inline(node) => match KeySet::read(node.canonical().as_bytes()) {
-            Ok(set) => Some(Keys::inline(set)),
+            Ok(set) => Some(Document::inline(set)),
             Err(error) => {
                 p.add(error.to_string());
                 None
@@ -195,19 +193,10 @@ fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
 }
 
 fn fetching(issuer: &str, raw: &RawFetch, problems: &mut Problems) -> Fetching {
-    let visible = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_graphic());
-    for (name, text) in [("cluster", &raw.cluster), ("authority", &raw.authority)] {
-        if !visible(text) {
-            problems.field(name, |p| p.add("is empty, or has blanks or characters that are not ASCII"));
-        }
-    }
-    if !visible(&raw.path) || !raw.path.starts_with('/') || raw.path.contains('#') {
-        problems.field("path", |p| p.add(format!("`{}` is no path. Write it from the first `/` on", raw.path)));
-    }
+    let RawFetch { cluster, authority, path, timeout, .. } = raw.clone();
+    let from = RawFrom { cluster, authority, path, timeout };
+    let call = from.compile("application/jwk-set+json, application/json", problems);
     let least = Duration::from_secs(1);
-    if raw.timeout == Duration::ZERO || raw.timeout > MAX_TIMEOUT {
-        problems.field("timeout", |p| p.add("is not between `1ms` and `5s`"));
-    }
     if raw.refresh < least * 10 {
         problems.field("refresh", |p| p.add("is less than `10s`"));
     }
@@ -217,21 +206,5 @@ fn fetching(issuer: &str, raw: &RawFetch, problems: &mut Problems) -> Fetching {
     if raw.cool_down < least {
         problems.field("coolDown", |p| p.add("is less than `1s`"));
     }
-    let headers = [
-        (":method", "GET"),
-        (":path", &raw.path),
-        (":authority", &raw.authority),
-        ("accept", "application/jwk-set+json, application/json"),
-    ];
-    let call = HttpCall {
-        cluster: raw.cluster.clone(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).to_vec(),
-        body: Vec::new(),
-        timeout: raw.timeout,
-    };
-    // One set a source: whoever fetches elsewhere, or for another issuer, must not find this one (BY-T-14, BY-X-03).
-    let source = [issuer, &raw.cluster, &raw.authority, &raw.path].join("\n");
-    let mut name = String::new();
-    push_hex(&mut name, &Sha256::digest(source));
-    Fetching { call, refresh: raw.refresh, keep: raw.keep, cool_down: raw.cool_down, name }
+    Fetching { call, refresh: raw.refresh, keep: raw.keep, cool_down: raw.cool_down, name: from.name(issuer) }
 }

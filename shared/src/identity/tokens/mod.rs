@@ -9,8 +9,6 @@
 //!   and the keys of its issuer are judged again. A refusal that cost a signature is remembered for seconds.
 
 mod config;
-mod keys;
-mod reach;
 mod remembered;
 mod requirement;
 
@@ -20,12 +18,11 @@ pub use requirement::{RawRequirement, Requirement};
 use core::cell::RefCell;
 use std::rc::Rc;
 
+use super::{Asked, Content, Document, Reach};
 use crate::config::Problems;
 use crate::filter::{CallId, CalloutError, Counting, Effects, Reply, RootEffects, ServiceError};
-use crate::jws::{Algorithm, HostVerifier, Issuer, Jws, Key, Offer, TokenError, Verified, Verifier};
+use crate::jws::{Algorithm, HostVerifier, Issuer, Jws, Key, KeySet, Offer, TokenError, Verified, Verifier};
 use crate::time::{Duration, Timestamp};
-use keys::{Asked, Keys};
-use reach::Reach;
 use remembered::{Keyed, Place, Remembered};
 
 /// Verifies tokens, for a plugin and all its filters.
@@ -49,7 +46,7 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },
     Counting { name: "keys.shared_data_failed", doc: "times that key sets could not be shared with the other workers" },
-    Counting { name: "keys.unknown_key", doc: "fetches because of tokens with a key that is not in the set" },
+    Counting { name: "keys.missed", doc: "fetches because of tokens with a key that is not in the set" },
     Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
     Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
 ];
@@ -74,7 +71,7 @@ struct Inner {
 struct Authority {
     issuer: Issuer,
     requirement: Requirement,
-    keys: Keys,
+    keys: Document<KeySet>,
 }
 
 #[derive(Clone)]
@@ -227,11 +224,11 @@ impl Inner {
         let Some((index, authority)) = known.find(|(_, known)| known.issuer.name() == claimed) else {
             return Err(Refusal::Cheap(TokenError::IssuerRefused));
         };
-        let mut keys = match authority.keys.usable(now) {
+        let mut keys = match authority.keys.usable(now).cloned() {
             Some(keys) => keys,
             None => {
                 authority.keys.want(now, reach).renewed(TokenError::KeysUnavailable)?;
-                authority.keys.usable(now).ok_or(TokenError::KeysUnavailable)?
+                authority.keys.usable(now).cloned().ok_or(TokenError::KeysUnavailable)?
             }
         };
         // The second time with other keys.
@@ -241,14 +238,22 @@ impl Inner {
             match authority.issuer.check(&token, &keys, now, &mut verifier) {
                 Ok(verified) => return Ok((of, verified)),
                 Err(TokenError::UnknownKey) => {
-                    authority.keys.want_unknown(now, reach).renewed(TokenError::UnknownKey)?;
-                    keys = authority.keys.usable(now).ok_or(TokenError::KeysUnavailable)?;
+                    authority.keys.want_another(now, reach).renewed(TokenError::UnknownKey)?;
+                    keys = authority.keys.usable(now).cloned().ok_or(TokenError::KeysUnavailable)?;
                 }
                 Err(error) if verifier.asked && lasts(error) => return Err(Refusal::Costly(of, error)),
                 Err(error) => return Err(Refusal::Cheap(error)),
             }
         }
         Err(Refusal::Cheap(TokenError::UnknownKey))
+    }
+}
+
+impl Content for KeySet {
+    const NAME: &'static str = "keys";
+
+    fn read(text: &[u8]) -> Option<Self> {
+        Self::read(text).ok()
     }
 }
 

@@ -1,7 +1,7 @@
-//! What the VMs of one proxy tell each other about a key set, through shared data.
+//! What the VMs of one proxy tell each other about a document, through shared data.
 //!
-//! Two values: a small one that is read at each tick, and the set itself, which is read when the small one says that there is a
-//! newer one. Any other module of the process may write there too (Istio gives all of them one space), so nothing that is read
+//! Two values: a small one that is read at each tick, and the text itself, which is read when the small one says that there is
+//! a newer one. Any other module of the process may write there too (Istio gives all of them one space), so nothing that is read
 //! is believed to be well-formed.
 
 use crate::time::{Duration, Timestamp};
@@ -9,9 +9,9 @@ use crate::time::{Duration, Timestamp};
 /// What the VMs agree on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Agreed {
-    /// Counts the sets that were fetched; zero: none.
+    /// Counts those that were fetched; zero: none.
     pub(super) generation: u64,
-    /// When the last good set came.
+    /// When the last good one came.
     pub(super) fetched: Timestamp,
     /// When somebody last began to fetch.
     pub(super) tried: Timestamp,
@@ -52,7 +52,7 @@ impl Agreed {
     }
 }
 
-/// The large value: the generation, then the set as it was fetched.
+/// The large value: the generation, then the text as it was fetched.
 pub(super) fn published(generation: u64, text: &[u8]) -> Vec<u8> {
     [&generation.to_le_bytes(), text].concat()
 }

@@ -1,14 +1,14 @@
-//! The keys of one issuer: where they come from, and how old they may be.
+//! A text that is fetched from time to time: keys, revocations, statuses.
 //!
-//! Keys are fetched by a call of the root. Of the VMs of a proxy one fetches, and the others take what it found:
+//! It is fetched by a call of the root. Of the VMs of a proxy one fetches, and the others take what it found:
 //!
 //! 1. At the first tick, and then whenever `refresh` has passed (a fifth of it is chance), whoever wins a compare-and-set.
-//! 2. A fetch that fails is repeated, later each time; the last good set stays until `keep` has passed since it came, and
-//!    then nothing is verified any more.
-//! 3. A token with a key that is not in the set brings one fetch a `cool_down`, whatever comes (BY-T-18): requests that came
-//!    with such a token meanwhile wait for that one, up to a number; all others go on with the keys that are there.
-//! 4. A VM that is asked before it has any keys does not wait for another VM, of which it hears nothing but at a tick: it
-//!    fetches them itself. So does each VM where shared data fails.
+//! 2. A fetch that fails is repeated, later each time; the last good one stays until `keep` has passed since it came, and
+//!    then there is none any more.
+//! 3. A request that misses something in it brings one fetch a `cool_down`, whatever comes (BY-T-18): requests that miss
+//!    something meanwhile wait for that one, up to a number; all others go on with what is there.
+//! 4. A VM that is asked before it has any does not wait for another VM, of which it hears nothing but at a tick: it fetches
+//!    for itself. So does each VM where shared data fails.
 
 mod agreed;
 
@@ -16,9 +16,8 @@ use std::rc::Rc;
 
 use agreed::{Agreed, published, unpublished};
 
-use super::reach::Reach;
+use super::Reach;
 use crate::filter::{CallId, Callout, CalloutError, Cas, HttpCall, Reply, ServiceError, Services};
-use crate::jws::KeySet;
 use crate::time::{Duration, Timestamp};
 
 /// Most requests that wait for one fetch: what a flood can make a VM hold.
@@ -30,48 +29,64 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait after a fetch that failed.
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// The keys of one issuer.
-pub(super) struct Keys {
-    set: Option<Rc<KeySet>>,
-    /// Counts the sets that differ from the one before: what was verified with an older one may no longer hold.
+/// What a text is read as.
+pub(in crate::identity) trait Content: PartialEq + Sized {
+    /// What it is called in counters and in shared data.
+    const NAME: &'static str;
+
+    /// Reads a whole text. What cannot be used is `None`, and does not take the place of what can.
+    fn read(text: &[u8]) -> Option<Self>;
+
+    /// Whether it may take the place of this one.
+    fn follows(&self, before: &Self) -> bool {
+        let _ = before;
+        true
+    }
+}
+
+/// A text that is fetched, or stands in the configuration and stays.
+pub(in crate::identity) struct Document<T> {
+    held: Option<Rc<T>>,
+    /// Counts those that differ from the one before: what was concluded from an older one may no longer hold.
     version: u32,
     fetched: Option<Fetched>,
 }
 
-/// Where keys are fetched, and how often.
+/// Where it is fetched, and how often.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Fetching {
+pub(in crate::identity) struct Fetching {
     /// The request.
-    pub(super) call: HttpCall,
-    /// How long a set is fresh.
-    pub(super) refresh: Duration,
+    pub(in crate::identity) call: HttpCall,
+    /// How long it is fresh.
+    pub(in crate::identity) refresh: Duration,
     /// How long it may be used.
-    pub(super) keep: Duration,
-    /// The least time between two fetches that unknown keys bring.
-    pub(super) cool_down: Duration,
+    pub(in crate::identity) keep: Duration,
+    /// The least time between two fetches because something is missing in it.
+    pub(in crate::identity) cool_down: Duration,
     /// What tells its shared data from that of others.
-    pub(super) name: String,
+    pub(in crate::identity) name: String,
 }
 
-/// What became of a wish for other keys.
+/// What became of a wish for another one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Asked {
-    /// There are none, and will be none soon.
+pub(in crate::identity) enum Asked {
+    /// There is none, and will be none soon.
     No,
-    /// There are others now.
+    /// There is another now.
     Renewed,
     /// Too many wait already.
     TooMany,
-    /// They are on the way: ask again when this call is over.
+    /// It is on the way: ask again when this call is over.
     Wait(CallId),
 }
 
 struct Fetched {
+    kind: &'static str,
     from: Fetching,
     agreed: Agreed,
     /// The version of what is agreed, to win or lose against other VMs; `None`: shared data does not work.
     cas: Option<Cas>,
-    /// The set that this VM has.
+    /// Which one this VM has.
     generation: u64,
     since: Timestamp,
     call: Option<(CallId, Timestamp)>,
@@ -80,15 +95,16 @@ struct Fetched {
     not_before: Timestamp,
 }
 
-impl Keys {
-    /// Keys that are configured, and stay.
-    pub(super) fn inline(set: KeySet) -> Self {
-        Self { set: Some(Rc::new(set)), version: 0, fetched: None }
+impl<T: Content> Document<T> {
+    /// One that is configured, and stays.
+    pub(in crate::identity) fn inline(content: T) -> Self {
+        Self { held: Some(Rc::new(content)), version: 0, fetched: None }
     }
 
-    /// Keys that are yet to be fetched.
-    pub(super) fn fetched(from: Fetching) -> Self {
+    /// One that is yet to be fetched.
+    pub(in crate::identity) fn fetched(from: Fetching) -> Self {
         let fetched = Fetched {
+            kind: T::NAME,
             from,
             agreed: Agreed::default(),
             cas: Some(Cas::ABSENT),
@@ -98,22 +114,27 @@ impl Keys {
             waiting: 0,
             not_before: Timestamp::default(),
         };
-        Self { set: None, version: 0, fetched: Some(fetched) }
+        Self { held: None, version: 0, fetched: Some(fetched) }
     }
 
-    /// The keys, if there are any that may be used now.
-    pub(super) fn usable(&self, now: Timestamp) -> Option<Rc<KeySet>> {
+    /// What there is, if it may be used now.
+    pub(in crate::identity) fn usable(&self, now: Timestamp) -> Option<&Rc<T>> {
         let kept = self.fetched.as_ref().is_none_or(|fetched| now < fetched.since + fetched.from.keep);
-        self.set.clone().filter(|_| kept)
+        self.held.as_ref().filter(|_| kept)
     }
 
-    /// Changes whenever the keys do.
-    pub(super) fn version(&self) -> u32 {
+    /// What there is, however old it may be.
+    pub(in crate::identity) fn last(&self) -> Option<&Rc<T>> {
+        self.held.as_ref()
+    }
+
+    /// Changes whenever the content does.
+    pub(in crate::identity) fn version(&self) -> u32 {
         self.version
     }
 
     /// Takes what another VM has found, or fetches if it is time.
-    pub(super) fn on_tick(&mut self, now: Timestamp, reach: &mut dyn Reach) {
+    pub(in crate::identity) fn on_tick(&mut self, now: Timestamp, reach: &mut dyn Reach) {
         self.catch_up(reach);
         let Some(fetched) = &mut self.fetched else { return };
         if !fetched.is_calling(now) && fetched.is_due(now) && fetched.take_turn(now, reach.services()) {
@@ -121,8 +142,8 @@ impl Keys {
         }
     }
 
-    /// There are no usable keys, and a request needs them.
-    pub(super) fn want(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
+    /// There is no usable one, and a request needs it.
+    pub(in crate::identity) fn want(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
         self.catch_up(reach);
         if self.usable(now).is_some() {
             return Asked::Renewed;
@@ -138,8 +159,8 @@ impl Keys {
         fetched.wait()
     }
 
-    /// A token was signed with a key that is not among the usable ones.
-    pub(super) fn want_unknown(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
+    /// A request needs something that is not in the usable one.
+    pub(in crate::identity) fn want_another(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
         let version = self.version;
         self.catch_up(reach);
         if self.version != version {
@@ -153,13 +174,13 @@ impl Keys {
             }
             let _or_without_it = fetched.take_turn(now, reach.services());
             fetched.begin(now, reach);
-            reach.count("keys.unknown_key");
+            reach.count(&[T::NAME, ".missed"].concat());
         }
         fetched.wait()
     }
 
-    /// The answer to a call. `false`: it was not for these keys.
-    pub(super) fn on_reply(
+    /// The answer to a call. `false`: it was not for this one.
+    pub(in crate::identity) fn on_reply(
         &mut self,
         call: CallId,
         now: Timestamp,
@@ -172,57 +193,58 @@ impl Keys {
         }
         fetched.waiting = 0;
         let body = reply.ok().filter(|reply| reply.status == 200).map(|reply| reply.body);
-        let read = body.and_then(|body| Some((KeySet::read(body).ok()?, body)));
+        let read = body.and_then(|body| Some((T::read(body)?, body)));
+        let read = read.filter(|(content, _)| self.held.as_ref().is_none_or(|before| content.follows(before)));
         self.catch_up(reach);
         let Some(fetched) = &mut self.fetched else { return true };
         match read {
-            Some((set, text)) => {
+            Some((content, text)) => {
                 fetched.publish(text, now, reach);
-                self.hold(set);
-                reach.count("keys.fetched");
+                self.hold(content);
+                reach.count(&[T::NAME, ".fetched"].concat());
             }
             None => {
                 fetched.put_off(now, reach);
-                reach.count("keys.fetch_failed");
+                reach.count(&[T::NAME, ".fetch_failed"].concat());
             }
         }
         true
     }
 
-    /// Reads what the VMs agree on, and takes a set that is newer than the own one.
+    /// Reads what the VMs agree on, and takes one that is newer than the own one.
     fn catch_up(&mut self, reach: &mut dyn Reach) {
         let Some(fetched) = &mut self.fetched else { return };
         let services = reach.services();
         if fetched.look(services).is_err() {
-            return reach.count("keys.shared_data_failed");
+            return reach.count(&[T::NAME, ".shared_data_failed"].concat());
         }
         if fetched.agreed.generation <= fetched.generation {
             return;
         }
-        let found = services.shared_get(&fetched.name("set")).ok().flatten();
+        let found = services.shared_get(&fetched.name("text")).ok().flatten();
         let found = found.as_ref().and_then(|shared| unpublished(&shared.value));
         let newer = found.filter(|(generation, _)| *generation >= fetched.agreed.generation);
-        let Some(set) = newer.and_then(|(_, text)| KeySet::read(text).ok()) else {
+        let Some(content) = newer.and_then(|(_, text)| T::read(text)) else {
             // Whoever wrote this is not to be waited for.
             (fetched.agreed.due, fetched.agreed.busy_until) = Default::default();
             return;
         };
         fetched.generation = fetched.agreed.generation;
         fetched.since = fetched.agreed.fetched;
-        self.hold(set);
+        self.hold(content);
     }
 
-    fn hold(&mut self, set: KeySet) {
-        if self.set.as_deref() != Some(&set) {
+    fn hold(&mut self, content: T) {
+        if self.held.as_deref() != Some(&content) {
             self.version = self.version.wrapping_add(1);
-            self.set = Some(Rc::new(set));
+            self.held = Some(Rc::new(content));
         }
     }
 }
 
 impl Fetched {
     fn name(&self, part: &str) -> String {
-        ["wardpoint.keys.1.", &self.from.name, ".", part].concat()
+        ["wardpoint.", self.kind, ".1.", &self.from.name, ".", part].concat()
     }
 
     fn is_calling(&self, now: Timestamp) -> bool {
@@ -248,7 +270,7 @@ impl Fetched {
             Ok(None) => self.cas = Some(Cas::ABSENT),
             Ok(Some(shared)) => {
                 self.cas = Some(shared.cas);
-                // A set that could not be shared is newer than what is agreed.
+                // One that could not be shared is newer than what is agreed.
                 let agreed = Agreed::read(&shared.value).unwrap_or_default();
                 if agreed.generation >= self.agreed.generation {
                     self.agreed = agreed;
@@ -300,7 +322,7 @@ impl Fetched {
         written
     }
 
-    /// A good set came: this VM has it, and the others are told.
+    /// A good one came: this VM has it, and the others are told.
     fn publish(&mut self, text: &[u8], now: Timestamp, reach: &mut dyn Reach) {
         let refresh = self.from.refresh;
         let due = now + (refresh - refresh / 5 * chance(reach.services()) / 256);
@@ -311,8 +333,8 @@ impl Fetched {
             let mine = Agreed { generation, fetched: now, tried: now, due, ..Agreed::default() };
             self.generation = generation;
             let services = reach.services();
-            let set = services.shared_set(&self.name("set"), &published(generation, text), None);
-            match set.and_then(|()| self.agree(mine, services)) {
+            let written = services.shared_set(&self.name("text"), &published(generation, text), None);
+            match written.and_then(|()| self.agree(mine, services)) {
                 Ok(()) => return,
                 Err(ServiceError::CasMismatch) if self.look(services).is_ok() => {}
                 Err(_) => {
@@ -321,7 +343,7 @@ impl Fetched {
                 }
             }
         }
-        reach.count("keys.shared_data_failed");
+        reach.count(&[self.kind, ".shared_data_failed"].concat());
     }
 
     /// None came. Where another VM has news, they are read at the next tick.
