@@ -6,7 +6,7 @@
 //!
 //! | layer | modules | knows |
 //! |---|---|---|
-//! | 5 | `mcp_authz`, `token_exchange` | one plugin each; they never use each other |
+//! | 5 | `mcp_authz`, [`token_exchange`] | one plugin each; they never use each other |
 //! | 4 | [`identity`], [`jws`] | who: verified claims, agent mapping; tokens that are verified here |
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
@@ -34,7 +34,6 @@ pub mod policy;
 pub mod secret;
 pub mod sse;
 pub mod time;
-#[expect(dead_code, reason = "the filter comes next")]
 pub mod token_exchange;
 
 use wardpoint_wire::order;

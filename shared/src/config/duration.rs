@@ -1,46 +1,41 @@
-//! Lengths of time as people write them.
+//! Durations: a whole number and its unit, `250ms`, `2s`, `5m`, `1h`, `7d`.
 
-use super::decode::Decode;
-use super::problems::Problems;
-use crate::json::{Node, push_number};
+use super::{Decode, Problems};
+use crate::json::Node;
 use crate::time::Duration;
 
-/// Units, the largest first, and their milliseconds.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// Units, longest first, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// `250ms`, `2s`, `5m`, `1h`: a whole number and one unit.
 impl Decode for Duration {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let found = match node {
-            Node::String(text) => read(text),
-            _ => None,
-        };
-        if found.is_none() {
-            problems.add("expected a length of time such as `250ms`, `2s`, `5m` or `1h`");
+        let text = String::decode(node, problems)?;
+        let read = read(&text);
+        if read.is_none() {
+            problems.add(format!("`{text}` is no duration. Write a whole number and `ms`, `s`, `m`, `h` or `d`: `2s`"));
         }
-        found
+        read
     }
 
     fn schema() -> String {
-        r#"{"type":"string","pattern":"^[0-9]+(ms|s|m|h)$"}"#.to_owned()
+        r#"{"type":"string","pattern":"^(0|[1-9][0-9]{0,8})(ms|s|m|h|d)$"}"#.to_owned()
     }
 
     fn shown(&self) -> Option<String> {
-        let millis = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) = UNITS.into_iter().find(|(_, size)| millis > 0 && millis.is_multiple_of(*size)).unwrap_or(("s", 1_000));
-        let mut out = String::from("\"");
-        push_number(&mut out, millis / size);
-        out.push_str(unit);
-        out.push('"');
-        Some(out)
+        let millis = u64::try_from(self.as_millis()).ok()?;
+        let (unit, size) = UNITS.iter().find(|(_, size)| millis >= *size && millis % size == 0).unwrap_or(&("s", 1_000));
+        Some(format!("\"{}{unit}\"", millis / size))
     }
 }
 
 fn read(text: &str) -> Option<Duration> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let number = text.strip_suffix(unit)?.parse::<u64>().ok()?;
-    let (_, millis) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
-    number.checked_mul(millis).map(Duration::from_millis)
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    if number.len() > 9 || (number.len() > 1 && number.starts_with('0')) {
+        return None;
+    }
+    let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    Some(Duration::from_millis(number.parse::<u64>().ok()? * size))
 }
 
 #[cfg(test)]
@@ -48,13 +43,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_and_one_unit() {
-        for (text, millis) in [("250ms", 250), ("2s", 2_000), ("5m", 300_000), ("1h", 3_600_000), ("0s", 0)] {
-            assert_eq!(read(text), Some(Duration::from_millis(millis)), "{text}");
-            assert_eq!(read(text).and_then(|d| d.shown()), Some(format!("\"{text}\"")));
+    fn what_is_shown_is_read_as_the_same() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("1ms", 1),
+            ("250ms", 250),
+            ("2s", 2_000),
+            ("90s", 90_000),
+            ("5m", 300_000),
+            ("36h", 129_600_000),
+            ("7d", 604_800_000),
+        ] {
+            let duration = Duration::from_millis(millis);
+            assert_eq!(read(text), Some(duration), "{text}");
+            assert_eq!(duration.shown(), Some(format!("\"{text}\"")));
         }
-        for text in ["", "2", "s", "2 s", "-2s", "2S", "2d", "1h30m", "1.5s", "99999999999999999999s", "9999999999999999999h"] {
-            assert_eq!(read(text), None, "{text}");
+        assert_eq!(read("120s").and_then(|duration| duration.shown()), Some("\"2m\"".into()));
+        assert_eq!(read("999999999d"), Some(Duration::from_millis(999_999_999 * 86_400_000)));
+    }
+
+    #[test]
+    fn anything_else_is_a_problem_that_says_what_to_write() {
+        for text in ["", "2", "s", "2 s", "-2s", "+2s", "02s", "2.5s", "2S", "2sec", "1000000000ms", "1h30m", "é"] {
+            let mut problems = Problems::new();
+            assert_eq!(Duration::decode(&Node::String(text.into()), &mut problems), None, "{text}");
+            assert!(problems.into_list().iter().all(|problem| problem.text.contains("whole number and `ms`")));
         }
+        assert_eq!(Duration::decode(&Node::Number("2".into()), &mut Problems::new()), None);
     }
 }

@@ -6,7 +6,7 @@ use super::compact::whole;
 use super::issuer::Issuer;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
-use crate::identity::{self, Bearer, MAX_ACTORS};
+use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
 use crate::json::{self, Kind, Reader};
 use crate::time::Timestamp;
 
@@ -176,14 +176,12 @@ impl Claims {
         let expires = self.expires.ok_or(ClaimMissing("exp"))?;
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
         let scopes = one_of(self.scope, self.scp)?.unwrap_or_default();
-        let service_account =
-            |name: &str| name.strip_prefix("service-account-").is_some_and(|of| Some(of) == self.client.as_deref());
         let bearer = Bearer {
             issuer: Some(issuer.name().to_owned()),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
             groups,
-            machine: self.machine || self.username.as_deref().is_some_and(service_account),
+            machine: self.machine || is_service_account(self.username.as_deref(), self.client.as_deref()),
             client: self.client,
             actors: self.actors,
             expires: Some(expires),

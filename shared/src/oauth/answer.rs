@@ -89,7 +89,7 @@ impl Issued {
 
 impl Usage {
     /// RFC 6749 section 5.1: without case.
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let known = [("Bearer", Self::Bearer), ("DPoP", Self::Dpop), ("N_A", Self::NotApplicable)];
         known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, usage)| usage)
     }
@@ -135,4 +135,9 @@ pub(super) fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !body.is_empty() && text.len() <= MAX_TOKEN && body.bytes().all(fits)
+}
+
+/// Whether it is a text with something in it and no control characters.
+pub(super) fn is_text(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }

@@ -6,6 +6,11 @@ use crate::secret::Secret;
 /// What a token service is asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TokenRequest<'a> {
+    /// The client's own token, such as an actor token (RFC 6749 section 4.4).
+    ClientCredentials {
+        /// What it is to be good for.
+        scopes: &'a [&'a str],
+    },
     /// A token for another (RFC 8693 section 2.1).
     Exchange(Exchange<'a>),
     /// A token for an assertion: the second step of identity assertions and identity chaining (RFC 7523 section 2.1).
@@ -76,6 +81,10 @@ impl TokenRequest<'_> {
     pub fn post(&self, client: &ClientAuth<'_>) -> Post {
         let mut form = Form::new();
         match self {
+            Self::ClientCredentials { scopes } => {
+                form.push("grant_type", "client_credentials");
+                form.push_list("scope", scopes);
+            }
             Self::Exchange(exchange) => exchange.fill(&mut form),
             Self::JwtBearer { assertion, scopes } => {
                 form.push("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");

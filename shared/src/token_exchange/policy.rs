@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
+use super::authority::{ChainLimits, ScopeMap};
+use super::profile::Profile;
 use super::routes::Routes;
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::policy::{Mode, PolicyId};
 use crate::secret::Secret;
 use crate::time::Duration;
-
-pub(super) use super::config::{RawAgentClaim as AgentClaim, RawProfile as Profile};
 
 /// A compiled configuration.
 #[derive(Clone, Debug)]
@@ -19,6 +19,9 @@ pub struct Policy {
     pub(super) host: HostProfile,
     pub(super) audit: Destinations,
     pub(super) source: Source,
+    /// What we are called: a token for us must not leave.
+    pub(super) ours: Vec<String>,
+    pub(super) chain: ChainLimits,
     pub(super) servers: Vec<Server>,
     pub(super) routes: Routes,
     pub(super) unmatched: Action,
@@ -36,8 +39,14 @@ pub(super) struct Server {
     pub(super) token: Endpoint,
     pub(super) whose: Whose,
     pub(super) clients: Vec<Client>,
-    pub(super) agent: AgentClaim,
+    pub(super) scopes: ScopeMap,
+    /// Subject tokens must have `may_act`.
+    pub(super) may_act: bool,
     pub(super) opaque: bool,
+    /// Audiences that stand beside the target in its tokens.
+    pub(super) beside: Vec<String>,
+    /// Scopes that it adds uncalled.
+    pub(super) besides: Vec<String>,
 }
 
 /// An endpoint that is called through the proxy.

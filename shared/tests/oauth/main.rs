@@ -1,6 +1,8 @@
 //! OAuth on the wire: requests byte for byte, answers strictly.
 
 mod answers;
+mod ciba;
+mod introspection;
 mod requests;
 
 use wardpoint_core::http::Headers;

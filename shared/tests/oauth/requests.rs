@@ -59,6 +59,15 @@ fn an_identity_assertion_takes_two_steps() {
     assert_eq!(second.post(&CLUSTER).form.as_str(), format!("{GRANT}jwt-bearer&assertion=j.a.g&scope=orders%3Aread"));
 }
 
+#[test]
+fn a_client_asks_for_its_own_token() {
+    let form = |scopes| TokenRequest::ClientCredentials { scopes }.post(&ClientAuth::Cluster { id: Some("gate") }).form;
+    assert_eq!(form(&["a", "b"]).as_str(), "grant_type=client_credentials&scope=a+b&client_id=gate");
+    assert_eq!(form(&[]).as_str(), "grant_type=client_credentials&client_id=gate");
+    let approval = TokenRequest::Approval { id: Secret::new("a.b_c") }.post(&CLUSTER);
+    assert_eq!(approval.form.as_str(), "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=a.b_c");
+}
+
 /// rules.md A.4.
 #[test]
 fn entra_has_a_form_of_its_own() {

@@ -5,10 +5,11 @@ mod routes;
 mod servers;
 
 pub use raw::{
-    Raw, RawAction, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawClient, RawClientOf, RawEndpoint, RawMethod, RawProfile,
-    RawRoute, RawSecret, RawServer, RawUnmatched, RawWhose,
+    Raw, RawAction, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint, RawMethod,
+    RawProfile, RawRoute, RawSecret, RawServer, RawUnmatched, RawWhose,
 };
 
+use super::authority::ChainLimits;
 use super::policy::{Action, CacheLimits, Policy};
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::filter::HostProfile;
@@ -53,6 +54,13 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         let text = "without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them";
         problems.field("identity", |p| p.add(text));
     }
+    if raw.audiences.is_empty() || raw.audiences.iter().any(String::is_empty) {
+        let text = "names nobody. Write the `aud` of the tokens that requests bring: no issued token may have it";
+        problems.field("audiences", |p| p.add(text));
+    }
+    if !(1..=8).contains(&raw.chain.depth) {
+        problems.field("chain", |p| p.field("depth", |p| p.add("a chain has from 1 to 8 actors")));
+    }
     if raw.mode == crate::filter::RawMode::Observe {
         warnings.push(("mode".to_owned(), "every request keeps the token that it brought, wherever it goes"));
     }
@@ -88,6 +96,8 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             skew: raw.cache.skew,
             refusals: raw.cache.refusals,
         },
+        ours: raw.audiences,
+        chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
         source: Source::new(raw.identity, None, &[]),
         warnings,
     }

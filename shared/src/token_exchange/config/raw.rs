@@ -84,6 +84,11 @@ record! {
         host_profile: RawHostProfile = "hostProfile", RawHostProfile { hold_headers: false };
         /// Who the caller is and where that is read from.
         identity: RawIdentity = "identity";
+        /// What we are called: `aud` of the tokens that requests bring. An issued token that has one of these is refused, for
+        /// whoever receives it could come back with it.
+        audiences: Vec<String> = "audiences";
+        /// What the chain of actors of a token may be.
+        chain: RawChain = "chain", RawChain { depth: 4, known: None };
         /// Token services.
         servers: Vec<RawServer> = "servers";
         /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
@@ -113,8 +118,14 @@ record! {
         client: RawClientOf = "client", RawClientOf { of: RawWhose::Caller, id: None };
         /// Clients, and how each shows who it is.
         clients: Vec<RawClient> = "clients";
+        /// Which scopes it may be asked for, by the scopes of the token that the request brought; `*` stands for any token.
+        /// If absent, a scope stands for itself alone.
+        scopes: Vec<(String, Vec<String>)> = "scopes", Vec::new();
+        /// Whether the token that the request brought must say that the agent may act (`may_act`, RFC 8693 section 4.4). Where
+        /// it says who may, that holds in any case.
+        may_act: bool = "mayAct", false;
         /// What its answers look like, where that is not as the profile has it.
-        answer: RawAnswer = "answer", RawAnswer { agent: None, opaque: false };
+        answer: RawAnswer = "answer", RawAnswer { agent: None, opaque: false, audiences: Vec::new(), scopes: None };
     }
 }
 
@@ -189,6 +200,20 @@ record! {
         agent: Option<RawAgentClaim> = "agent", None;
         /// Issued tokens may be opaque: then only the answer around them is checked. `wardpoint check` warns.
         opaque: bool = "opaque", false;
+        /// Audiences that stand beside the target in its tokens.
+        audiences: Vec<String> = "audiences", Vec::new();
+        /// Scopes that it adds to every token without being asked; as the profile has it, if absent.
+        scopes: Option<Vec<String>> = "scopes", None;
+    }
+}
+
+record! {
+    /// What a chain of actors may be (rules.md 3.9).
+    pub struct RawChain {
+        /// Most actors.
+        depth: u32 = "depth", 4;
+        /// The actors that may be in it; any, if absent.
+        known: Option<Vec<String>> = "known", None;
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::super::policy::{Action, Profile, Target};
+use super::super::policy::{Action, Target};
 use super::super::routes::{Host, Route, Routes};
 use super::at;
-use super::raw::{Raw, RawAction, RawRoute, RawServer};
+use super::raw::{Raw, RawAction, RawProfile, RawRoute, RawServer};
 use crate::config::Problems;
 use crate::path;
 use crate::time::Duration;
@@ -114,10 +114,10 @@ fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
 /// Whether the target is said as this server wants it (OA-TE-02, rules.md 3.8).
 fn addressed(server: &RawServer, route: &RawRoute, problems: &mut Problems) {
     let (audience, resource) = match server.profile {
-        Profile::Rfc8693 => (None, None),
-        Profile::Thunderid => (Some(false), Some(true)),
-        Profile::IdJag => (Some(true), None),
-        Profile::Auth0 | Profile::EntraObo | Profile::Keycloak | Profile::Okta => (Some(true), Some(false)),
+        RawProfile::Rfc8693 => (None, None),
+        RawProfile::Thunderid => (Some(false), Some(true)),
+        RawProfile::IdJag => (Some(true), None),
+        RawProfile::Auth0 | RawProfile::EntraObo | RawProfile::Keycloak | RawProfile::Okta => (Some(true), Some(false)),
     };
     for (name, wanted, given) in [("audience", audience, &route.audience), ("resource", resource, &route.resource)] {
         match (wanted, given) {
@@ -131,7 +131,7 @@ fn addressed(server: &RawServer, route: &RawRoute, problems: &mut Problems) {
             problems.field(name, |p| p.add("is empty"));
         }
     }
-    if route.audience.is_none() && route.resource.is_none() && server.profile == Profile::Rfc8693 {
+    if route.audience.is_none() && route.resource.is_none() && server.profile == RawProfile::Rfc8693 {
         problems.add("names no target. Write `audience` or `resource`");
     }
     if let Some(resource) = &route.resource

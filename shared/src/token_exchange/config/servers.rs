@@ -1,8 +1,10 @@
 //! Token services and their clients.
 
-use super::super::policy::{AgentClaim, Auth, Client, Endpoint, Profile, SecretOf, Server, Whose};
+use super::super::authority::ScopeMap;
+use super::super::policy::{Auth, Client, Endpoint, SecretOf, Server, Whose};
+use super::super::profile::{AgentClaim, Profile};
 use super::at;
-use super::raw::{Raw, RawAuth, RawClient, RawEndpoint, RawMethod, RawServer, RawWhose};
+use super::raw::{Raw, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawWhose};
 use crate::config::Problems;
 use crate::identity::Peer;
 use crate::path;
@@ -49,11 +51,15 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
     } else {
         warnings.push((at("servers", index, "client"), "the token service cannot tell agents apart"));
     }
-    let agent = server.answer.agent.unwrap_or(match server.profile {
-        Profile::Auth0 | Profile::Rfc8693 => AgentClaim::Act,
-        Profile::EntraObo | Profile::IdJag | Profile::Keycloak | Profile::Okta | Profile::Thunderid => AgentClaim::Client,
-    });
-    if agent == AgentClaim::None {
+    let mut profile = profile(server.profile);
+    if let Some(agent) = server.answer.agent {
+        profile.agent = match agent {
+            RawAgentClaim::Act => AgentClaim::Act,
+            RawAgentClaim::Client => AgentClaim::Client,
+            RawAgentClaim::None => AgentClaim::Unsaid,
+        };
+    }
+    if profile.agent == AgentClaim::Unsaid {
         warnings.push((at("servers", index, "answer.agent"), "nothing in a token then says that an agent uses it"));
     }
     if server.answer.opaque {
@@ -61,13 +67,31 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
     }
     Server {
         name: server.name.as_str().into(),
-        profile: server.profile,
+        profile,
         issuer: server.issuer.as_str().into(),
         token: problems.field("token", |p| endpoint(&server.token, p)),
         whose,
         clients,
-        agent,
+        scopes: ScopeMap::new(server.scopes.clone()),
+        may_act: server.may_act,
         opaque: server.answer.opaque,
+        beside: server.answer.audiences.clone(),
+        besides: match &server.answer.scopes {
+            Some(scopes) => scopes.clone(),
+            None => profile.besides.iter().map(|&scope| scope.to_owned()).collect(),
+        },
+    }
+}
+
+fn profile(raw: RawProfile) -> Profile {
+    match raw {
+        RawProfile::Auth0 => Profile::AUTH0,
+        RawProfile::EntraObo => Profile::ENTRA_OBO,
+        RawProfile::IdJag => Profile::ID_JAG,
+        RawProfile::Keycloak => Profile::KEYCLOAK,
+        RawProfile::Okta => Profile::OKTA,
+        RawProfile::Rfc8693 => Profile::RFC8693,
+        RawProfile::Thunderid => Profile::THUNDERID,
     }
 }
 

@@ -2,6 +2,7 @@ use super::super::Policy;
 
 const GOOD: &str = r#"{"version":1,
     "identity":{"direction":"outbound","peer":"waypoint","claims":{"provider":"p"},"agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]},
+    "audiences":["gate"],
     "servers":[{"name":"keycloak","profile":"keycloak","issuer":"https://idp.example.com/realms/agents",
         "token":{"cluster":"keycloak","authority":"idp.example.com","path":"/realms/agents/protocol/openid-connect/token"},
         "clients":[{"id":"planner","auth":{"method":"client_secret_basic","secret":{"env":"PLANNER_SECRET"}}}]}],
@@ -27,7 +28,7 @@ fn a_good_one_is_good() {
 
 #[test]
 fn all_problems_come_at_once_with_their_paths() {
-    let text = r#"{"version":2,"identity":{"peer":"none"},
+    let text = r#"{"version":2,"identity":{"peer":"none"},"audiences":[],"chain":{"depth":9},
         "servers":[
             {"name":"a","profile":"rfc8693","issuer":"idp","token":{"cluster":"","authority":"a b","path":"token?x","timeout":"10s"},
              "clients":[{"id":"","auth":{"method":"client_secret_post"}},{"id":"x","auth":{"method":"cluster","secret":{"env":"A B"}}}]},
