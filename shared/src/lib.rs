@@ -6,12 +6,12 @@
 //!
 //! | layer | modules | knows |
 //! |---|---|---|
-//! | 5 | `mcp_authz` | one plugin each; they never use each other |
+//! | 5 | `mcp_authz`, [`token_exchange`] | one plugin each; they never use each other |
 //! | 4 | [`identity`], [`jws`] | who: verified claims, agent mapping; tokens that are verified here |
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
+//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
@@ -27,11 +27,13 @@ pub mod jsonrpc;
 pub mod jws;
 pub mod mcp;
 pub mod mcp_authz;
+pub mod oauth;
 pub mod pairs;
 pub mod path;
 pub mod policy;
 pub mod secret;
 pub mod sse;
 pub mod time;
+pub mod token_exchange;
 
 use wardpoint_wire::order;

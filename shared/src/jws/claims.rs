@@ -4,6 +4,7 @@ use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
 use super::issuer::Issuer;
+use super::stated::{Actor, Stated};
 use crate::identity::{self, Bearer, MAX_ACTORS};
 use crate::json::{self, Kind, Reader};
 use crate::time::Timestamp;
@@ -24,6 +25,12 @@ pub(super) struct Claims {
     /// `scp` of Okta (a list) and Entra (a string).
     scp: Option<Vec<String>>,
     actors: Vec<String>,
+    /// `act.iss`, one for each of the actors.
+    actor_issuers: Vec<Option<String>>,
+    /// Who may act: `sub` and `client_id` of `may_act` (RFC 8693 section 4.4).
+    may_act: Option<Vec<String>>,
+    /// `oid` of Entra, whose `sub` is another for each client.
+    object: Option<String>,
     bound: Option<TokenError>,
     /// Marks of an ID token, a logout token or a proof (OA-J-05).
     foreign: bool,
@@ -100,6 +107,8 @@ impl Claims {
             "scope" => self.scope = self.scopes("scope", reader)?,
             "scp" => self.scp = self.scopes("scp", reader)?,
             "act" => self.actor(reader)?,
+            "may_act" => self.may_act(reader)?,
+            "oid" => self.object = self.text("oid", reader)?,
             "cnf" => self.confirmation(reader)?,
             "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
             // Keycloak says in the claims what kind of token it is.
@@ -110,6 +119,27 @@ impl Claims {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What they say, for one who does not ask whether it is so.
+    pub(super) fn into_stated(self, kind: Option<String>) -> Result<Stated, TokenError> {
+        let scopes = one_of(self.scope, self.scp)?;
+        let actors = self.actors.into_iter().zip(self.actor_issuers);
+        Ok(Stated {
+            kind,
+            issuer: self.issuer,
+            subject: self.subject,
+            object: self.object,
+            audience: self.audience.unwrap_or_default(),
+            client: self.client,
+            scopes,
+            actors: actors.map(|(subject, issuer)| Actor { subject, issuer }).collect(),
+            may_act: self.may_act,
+            begins: self.begins,
+            expires: self.expires,
+            bound: self.bound.is_some(),
+            foreign: self.foreign,
+        })
     }
 
     /// Whether it is what tokens of this issuer must be now.
@@ -135,10 +165,7 @@ impl Claims {
         }
         let expires = self.expires.ok_or(ClaimMissing("exp"))?;
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
-        let scopes = match (self.scope, self.scp) {
-            (Some(scope), Some(scp)) if scope != scp => return Err(TokenError::ClaimsDisagree),
-            (scope, scp) => scope.or(scp).unwrap_or_default(),
-        };
+        let scopes = one_of(self.scope, self.scp)?.unwrap_or_default();
         let service_account =
             |name: &str| name.strip_prefix("service-account-").is_some_and(|of| Some(of) == self.client.as_deref());
         let bearer = Bearer {
@@ -244,10 +271,12 @@ impl Claims {
         // The members come in any order; the place is taken before an inner actor takes the next.
         let place = self.actors.len();
         self.actors.push(String::new());
-        let mut subject = None;
+        self.actor_issuers.push(None);
+        let (mut subject, mut issuer) = (None, None);
         reader.object(|name, reader| {
             match &*name.text() {
                 "sub" => subject = self.text("act", reader)?,
+                "iss" => issuer = self.text("act", reader)?,
                 "act" => self.actor(reader)?,
                 _ => {}
             }
@@ -257,6 +286,26 @@ impl Claims {
             (Some(subject), Some(actor)) => *actor = subject,
             _ => self.fault(ClaimMalformed("act")),
         }
+        if let Some(place) = self.actor_issuers.get_mut(place) {
+            *place = issuer;
+        }
+        Ok(())
+    }
+
+    /// `may_act` (RFC 8693 section 4.4): one party, by its subject, its client, or both.
+    fn may_act(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("may_act"));
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        reader.object(|name, reader| {
+            if matches!(&*name.text(), "sub" | "client_id") {
+                names.extend(self.text("may_act", reader)?);
+            }
+            Ok(())
+        })?;
+        self.may_act = Some(names);
         Ok(())
     }
 
@@ -277,5 +326,13 @@ impl Claims {
         })?;
         self.bound = bound.filter(|_| !unknown).or(Some(TokenError::BoundUnknown));
         Ok(())
+    }
+}
+
+/// `scope` or `scp`; where both are there they must agree.
+fn one_of(scope: Option<Vec<String>>, scp: Option<Vec<String>>) -> Result<Option<Vec<String>>, TokenError> {
+    match (scope, scp) {
+        (Some(scope), Some(scp)) if scope != scp => Err(TokenError::ClaimsDisagree),
+        (scope, scp) => Ok(scope.or(scp)),
     }
 }

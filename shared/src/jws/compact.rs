@@ -24,7 +24,7 @@ pub struct Jws<'a> {
     pub key_id: Option<String>,
     /// `typ` in lower case, without `application/`.
     pub kind: Option<String>,
-    payload: Vec<u8>,
+    pub(super) payload: Vec<u8>,
     signed: &'a [u8],
     signature: Vec<u8>,
 }

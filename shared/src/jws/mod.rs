@@ -16,6 +16,7 @@ mod issuer;
 mod key;
 mod key_set;
 mod rsa;
+mod stated;
 mod verifier;
 
 pub use algorithm::{Algorithm, Family};
@@ -25,4 +26,5 @@ pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
+pub use stated::{Actor, Stated};
 pub use verifier::{HostVerifier, Offer, Verifier};
