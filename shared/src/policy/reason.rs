@@ -74,6 +74,8 @@ reasons! {
     HostOutOfOrder = "host_out_of_order", 500, -32603, "internal error";
     /// `hostProfile.holdHeaders` is true, but this proxy does not deliver a body while headers are held.
     HostProfileWrong = "host_profile_wrong", 503, -32603, "hostProfile.holdHeaders must be false on this proxy, or allow_on_headers_stop_iteration true";
+    /// The user logged in too weakly or too long ago (RFC 9470, OA-R-02).
+    InsufficientAuthentication = "insufficient_authentication", 401, -32003, "a stronger or more recent login is required";
     /// The user's token lacks a scope that the rule asks for (MCP-Z-02).
     InsufficientScope = "insufficient_scope", 403, -32003, "insufficient scope";
     /// The policy itself broke its contract; a bug.
@@ -145,6 +147,10 @@ reasons! {
     /// The server wants something from the client that `serverRequests.allow` does not name, or sends a request where MCP has
     /// none (MCP-T-06); or a client answers what no server may ask (MCP-G-04).
     ServerRequestRefused = "server_request_refused", 403, -32003, "server request refused";
+    /// It cannot be told whether the caller was suspended: no list of what is revoked is recent enough.
+    RevocationUnknown = "revocation_unknown", 503, -32603, "a service that the decision needs is unavailable";
+    /// The token was revoked, or its user, agent or client was suspended.
+    Revoked = "revoked", 401, -32003, "the token was revoked";
     /// A token stands in the query, where logs and referrers show it (MCP-Z-04).
     TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
     /// The session is another caller's, or its id is none (MCP-G-01, BY-S-01). 404 makes a client begin a new one.
