@@ -43,7 +43,7 @@ fn all_problems_come_at_once_with_their_paths() {
     insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
         token-exchange: 28 problems in the configuration
           version: `2` is not known. Write 1
-          identity: without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them
+          identity: without `claims` or `tokens` no token is verified, and none may be exchanged then. Write one of them
           servers[0].issuer: `idp` is not an issuer. Write `https://host/path`
           servers[0].clients[0].id: is not a client identifier (RFC 6749 appendix A.1)
           servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`
