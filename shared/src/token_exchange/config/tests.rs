@@ -43,7 +43,7 @@ fn all_problems_come_at_once_with_their_paths() {
     insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
         token-exchange: 30 problems in the configuration
           version: `2` is not known. Write 1
-          identity: without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them
+          identity: without `claims` or `tokens` no token is verified, and none may be exchanged then. Write one of them
           audiences: names nobody. Write the `aud` of the tokens that requests bring: no issued token may have it
           chain.depth: a chain has from 1 to 8 actors
           servers[0].issuer: `idp` is not an issuer. Write `https://host/path`
