@@ -6,5 +6,6 @@ mod forms;
 mod host;
 mod key_sets;
 mod laws;
+mod module;
 mod signers;
 mod vectors;

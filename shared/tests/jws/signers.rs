@@ -41,6 +41,11 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    let digit = |c: &u8| u8::try_from(char::from(*c).to_digit(16).unwrap()).unwrap();
+    text.as_bytes().chunks(2).map(|pair| digit(&pair[0]) << 4 | digit(&pair[1])).collect()
+}
+
 /// The public key of a family, with no more than it must have.
 pub(crate) fn bare(family: Family) -> Value {
     match family {
