@@ -20,6 +20,8 @@ mod key;
 mod policy;
 pub mod profile;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 pub use counters::COUNTERS;
 pub use policy::Policy;

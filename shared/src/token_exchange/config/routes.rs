@@ -10,6 +10,9 @@ use crate::config::Problems;
 use crate::path;
 use crate::time::Duration;
 
+/// A life of a token that is worth a warning.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
 type Warnings = Vec<(String, &'static str)>;
 
 pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Routes {
@@ -20,6 +23,9 @@ pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems
     for (index, route) in raw.routes.iter().enumerate() {
         if route.action == RawAction::Passthrough {
             warnings.push((at("routes", index, "action"), "tokens go to this destination as they come"));
+        }
+        if route.max_life > LONG {
+            warnings.push((at("routes", index, "maxLifetime"), "a token that leaks is good for more than a day"));
         }
         problems.item(index, |problems| {
             let compiled = compile(raw, route, problems);
@@ -96,8 +102,8 @@ fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
             }
         }
     });
-    if route.max_life.is_zero() || route.max_life > Duration::from_secs(24 * 3600) {
-        problems.field("maxLifetime", |p| p.add("a token may live from 1s to 24h"));
+    if route.max_life < Duration::from_secs(1) {
+        problems.field("maxLifetime", |p| p.add("a token has to live for 1s at the least"));
     }
     let mut scopes = route.scopes.clone();
     scopes.sort_unstable();
