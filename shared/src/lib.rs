@@ -7,7 +7,7 @@
 //! | layer | modules | knows |
 //! |---|---|---|
 //! | 5 | `mcp_authz`, [`token_exchange`] | one plugin each; they never use each other |
-//! | 4 | [`identity`], [`jws`] | who: verified claims, agent mapping; tokens that are verified here |
+//! | 4 | [`identity`], [`jws`], [`approval`] | who: verified claims, agent mapping; tokens that are verified here; users who are asked |
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
@@ -16,6 +16,7 @@
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod audit;
 mod base64;
 pub mod config;

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["policy"],
     &["audit", "config"],
     &["filter"],
-    &["identity", "jws"],
+    &["identity", "jws", "approval"],
     &["mcp_authz", "token_exchange"],
 ];
 

@@ -28,6 +28,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("BY-P-03", "no model stands in a path of MCP"),
     ("BY-P-05", "no verb stands in a path of MCP"),
     ("BY-S-07", "contexts and tasks of A2A; those of MCP are MCP-K-04"),
+    ("BY-X-08", "exchanges come one after the other here; shared/src/token_exchange/tests.rs has fifty at once"),
     ("BY-X-14", "approvals are CIBA's, which no plugin asks for yet"),
     ("BY-J-14", "what a text says is judged by guards, not by mcp-authz"),
 ];

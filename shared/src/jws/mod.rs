@@ -17,14 +17,15 @@ mod key;
 mod key_set;
 mod rsa;
 mod stated;
+mod verified;
 mod verifier;
 
 pub use algorithm::{Algorithm, Family};
-pub use claims::Verified;
 pub use compact::{Jws, MAX_TOKEN};
 pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
 pub use stated::{Actor, Stated};
+pub use verified::{StatusRef, Verified};
 pub use verifier::{HostVerifier, Offer, Verifier};

@@ -1,5 +1,4 @@
 //! CIBA, poll mode (rules.md 3.6).
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -50,7 +50,7 @@ fn seen(scenario: &Scenario, case: &Case) -> Transcript {
     let mut native = Native::new(Manners::default()).with::<TokenExchange>();
     let mut run = |profile| native.run(&play(&scenario.plugin, case, profile)).unwrap();
     let (hold, no_hold) = (run(Profile::Hold), run(Profile::NoHold));
-    assert_eq!(hold, no_hold, "{}", case.name);
+    assert_eq!((&hold.client, &hold.upstream, &hold.callouts), (&no_hold.client, &no_hold.upstream, &no_hold.callouts));
     hold
 }
 

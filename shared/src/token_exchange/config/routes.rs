@@ -60,8 +60,8 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
     }
     let path = path.unwrap_or_default().trim_end_matches('/').to_owned();
     let id = route.id.clone().unwrap_or_else(|| {
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}{path}", route.host)
+        let port = port.map(|port| port.to_string()).unwrap_or_default();
+        named(&[&route.host, &port, &path])
     });
     if id.is_empty() {
         problems.field("id", |p| p.add("is empty"));
@@ -78,6 +78,12 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
         }
     }
     Route { id: id.as_str().into(), host, port, path, action }
+}
+
+/// A name of a route that says where it goes, and has nothing that a counter's name cannot have.
+fn named(parts: &[&str]) -> String {
+    let words = parts.iter().flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
 }
 
 fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
