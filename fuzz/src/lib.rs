@@ -14,6 +14,7 @@ pub mod generate;
 pub mod input;
 mod json;
 mod message;
+mod oauth;
 pub mod random;
 mod seeds;
 mod sse;
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: config::run, seeds: seeds::configs, words: config::WORDS },
     Target { name: "cel", run: cel::run, seeds: seeds::conditions, words: cel::WORDS },
     Target { name: "token", run: token::run, seeds: seeds::tokens, words: token::WORDS },
+    Target { name: "oauth", run: oauth::run, seeds: seeds::oauth, words: oauth::WORDS },
     Target { name: "order", run: stream::run_scripted, seeds: seeds::orders, words: &[] },
     Target { name: "exchange", run: stream::run_mcp, seeds: seeds::exchanges, words: message::WORDS },
 ];

@@ -171,3 +171,30 @@ pub(crate) fn tokens() -> Vec<Vec<u8>> {
     .map(|text| text.as_bytes().to_vec())
     .to_vec()
 }
+
+/// Status and profile, an answer, the claims of its token.
+pub(crate) fn oauth() -> Vec<Vec<u8>> {
+    let answer = r#"{"access_token":"t","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":100,"scope":"a"}"#;
+    let plain = r#""iss":"https://idp","sub":"alice","oid":"o","aud":"tool","exp":1795251800"#;
+    let before = r#""act":{"sub":"planner","act":{"sub":"before"}}"#;
+    let profile = |index: u8| char::from(index << 3);
+    let mut texts = vec![
+        format!("{}{answer}\n{{{plain},{before},\"client_id\":\"planner\",\"scope\":\"a\"}}", profile(0)),
+        format!("{}{answer}\n{{{plain},\"azp\":\"planner\",\"scope\":\"a profile\"}}", profile(1)),
+        format!("{}{answer}\n{{{plain},\"client_id\":\"planner\",\"act\":{{\"sub\":\"planner\"}}}}", profile(2)),
+        format!("{}{answer}\n{{{plain},{before},\"azp\":\"planner\"}}", profile(3)),
+        format!("{}{answer}\n{{{plain},\"cid\":\"planner\",\"scp\":[\"a\"]}}", profile(4)),
+        format!(
+            "{}{{\"access_token\":\"t\",\"token_type\":\"Bearer\"}}\n{{{plain},\"azp\":\"planner\",\"scp\":\"a\"}}",
+            profile(5)
+        ),
+        "\u{0}{\"active\":true,\"sub\":\"alice\",\"aud\":[\"a\"],\"exp\":1795251900,\"scope\":\"a\",\"cnf\":{}}".to_owned(),
+        "\u{0}{\"auth_req_id\":\"x\",\"expires_in\":120,\"interval\":5}".to_owned(),
+    ];
+    for error in ["invalid_grant", "authorization_pending", "slow_down", "interaction_required", "unheard"] {
+        texts.push(format!(
+            "\u{1}{{\"error\":\"{error}\",\"error_description\":\"Invalid token\",\"claims\":\"{{}}\",\"acr_values\":\"a\"}}"
+        ));
+    }
+    texts.into_iter().map(String::into_bytes).collect()
+}

@@ -44,6 +44,11 @@ fn token() {
 }
 
 #[test]
+fn oauth() {
+    runs("oauth");
+}
+
+#[test]
 fn order() {
     runs("order");
 }

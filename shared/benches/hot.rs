@@ -213,6 +213,7 @@ fn record() -> Record {
             actors: vec!["orchestrator".into()],
             action: Some("tools/call".into()),
             resource: Some(Resource { kind: "tool", name: "delete_repo".into() }),
+            exchange: None,
         },
         outcome: Outcome::Deny,
         reason: Some(Reason::NoMatchingRule),

@@ -6,16 +6,17 @@
 //!
 //! | layer | modules | knows |
 //! |---|---|---|
-//! | 5 | `mcp_authz` | one plugin each; they never use each other |
-//! | 4 | [`identity`], [`jws`] | who: verified claims, agent mapping; tokens that are verified here |
+//! | 5 | `mcp_authz`, [`token_exchange`] | one plugin each; they never use each other |
+//! | 4 | [`identity`], [`jws`], [`approval`] | who: verified claims, agent mapping; tokens that are verified here; users who are asked |
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp` | wire formats; nothing of policy |
+//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod audit;
 mod base64;
 pub mod config;
@@ -27,11 +28,13 @@ pub mod jsonrpc;
 pub mod jws;
 pub mod mcp;
 pub mod mcp_authz;
+pub mod oauth;
 pub mod pairs;
 pub mod path;
 pub mod policy;
 pub mod secret;
 pub mod sse;
 pub mod time;
+pub mod token_exchange;
 
 use wardpoint_wire::order;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 /// Lowest first; a module may use those of its own line and of the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["http", "pairs", "path", "time", "secret", "order", "base64", "json", "sse", "jsonrpc", "mcp"],
+    &["http", "pairs", "path", "time", "secret", "order", "base64", "json", "sse", "jsonrpc", "mcp", "oauth"],
     &["policy"],
     &["audit", "config"],
     &["filter"],
-    &["identity", "jws"],
-    &["mcp_authz"],
+    &["identity", "jws", "approval"],
+    &["mcp_authz", "token_exchange"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

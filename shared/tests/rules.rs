@@ -9,6 +9,9 @@ use wardpoint_core::mcp::Method;
 use wardpoint_core::mcp_authz::{Ask, Fit, Item, Outcome, Policy, UriPattern, caller};
 use wardpoint_core::policy::{Decision, Deny};
 
+/// What a host says of a property.
+type Property = Result<Option<Vec<u8>>, PropertyError>;
+
 const PLANNER: &str = "spiffe://c/ns/agents/sa/planner";
 
 fn policy_with(rules: &str, more: &str) -> Policy {
@@ -212,19 +215,7 @@ fn conditions_read_claims_the_peer_and_the_request() {
     );
     let given = |level: &[u8]| {
         let text = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-        let values: Vec<Result<Option<Vec<u8>>, PropertyError>> = vec![
-            text(PLANNER),
-            text("https://idp"),
-            text("alice"),
-            Ok(None),
-            Ok(None),
-            Ok(None),
-            Ok(None),
-            Ok(None),
-            Ok(Some(level.to_vec())),
-            text("red"),
-            Ok(Some(vec![1])),
-        ];
+        let values = alice_of([Ok(Some(level.to_vec())), text("red"), Ok(Some(vec![1]))]);
         caller(&policy, Properties::new(&values)).unwrap()
     };
     let facts = |team: &[&str]| {
@@ -313,6 +304,13 @@ fn tasks_are_for_those_who_may_call_some_tool() {
     assert_eq!(banned.greet(&alice(&["s"])).map(|reason| reason.code()), Some("denied_by_rule"));
 }
 
+/// The properties of a request of Alice's: the peer, the claims that every policy reads, then those that this one does.
+fn alice_of<const N: usize>(more: [Property; N]) -> Vec<Property> {
+    let text = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+    let always = [text(PLANNER), text("https://idp"), text("alice")].into_iter().chain((0..11).map(|_| Ok(None)));
+    always.chain(more).collect()
+}
+
 #[test]
 fn groups_may_stand_deep_in_a_claim() {
     let policy = policy_with(
@@ -320,8 +318,7 @@ fn groups_may_stand_deep_in_a_claim() {
         r#","roles":{"claim":["realm_access","roles"],"map":{"admins":["admin"]}}"#,
     );
     let text = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-    let values =
-        vec![text(PLANNER), text("https://idp"), text("alice"), Ok(None), Ok(None), Ok(None), Ok(None), Ok(None), text("admins")];
+    let values = alice_of([text("admins")]);
     let caller = caller(&policy, Properties::new(&values)).unwrap();
     assert_eq!(said(&policy, &caller, &Ask::about(Item::Tool("t"))), "allow r");
 }

@@ -48,6 +48,8 @@ pub struct Play {
     pub config: Vec<u8>,
     /// Whether the host can hold headers.
     pub hold_headers: bool,
+    /// The environment that the proxy lends to the plugin.
+    pub environment: Vec<(String, String)>,
     /// SPIFFE id of the mTLS peer.
     pub peer: Option<String>,
     /// Claims of the verified token, as `jwt_authn` would have left them; the token itself in `authorization` on a real proxy.

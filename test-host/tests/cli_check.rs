@@ -88,6 +88,42 @@ fn what_cannot_be_checked_exits_with_2() {
     assert!(err.contains("a similar value exists: 'mcp-authz'"), "{err}");
 }
 
+/// The first digest is the one that the scenarios of tool hygiene have.
+#[test]
+fn a_pin_is_what_the_plugin_compares() {
+    let result = r#"{"tools": [
+  {"name": "read_file", "description": "Reads a file", "inputSchema": {"type": "object", "properties": {"path": {"type": "string"}}}},
+  {"name": "a: b", "inputSchema": {"type": "object"}}]}"#;
+    let answer = format!(r#"{{"jsonrpc": "2.0", "id": 7, "result": {result}}}"#);
+    let twice = result.replace("a: b", "read_file");
+    let folder = folder(&[
+        ("result.json", result),
+        ("answer.json", &answer),
+        ("twice.json", &twice),
+        ("none.json", "[1]"),
+        ("cut.json", r#"{"tools": ["#),
+    ]);
+    let pin = |args: &[&str]| run(folder.path(), &[&["pin"], args].concat());
+    let (exit, out, err) = pin(&["answer.json"]);
+    assert_eq!((exit, err.as_str()), (Some(0), ""));
+    let read_file = "    \"read_file\": sha256:0a11b0674bda05259a61149a5b9b01e94fbb84a2bd5b6a9732a230857a1580ba\n";
+    assert!(out.starts_with(&format!("tools:\n  pins:\n{read_file}    \"a: b\": sha256:")), "{out}");
+    assert_eq!(pin(&["result.json"]), (Some(0), out.clone(), String::new()));
+    assert_eq!(pin(&["--tool", "read_file", "result.json"]).1, format!("tools:\n  pins:\n{read_file}"));
+
+    // What it prints is configuration.
+    let policy = format!("{POLICY}{out}");
+    let policy = self::folder(&[("policy.yaml", policy.as_str())]);
+    assert_eq!(run(policy.path(), &["check", "--plugin", "mcp-authz", "policy.yaml"]).1, "policy.yaml: ok\n");
+
+    assert_eq!(pin(&["--tool", "x", "result.json"]).2, "error: result.json: has no tool `x`\n");
+    assert_eq!(pin(&["twice.json"]).2, "error: twice.json: two items of a list have one name\n");
+    assert_eq!(pin(&["none.json"]).2, "error: none.json: has no list of tools\n");
+    let (exit, out, err) = pin(&["cut.json"]);
+    assert_eq!((exit, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("error: cut.json: is not an answer to tools/list: "), "{err}");
+}
+
 fn request(tool: &str) -> String {
     format!(
         r#"peer: spiffe://c/ns/a/sa/planner

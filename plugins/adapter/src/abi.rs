@@ -221,6 +221,23 @@ pub fn random(into: &mut [u8]) -> Result<(), Status> {
     done(unsafe { random_get(into.as_mut_ptr(), into.len()) })
 }
 
+/// The environment that the proxy lends to this VM: `NAME=value`, each with a NUL behind it.
+pub fn environment() -> Result<Vec<u8>, Status> {
+    let (mut count, mut size) = (0_usize, 0_usize);
+    // SAFETY: the host writes two numbers to where the pointers show.
+    done(unsafe { environ_sizes_get(&raw mut count, &raw mut size) })?;
+    if count > ENVIRONMENT || size > ENVIRONMENT {
+        return Err(Status::MALFORMED);
+    }
+    let (mut places, mut text) = (vec![0_usize; count], vec![0; size]);
+    // SAFETY: the host fills two live, exclusive slices of the very sizes that it has just named.
+    done(unsafe { environ_get(places.as_mut_ptr(), text.as_mut_ptr()) })?;
+    Ok(text)
+}
+
+/// Most variables, and most bytes of them, that are read.
+const ENVIRONMENT: usize = 1 << 20;
+
 fn done(status: u32) -> Result<(), Status> {
     if Status(status) == Status::OK { Ok(()) } else { Err(Status(status)) }
 }
@@ -295,6 +312,8 @@ imports! { "env" {
     fn proxy_set_tick_period_milliseconds(millis: u32);
 }
 "wasi_snapshot_preview1" {
+    fn environ_get(places: *mut usize, text: *mut u8);
+    fn environ_sizes_get(count: *mut usize, size: *mut usize);
     fn random_get(into: *mut u8, size: usize);
 } }
 

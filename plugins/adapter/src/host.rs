@@ -1,6 +1,7 @@
 //! What the proxy offers to all contexts: clock, counters, log, shared data, random bytes, signatures.
 
 use wardpoint_core::filter::{Cas, Counted, Counter, ServiceError, Services, Shared, Signature, Sink};
+use wardpoint_core::secret::Secret;
 use wardpoint_core::time::Timestamp;
 
 use crate::abi::{self, Level, Status};
@@ -29,6 +30,15 @@ pub(crate) fn now() -> Result<Timestamp, Status> {
 /// Writes a line to the log. A proxy that cannot log is no reason to stop.
 pub(crate) fn log(level: Level, line: &str) {
     let _written = abi::log(level, line);
+}
+
+/// A variable of an environment, if it is there and is text.
+pub(crate) fn variable(environment: &[u8], name: &str) -> Option<Secret<String>> {
+    let value = |entry: &[u8]| {
+        let value = core::str::from_utf8(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?).ok()?;
+        Some(Secret::new(value.to_owned()))
+    };
+    environment.split(|byte| *byte == 0).find_map(value)
 }
 
 impl Counters {
@@ -107,5 +117,21 @@ fn service_error(status: Status) -> ServiceError {
         Status::CAS_MISMATCH => ServiceError::CasMismatch,
         Status::UNIMPLEMENTED => ServiceError::Unsupported,
         _ => ServiceError::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let environment = b"AB=1\0A=x=y\0B=\0C=\xff\0";
+        let value = |name| variable(environment, name).map(|value| value.reveal().clone());
+        assert_eq!(value("A").as_deref(), Some("x=y"));
+        assert_eq!(value("AB").as_deref(), Some("1"));
+        assert_eq!(value("B").as_deref(), Some(""));
+        assert_eq!((value("C"), value("D"), value("")), (None, None, None));
+        assert!(variable(b"", "A").is_none());
     }
 }

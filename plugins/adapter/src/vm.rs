@@ -56,7 +56,14 @@ impl<P: Plugin> Callbacks for Vm<P> {
                 }
             },
         };
-        let root = match Root::<P>::configure(&text) {
+        let root = if P::SECRETS {
+            // A proxy without an environment is like one in which nothing is set.
+            let environment = abi::environment().unwrap_or_default();
+            Root::<P>::equipped(&text, &mut |name| host::variable(&environment, name))
+        } else {
+            Root::<P>::configure(&text)
+        };
+        let root = match root {
             Ok(root) => root,
             Err(errors) => {
                 for line in errors.to_string().lines() {

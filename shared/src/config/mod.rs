@@ -4,6 +4,7 @@
 //! Schema. What the raw types mean is the plugin's `compile`.
 
 mod decode;
+mod duration;
 mod error;
 mod problems;
 

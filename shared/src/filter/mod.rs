@@ -6,6 +6,7 @@
 mod counters;
 mod effects;
 mod event;
+mod raw;
 mod root;
 mod services;
 mod step;
@@ -15,6 +16,7 @@ mod trail;
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
 pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
+pub use raw::{RawAudit, RawDestination, RawHostProfile, RawMode};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
 pub use step::{CallId, Callout, Counted, Counter, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};
@@ -23,6 +25,7 @@ pub use trail::{Destinations, Sink};
 
 use crate::config::ConfigErrors;
 use crate::policy::{Mode, PolicyId};
+use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
 /// How often a driver tells the root and its streams that time passes.
@@ -37,6 +40,16 @@ pub trait Plugin: Sized + 'static {
 
     /// Text to policy, with all problems at once. A plugin with problems never starts.
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors>;
+
+    /// Whether its configuration may name secrets of the proxy's environment. Only then does a module ask for that at all.
+    const SECRETS: bool = false;
+
+    /// Takes the secrets that the configuration names, once, before the first stream; `secret` gives what the environment
+    /// has under a name. One that is missing is a problem like any other.
+    fn equip(self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
+        let _ = secret;
+        Ok(self)
+    }
 
     /// What every stream of this policy needs to know.
     fn settings(&self) -> Settings;

@@ -8,6 +8,7 @@ use super::step::{CallId, RootOp};
 use super::stream::Stream;
 use super::{CalloutError, Plugin, Reply, Settings};
 use crate::config::ConfigErrors;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// One per VM and configuration. One event in, then drain [`Root::poll_op`] before the next.
@@ -23,7 +24,15 @@ pub struct Root<P: Plugin> {
 impl<P: Plugin> Root<P> {
     /// Text to plugin; all problems at once.
     pub fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {
-        let plugin = P::configure(config)?;
+        Self::of(P::configure(config)?)
+    }
+
+    /// [`Root::configure`] for a plugin that has [`Plugin::SECRETS`].
+    pub fn equipped(config: &[u8], secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
+        Self::of(P::configure(config)?.equip(secret)?)
+    }
+
+    fn of(plugin: P) -> Result<Self, ConfigErrors> {
         let settings = plugin.settings();
         Ok(Self { plugin, settings, ids: CallIds::default(), hold_proven: Default::default(), ops: VecDeque::new() })
     }

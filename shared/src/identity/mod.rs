@@ -6,14 +6,24 @@
 //! 1. A property that the host cannot say, or that is not of the expected shape, refuses the request.
 //! 2. The agent is the SPIFFE id of the peer (`peer: waypoint | mtls`); with `peer: none` it is `act.sub`, else `azp`.
 //! 3. Where a SPIFFE id is mapped to an OAuth client, a token that claims to be an agent's must be that agent's.
-//! 4. The user is (`iss`, `sub`), unless the token is a machine's own (`sub` equals the client, rules.md 3.9).
+//! 4. The user is (`iss`, `sub`), unless the token is a machine's own (rules.md 3.9): `sub` is the client, `idtyp` is `app` (Entra), `gty` is
+//!    `client-credentials` (Auth0), or `preferred_username` is `service-account-` and the client (Keycloak).
+//! 5. Claims that mean the same (`client_id`, `azp`, `cid`, `appid`; `scope`, `scp`) must say the same where more than one is there.
 //!
 //! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
+mod document;
+mod from;
+mod reach;
+pub mod revocation;
+pub mod tokens;
 mod value;
 
 pub use claim::{Claim, ClaimPath};
+use document::{Asked, Content, Document, Fetching};
+pub use from::RawFrom;
+use reach::Reach;
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;
@@ -134,6 +144,10 @@ pub struct Bearer {
     pub expires: Option<Timestamp>,
 }
 
+/// The claims that name who asks, in the order in which they are declared: one map, so one call of the host.
+const CLAIMS: [&str; 13] =
+    ["iss", "sub", "scope", "client_id", "azp", "cid", "appid", "idtyp", "gty", "preferred_username", "scp", "act", "exp"];
+
 /// Longest chain of actors that is read (rules.md 3.9).
 pub(crate) const MAX_ACTORS: usize = 8;
 
@@ -157,7 +171,7 @@ impl Source {
             let claim = |names: &[&str]| {
                 path(&[&["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", raw.provider.as_str()], names].concat())
             };
-            properties.extend(["iss", "sub", "scope", "azp", "client_id", "act", "exp"].map(|name| claim(&[name])));
+            properties.extend(CLAIMS.map(|name| claim(&[name])));
             let deep = |names: &[String]| claim(&names.iter().map(String::as_str).collect::<Vec<_>>());
             properties.extend(roles_claim.map(deep));
             for names in read {
@@ -193,16 +207,20 @@ impl Source {
             return Ok(Caller { client: self.mapped(peer.as_deref()).map(Into::into), agent: peer, ..Caller::default() });
         }
         let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
-        let issuer = next().and_then(Value::into_text).map_err(unreadable)?;
-        let subject = next().and_then(Value::into_text).map_err(unreadable)?;
-        let scope = next().and_then(Value::into_text).map_err(unreadable)?;
-        let azp = next().and_then(Value::into_text).map_err(unreadable)?;
-        let client = next().and_then(Value::into_text).map_err(unreadable)?;
+        let mut text = || next().and_then(Value::into_text).map_err(unreadable);
+        let (issuer, subject, scope) = (text()?, text()?, text()?);
+        let clients = [text()?, text()?, text()?, text()?];
+        let kinds = [text()?, text()?];
+        let username = next().and_then(Value::into_text).unwrap_or_default();
+        let scp = next().and_then(scp).map_err(unreadable)?;
         let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
         let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
         let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
-        let scopes = scope.as_deref().map(scopes).unwrap_or_default();
-        let bearer = Bearer { issuer, subject, scopes, groups, client: client.or(azp), actors, machine: false, expires };
+        let client = only(clients).map_err(unreadable)?;
+        let [idtyp, gty] = kinds.map(Option::unwrap_or_default);
+        let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
+        let scopes = only([scope.as_deref().map(scopes), scp]).map_err(unreadable)?.unwrap_or_default();
+        let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
         self.caller(peer, bearer, claims)
     }
@@ -305,6 +323,31 @@ impl Caller {
 /// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
 pub(crate) fn scopes(text: &str) -> Vec<String> {
     text.split(' ').filter(|part| !part.is_empty()).map(Into::into).collect()
+}
+
+/// `scp`: one string like `scope` (Entra), or a list (Okta), in which no item is two.
+fn scp(value: Value<'_>) -> Result<Option<Vec<String>>, ValueError> {
+    if value.is_absent() {
+        return Ok(None);
+    }
+    if let Ok(text) = value.clone().into_text() {
+        return Ok(text.as_deref().map(scopes));
+    }
+    let items = value.into_texts()?;
+    if items.iter().any(|item| item.contains(' ')) { Err(ValueError) } else { Ok(Some(items)) }
+}
+
+/// The one value that is there. Claims that mean the same must say the same (OA-J-10, OA-J-11).
+fn only<T: PartialEq>(values: impl IntoIterator<Item = Option<T>>) -> Result<Option<T>, ValueError> {
+    values.into_iter().flatten().try_fold(None, |known, value| match known {
+        Some(known) if known != value => Err(ValueError),
+        _ => Ok(Some(value)),
+    })
+}
+
+/// Keycloak names the user of a machine after its client (rules.md 3.9).
+pub(crate) fn is_service_account(username: Option<&str>, client: Option<&str>) -> bool {
+    username.and_then(|name| name.strip_prefix("service-account-")).is_some_and(|of| Some(of) == client)
 }
 
 /// `act.sub` from the outside in (RFC 8693 section 4.1).

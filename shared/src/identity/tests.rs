@@ -4,6 +4,10 @@ use super::*;
 const PLANNER: &str = "spiffe://cluster.local/ns/agents/sa/planner";
 const WRITER: &str = "spiffe://cluster.local/ns/agents/sa/writer";
 
+/// Names and values of claims.
+type Claims<'a> = &'a [(&'a str, &'a [u8])];
+/// A client and scopes.
+type Named<'a> = (&'a str, &'a [&'a str]);
 type Given = Vec<Result<Option<Vec<u8>>, crate::filter::PropertyError>>;
 
 fn source(peer: Peer) -> Source {
@@ -18,19 +22,16 @@ fn some(text: &str) -> Result<Option<Vec<u8>>, crate::filter::PropertyError> {
     Ok(Some(text.as_bytes().to_vec()))
 }
 
-/// peer, then iss, sub, scope, azp, client_id, act, exp, groups.
+/// The peer, the claims in the order of [`CLAIMS`], then the groups.
+fn given(claims: Claims<'_>) -> Given {
+    let claim = |name: &&str| Ok(claims.iter().rev().find(|(claim, _)| claim == name).map(|(_, value)| value.to_vec()));
+    [some(PLANNER)].into_iter().chain(CLAIMS.iter().map(claim)).chain([Ok(None)]).collect()
+}
+
 fn waypoint(sub: &str, azp: &str, act: &[u8]) -> Given {
-    vec![
-        some(PLANNER),
-        some("https://idp"),
-        some(sub),
-        some("files:read  b"),
-        some(azp),
-        Ok(None),
-        Ok(Some(act.to_vec())),
-        Ok(Some(1_795_251_600.0_f64.to_le_bytes().to_vec())),
-        Ok(None),
-    ]
+    let exp = 1_795_251_600.0_f64.to_le_bytes();
+    let texts = [("iss", "https://idp"), ("sub", sub), ("scope", "files:read  b"), ("azp", azp)];
+    given(&[&texts.map(|(name, value)| (name, value.as_bytes()))[..], &[("act", act), ("exp", &exp)]].concat())
 }
 
 fn read(source: &Source, given: &Given) -> Result<Caller, Reason> {
@@ -66,8 +67,49 @@ fn an_agent_s_token_must_be_that_of_the_peer() {
 
 #[test]
 fn a_machine_s_own_token_names_no_user() {
-    let caller = read(&source(Peer::Waypoint), &waypoint("planner", "planner", b"")).unwrap();
-    assert_eq!(caller.user, None);
+    let marks: [(Claims<'_>, bool); 9] = [
+        (&[("sub", b"planner"), ("azp", b"planner")], true),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("idtyp", b"app")], true),
+        (&[("sub", b"planner@clients"), ("azp", b"planner"), ("gty", b"client-credentials")], true),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("preferred_username", b"service-account-planner")], true),
+        (&[("sub", b"4f1c"), ("cid", b"planner"), ("preferred_username", b"service-account-planner")], true),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("idtyp", b"user")], false),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("gty", b"password")], false),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("preferred_username", b"service-account-writer")], false),
+        (&[("sub", b"4f1c"), ("azp", b"planner"), ("preferred_username", b"\0")], false),
+    ];
+    for (claims, machine) in marks {
+        let caller = read(&source(Peer::Waypoint), &given(claims)).unwrap();
+        assert_eq!(caller.user.is_none(), machine, "{claims:?}");
+    }
+}
+
+#[test]
+fn claims_that_mean_the_same_must_say_the_same() {
+    let list = block(&[(b"a", b""), (b"b", b"")]);
+    let two_in_one = block(&[(b"a b", b"")]);
+    let cases: [(Claims<'_>, Option<Named<'_>>); 9] = [
+        (&[("client_id", b"ui"), ("azp", b"ui")], Some(("ui", &[]))),
+        (&[("appid", b"ui"), ("scp", b"a b")], Some(("ui", &["a", "b"]))),
+        (&[("cid", b"ui"), ("scp", &list)], Some(("ui", &["a", "b"]))),
+        (&[("azp", b"ui"), ("scope", b"a b"), ("scp", &list)], Some(("ui", &["a", "b"]))),
+        (&[("client_id", b"ui"), ("azp", b"other")], None),
+        (&[("azp", b"ui"), ("appid", b"other")], None),
+        (&[("scope", b"a"), ("scp", &list)], None),
+        (&[("scp", &two_in_one)], None),
+        (&[("scp", b"\x01")], None),
+    ];
+    for (claims, is) in cases {
+        let caller = read(&source(Peer::None), &given(claims)[1..].to_vec());
+        match is {
+            Some((client, scopes)) => {
+                let caller = caller.unwrap();
+                assert_eq!(caller.agent.as_deref(), Some(client), "{claims:?}");
+                assert_eq!(caller.scopes, scopes, "{claims:?}");
+            }
+            None => assert_eq!(caller, Err(Reason::ClaimsUnreadable), "{claims:?}"),
+        }
+    }
 }
 
 #[test]

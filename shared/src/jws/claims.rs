@@ -4,7 +4,9 @@ use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
 use super::issuer::Issuer;
-use crate::identity::{self, Bearer, MAX_ACTORS};
+use super::stated::{Actor, Stated};
+use super::verified::{StatusRef, Verified};
+use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
 use crate::json::{self, Kind, Reader};
 use crate::time::Timestamp;
 
@@ -24,6 +26,12 @@ pub(super) struct Claims {
     /// `scp` of Okta (a list) and Entra (a string).
     scp: Option<Vec<String>>,
     actors: Vec<String>,
+    /// `act.iss`, one for each of the actors.
+    actor_issuers: Vec<Option<String>>,
+    /// Who may act: `sub` and `client_id` of `may_act` (RFC 8693 section 4.4).
+    may_act: Option<Vec<String>>,
+    /// `oid` of Entra, whose `sub` is another for each client.
+    object: Option<String>,
     bound: Option<TokenError>,
     /// Marks of an ID token, a logout token or a proof (OA-J-05).
     foreign: bool,
@@ -31,22 +39,10 @@ pub(super) struct Claims {
     machine: bool,
     /// `preferred_username`: Keycloak names the user of a machine after its client.
     username: Option<String>,
+    context: Option<String>,
+    authenticated: Option<Timestamp>,
+    status: Option<StatusRef>,
     fault: Option<TokenError>,
-}
-
-/// A token that was verified: its signature and all that is configured of its claims.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Verified {
-    /// Who bears it, for [`identity::Source::read_with`].
-    pub bearer: Bearer,
-    /// All whom it is for.
-    pub audience: Vec<String>,
-    /// `jti`, for revocation.
-    pub id: Option<String>,
-    /// When it was made, for revocation of all that is older.
-    pub issued: Option<Timestamp>,
-    /// When it is no longer good, without the skew that clocks are allowed.
-    pub expires: Timestamp,
 }
 
 impl Claims {
@@ -58,6 +54,24 @@ impl Claims {
         match claims.fault {
             Some(fault) => Err(fault),
             None => Ok(claims),
+        }
+    }
+
+    /// Reads who the token says made it. Nobody has looked at its signature: good for nothing but choosing whose keys to ask.
+    pub(super) fn read_issuer(payload: &[u8]) -> Result<String, TokenError> {
+        let (mut claims, mut issuer) = (Self::default(), None);
+        let read = |reader: &mut Reader<'_>| {
+            reader.object(|name, reader| {
+                if name.eq_str("iss") {
+                    issuer = claims.text("iss", reader)?;
+                }
+                Ok(())
+            })
+        };
+        whole(payload, read).map_err(|_| TokenError::ClaimsUnreadable)?;
+        match claims.fault {
+            Some(fault) => Err(fault),
+            None => issuer.ok_or(ClaimMissing("iss")),
         }
     }
 
@@ -99,7 +113,12 @@ impl Claims {
             "appid" => self.client("appid", reader)?,
             "scope" => self.scope = self.scopes("scope", reader)?,
             "scp" => self.scp = self.scopes("scp", reader)?,
+            "acr" if reader.peek()? == Kind::String => self.context = self.text("acr", reader)?,
             "act" => self.actor(reader)?,
+            "auth_time" if reader.peek()? == Kind::Number => self.authenticated = self.date("auth_time", reader)?,
+            "may_act" => self.may_act(reader)?,
+            "oid" => self.object = self.text("oid", reader)?,
+            "status" => self.status(reader)?,
             "cnf" => self.confirmation(reader)?,
             "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
             // Keycloak says in the claims what kind of token it is.
@@ -110,6 +129,27 @@ impl Claims {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What they say, for one who does not ask whether it is so.
+    pub(super) fn into_stated(self, kind: Option<String>) -> Result<Stated, TokenError> {
+        let scopes = one_of(self.scope, self.scp)?;
+        let actors = self.actors.into_iter().zip(self.actor_issuers);
+        Ok(Stated {
+            kind,
+            issuer: self.issuer,
+            subject: self.subject,
+            object: self.object,
+            audience: self.audience.unwrap_or_default(),
+            client: self.client,
+            scopes,
+            actors: actors.map(|(subject, issuer)| Actor { subject, issuer }).collect(),
+            may_act: self.may_act,
+            begins: self.begins,
+            expires: self.expires,
+            bound: self.bound.is_some(),
+            foreign: self.foreign,
+        })
     }
 
     /// Whether it is what tokens of this issuer must be now.
@@ -135,23 +175,28 @@ impl Claims {
         }
         let expires = self.expires.ok_or(ClaimMissing("exp"))?;
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
-        let scopes = match (self.scope, self.scp) {
-            (Some(scope), Some(scp)) if scope != scp => return Err(TokenError::ClaimsDisagree),
-            (scope, scp) => scope.or(scp).unwrap_or_default(),
-        };
-        let service_account =
-            |name: &str| name.strip_prefix("service-account-").is_some_and(|of| Some(of) == self.client.as_deref());
+        let scopes = one_of(self.scope, self.scp)?.unwrap_or_default();
         let bearer = Bearer {
             issuer: Some(issuer.name().to_owned()),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
             groups,
-            machine: self.machine || self.username.as_deref().is_some_and(service_account),
+            machine: self.machine || is_service_account(self.username.as_deref(), self.client.as_deref()),
             client: self.client,
             actors: self.actors,
             expires: Some(expires),
         };
-        Ok(Verified { bearer, audience, id: self.id, issued: self.issued, expires })
+        Ok(Verified {
+            bearer,
+            audience,
+            id: self.id,
+            issued: self.issued,
+            expires,
+            context: self.context,
+            authenticated: self.authenticated,
+            may_act: self.may_act,
+            status: self.status,
+        })
     }
 
     fn fault(&mut self, fault: TokenError) {
@@ -244,10 +289,12 @@ impl Claims {
         // The members come in any order; the place is taken before an inner actor takes the next.
         let place = self.actors.len();
         self.actors.push(String::new());
-        let mut subject = None;
+        self.actor_issuers.push(None);
+        let (mut subject, mut issuer) = (None, None);
         reader.object(|name, reader| {
             match &*name.text() {
                 "sub" => subject = self.text("act", reader)?,
+                "iss" => issuer = self.text("act", reader)?,
                 "act" => self.actor(reader)?,
                 _ => {}
             }
@@ -256,6 +303,55 @@ impl Claims {
         match (subject, self.actors.get_mut(place)) {
             (Some(subject), Some(actor)) => *actor = subject,
             _ => self.fault(ClaimMalformed("act")),
+        }
+        if let Some(place) = self.actor_issuers.get_mut(place) {
+            *place = issuer;
+        }
+        Ok(())
+    }
+
+    /// `may_act` (RFC 8693 section 4.4): one party, by its subject, its client, or both.
+    fn may_act(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("may_act"));
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        reader.object(|name, reader| {
+            if matches!(&*name.text(), "sub" | "client_id") {
+                names.extend(self.text("may_act", reader)?);
+            }
+            Ok(())
+        })?;
+        self.may_act = Some(names);
+        Ok(())
+    }
+
+    /// `status`: a map with a member for each way to say it; the other ways are not known here.
+    fn status(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("status"));
+            return Ok(());
+        }
+        reader.object(|name, reader| if name.eq_str("status_list") { self.status_list(reader) } else { Ok(()) })?;
+        Ok(())
+    }
+
+    fn status_list(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        let (mut list, mut index) = (None, None);
+        if reader.peek()? == Kind::Map {
+            reader.object(|name, reader| {
+                match &*name.text() {
+                    "uri" => list = self.text("status", reader)?,
+                    "idx" if reader.peek()? == Kind::Number => index = reader.number()?.parse().ok(),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+        match (list, index) {
+            (Some(list), Some(index)) => self.status = Some(StatusRef { list, index }),
+            _ => self.fault(ClaimMalformed("status")),
         }
         Ok(())
     }
@@ -277,5 +373,13 @@ impl Claims {
         })?;
         self.bound = bound.filter(|_| !unknown).or(Some(TokenError::BoundUnknown));
         Ok(())
+    }
+}
+
+/// `scope` or `scp`; where both are there they must agree.
+fn one_of(scope: Option<Vec<String>>, scp: Option<Vec<String>>) -> Result<Option<Vec<String>>, TokenError> {
+    match (scope, scp) {
+        (Some(scope), Some(scp)) if scope != scp => Err(TokenError::ClaimsDisagree),
+        (scope, scp) => Ok(scope.or(scp)),
     }
 }

@@ -338,7 +338,7 @@ impl McpFilter {
             _ => return None,
         };
         let resource_metadata = self.policy.metadata.as_ref().map(|metadata| metadata.url().to_owned());
-        Some(Challenge { error, scopes: needed, resource_metadata })
+        Some(Challenge { error, scopes: needed, resource_metadata, more: Vec::new() })
     }
 
     /// Refuses for a reason that is not a rule's.
@@ -373,5 +373,6 @@ fn about(caller: &Caller) -> About {
         actors: caller.actors.clone(),
         action: None,
         resource: None,
+        exchange: None,
     }
 }

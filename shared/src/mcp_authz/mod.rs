@@ -19,6 +19,7 @@ mod surface;
 #[cfg(test)]
 mod tests;
 
+pub use answer::pin_of;
 pub use policy::{Ask, Fit, Item, Miss, Outcome, Policy, RequestFacts, RuleKind, RuleSays, UriPattern, Verdict};
 
 use std::rc::Rc;

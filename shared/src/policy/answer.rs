@@ -14,6 +14,8 @@ pub enum Denial {
     Refuse,
     /// As if the thing did not exist: HTTP 200 and `-32602` with this message (MCP-L-05).
     Hide(String),
+    /// As `Refuse`, with `retry-after`: so many seconds.
+    Later(u32),
     /// As `Refuse`, with these HTTP methods in `allow` (RFC 9110 section 15.5.6).
     Methods(&'static str),
     /// As `Refuse`, with HTTP status 404: how a modern server lacks a method (MCP-T-10).
@@ -48,6 +50,8 @@ pub struct Challenge {
     pub scopes: Vec<String>,
     /// Where the protected-resource metadata stands.
     pub resource_metadata: Option<String>,
+    /// Further parameters, such as those of RFC 9470 section 3.
+    pub more: Vec<(&'static str, String)>,
 }
 
 /// An HTTP answer of our own.
@@ -67,12 +71,12 @@ impl Answer {
         let reason = deny.reason;
         let hidden = match denial {
             Denial::Hide(message) if matches!(wire, Wire::JsonRpc(_)) => Some(message.as_str()),
-            Denial::Hide(_) | Denial::Methods(_) | Denial::NotFound | Denial::Refuse | Denial::Versions { .. } => None,
+            _ => None,
         };
         let status = match denial {
             _ if hidden.is_some() => 200,
             Denial::NotFound => 404,
-            Denial::Hide(_) | Denial::Methods(_) | Denial::Refuse | Denial::Versions { .. } => reason.status(),
+            _ => reason.status(),
         };
         let mut headers = vec![("content-type", "application/json".to_owned())];
         if let Some(challenge) = challenge.filter(|_| hidden.is_none()) {
@@ -80,6 +84,9 @@ impl Answer {
         }
         if let Denial::Methods(methods) = denial {
             headers.push(("allow", (*methods).to_owned()));
+        }
+        if let Denial::Later(seconds) = denial {
+            headers.push(("retry-after", seconds.to_string()));
         }
         let mut body = body(reason, wire, hidden, denial, decision_id);
         if let Wire::Events(_) = wire {
@@ -137,8 +144,9 @@ impl core::fmt::Display for Challenge {
         let scope = Some(self.scopes.join(" ")).filter(|s| !s.is_empty());
         let parts =
             [("error", self.error), ("scope", scope.as_deref()), ("resource_metadata", self.resource_metadata.as_deref())];
+        let more = self.more.iter().map(|(name, value)| (*name, Some(value.as_str())));
         let mut separator = " ";
-        for (name, value) in parts {
+        for (name, value) in parts.into_iter().chain(more) {
             let Some(value) = value else { continue };
             // RFC 6750 section 3: no quote, backslash or control character inside a quoted value.
             let clean: String = value.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
@@ -203,6 +211,7 @@ mod tests {
             error: Some("insufficient_scope"),
             scopes: vec!["files:read".into(), "files:\"x\\\r\n".into()],
             resource_metadata: Some("https://a.example/.well-known/oauth-protected-resource".into()),
+            more: Vec::new(),
         };
         assert_eq!(
             challenge.to_string(),

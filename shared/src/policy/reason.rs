@@ -62,34 +62,68 @@ reasons! {
     HeaderMismatch = "header_mismatch", 400, -32020, "header mismatch";
     /// The server sends the user to a URL that `serverRequests.elicitationHosts` does not name, or that is not plain https (MCP-S-04).
     ElicitationRefused = "elicitation_refused", 403, -32003, "elicitation refused";
+    /// The token service refused the exchange for this caller and target (OA-TE-07).
+    ExchangeRefused = "exchange_refused", 403, -32003, "not allowed";
+    /// The token service does not accept this gate, or is not understood: a fault of the configuration, and an alarm (OA-TE-07).
+    ExchangeMisconfigured = "exchange_misconfigured", 500, -32603, "internal error";
+    /// The token service did not answer, or could not (OA-TE-07).
+    ExchangeUnavailable = "exchange_unavailable", 503, -32603, "the token service is unavailable";
     /// A call to the proxy failed, so what was decided could not be carried out.
     HostFailed = "host_failed", 500, -32603, "internal error";
     /// The proxy did something in an order that the policy cannot guard.
     HostOutOfOrder = "host_out_of_order", 500, -32603, "internal error";
     /// `hostProfile.holdHeaders` is true, but this proxy does not deliver a body while headers are held.
     HostProfileWrong = "host_profile_wrong", 503, -32603, "hostProfile.holdHeaders must be false on this proxy, or allow_on_headers_stop_iteration true";
+    /// The user logged in too weakly or too long ago (RFC 9470, OA-R-02).
+    InsufficientAuthentication = "insufficient_authentication", 401, -32003, "a stronger or more recent login is required";
     /// The user's token lacks a scope that the rule asks for (MCP-Z-02).
     InsufficientScope = "insufficient_scope", 403, -32003, "insufficient scope";
     /// The policy itself broke its contract; a bug.
     Internal = "internal", 500, -32603, "internal error";
     /// An id is null, a float, an object or the like (BY-J-08, BY-J-12).
     InvalidId = "invalid_id", 400, -32600, "invalid id";
+    /// The authority is not one host, with or without a port.
+    InvalidHost = "invalid_host", 400, -32600, "ambiguous host";
     /// Servers would read the path in different ways (BY-P-01).
     InvalidPath = "invalid_path", 400, -32600, "ambiguous path";
+    /// Agent or client of the issued token are not those that asked (OA-TE-02).
+    IssuedAgent = "issued_agent", 502, -32603, "the issued token was not accepted";
+    /// The issued token is for others than the target, or for this gate (OA-TE-02).
+    IssuedAudience = "issued_audience", 502, -32603, "the issued token was not accepted";
+    /// The issued token's chain of actors is too long, a loop, or not the one that it must be (OA-TE-05).
+    IssuedChain = "issued_chain", 502, -32603, "the issued token was not accepted";
+    /// The issued token has expired, is not good yet, or lives longer than the route allows (OA-TE-02).
+    IssuedExpiry = "issued_expiry", 502, -32603, "the issued token was not accepted";
+    /// The issued token is of another kind than was asked for, or may not be used as a bearer token (OA-TE-03).
+    IssuedKind = "issued_kind", 502, -32603, "the issued token was not accepted";
+    /// The issued token grants what was not asked for (OA-TE-04).
+    IssuedScope = "issued_scope", 502, -32603, "the issued token was not accepted";
+    /// The issued token cannot be read, or another server issued it.
+    IssuedUnreadable = "issued_unreadable", 502, -32603, "the issued token was not accepted";
+    /// The issued token is another user's (OA-TE-02).
+    IssuedUser = "issued_user", 502, -32603, "the issued token was not accepted";
     /// The `params` are not those of the method, so what it is about cannot be told.
     InvalidParams = "invalid_params", 400, -32602, "invalid params";
     /// A bearer token is there, but the proxy did not verify it (MCP-Z-01).
     InvalidToken = "invalid_token", 401, -32003, "the token was not accepted";
+    /// The `authorization` header is not one bearer token (RFC 6750 section 2.1, BY-T-17).
+    MalformedCredential = "malformed_credential", 400, -32600, "malformed authorization header";
     /// The body is not one strict JSON text (BY-J-04…09).
     MalformedJson = "malformed_json", 400, -32700, "malformed JSON";
     /// The body is JSON, but not a JSON-RPC 2.0 message (BY-J-10…12).
     MalformedMessage = "malformed_message", 400, -32600, "not a JSON-RPC 2.0 message";
+    /// The token says who may act for its subject, and it is not this agent; or it must say so and does not (BY-X-06).
+    MayNotAct = "may_not_act", 403, -32003, "not allowed";
     /// A modern request lacks required metadata (MCP-T-10).
     MissingMeta = "missing_meta", 400, -32602, "missing request metadata";
     /// The caller cannot be named: no verified peer identity (with `peer: mtls` also after a resumed TLS session).
     NoAgent = "no_agent", 403, -32003, "not allowed";
+    /// No OAuth client of the token service belongs to the calling agent.
+    NoClient = "no_client", 403, -32003, "not allowed";
     /// No allow rule matched: the default.
     NoMatchingRule = "no_matching_rule", 403, -32003, "not allowed";
+    /// The route needs a bearer token to exchange, and the request brings none.
+    NoToken = "no_token", 401, -32003, "authentication required";
     /// A rule asks for a user, and no verified user is there (MCP-Z-01).
     NoUser = "no_user", 401, -32003, "authentication required";
     /// The verified claims could not be read.
@@ -104,15 +138,29 @@ reasons! {
     ResponseTooLarge = "response_too_large", 502, -32603, "the answer is too large to be inspected";
     /// The upstream's answer cannot be read where it must be filtered (MCP-L-04, BY-E-09).
     ResponseUnreadable = "response_unreadable", 502, -32603, "the answer could not be inspected";
+    /// No route is for this destination, and `unmatched` is `deny`.
+    RouteUnmatched = "route_unmatched", 403, -32003, "not allowed";
     /// A response rule withheld the result, or it holds a resource that the caller may not read (MCP-K-03).
     ResultWithheld = "result_withheld", 403, -32003, "result withheld";
+    /// The token is bound to a key or a certificate, so it cannot be exchanged here (OA-J-12, OA-D-03).
+    SenderConstrained = "sender_constrained", 401, -32003, "tokens that are bound to a key are not accepted here";
     /// The server wants something from the client that `serverRequests.allow` does not name, or sends a request where MCP has
     /// none (MCP-T-06); or a client answers what no server may ask (MCP-G-04).
     ServerRequestRefused = "server_request_refused", 403, -32003, "server request refused";
+    /// It cannot be told whether the caller was suspended: no list of what is revoked is recent enough.
+    RevocationUnknown = "revocation_unknown", 503, -32603, "a service that the decision needs is unavailable";
+    /// The token was revoked, or its user, agent or client was suspended.
+    Revoked = "revoked", 401, -32003, "the token was revoked";
     /// A token stands in the query, where logs and referrers show it (MCP-Z-04).
     TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
     /// The session is another caller's, or its id is none (MCP-G-01, BY-S-01). 404 makes a client begin a new one.
     SessionMismatch = "session_mismatch", 404, -32003, "unknown session";
+    /// The user must do something first: log in again or more strongly, agree (RFC 9470, OA-TE-07).
+    StepUpRequired = "step_up_required", 401, -32003, "the user must do something first";
+    /// The token service does not accept the token that the request brought (OA-TE-07).
+    SubjectRefused = "subject_refused", 401, -32003, "the token was not accepted";
+    /// The chain of actors of the request's token is too long, a loop, or has an actor that is not known (BY-X-05).
+    ActorChain = "actor_chain", 403, -32003, "not allowed";
     /// The stream has outlived the token it was opened with, or `limits.streamMs` (BY-S-06). What it would bring may no longer be sent.
     StreamExpired = "stream_expired", 401, -32003, "the stream has expired";
     /// Arrays or objects are nested deeper than allowed (BY-J-07).

@@ -22,7 +22,9 @@ use crate::scenario::{LoadError, Problem, read_yaml};
 YAML is read by the core schema of YAML 1.2. Aliases are resolved. What two readers could take differently is refused:
 duplicate keys, keys that are not strings, merge keys (`<<`), tags, `yes`/`no`/`on`/`off`, numbers with leading zeros.
 
-Exits with 0 if all is well, 1 if there are problems, 2 if a file cannot be read.")]
+Warnings are about what is allowed and had better be looked at.
+
+Exits with 0 if all is well or only warned of, 1 if there are problems, 2 if a file cannot be read.")]
 pub(super) struct Args {
     /// The plugin that is to be configured
     #[arg(long, value_parser = PossibleValuesParser::new(names()))]
@@ -48,8 +50,16 @@ pub(super) fn check(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> 
             }
         };
         match configuration(plugin, file, &text) {
-            Ok(json) if args.json => writeln!(streams.out, "{}", on_one_line(&json))?,
-            Ok(_) => writeln!(streams.out, "{}: {}", file.display(), streams.style.good("ok"))?,
+            Ok(good) => {
+                let out: &mut dyn io::Write = if args.json { &mut *streams.err } else { &mut *streams.out };
+                for warning in &good.warnings {
+                    writeln!(out, "{warning}")?;
+                }
+                match args.json {
+                    true => writeln!(streams.out, "{}", on_one_line(&good.json))?,
+                    false => writeln!(streams.out, "{}: {}", file.display(), streams.style.good("ok"))?,
+                }
+            }
             Err(error) => {
                 let out: &mut dyn io::Write = if args.json { &mut *streams.err } else { &mut *streams.out };
                 writeln!(out, "{error}")?;
@@ -70,8 +80,16 @@ pub(super) fn read(file: &Path) -> io::Result<String> {
     fs::read_to_string(file)
 }
 
+/// A configuration without problems.
+pub(super) struct Good {
+    /// It, as JSON.
+    pub(super) json: Vec<u8>,
+    /// What had better be looked at, each with its line.
+    pub(super) warnings: Vec<String>,
+}
+
 /// The configuration in `text` as JSON, or everything that is wrong with it.
-pub(super) fn configuration(plugin: &Plugin, file: &Path, text: &str) -> Result<Vec<u8>, LoadError> {
+pub(super) fn configuration(plugin: &Plugin, file: &Path, text: &str) -> Result<Good, LoadError> {
     // JSON goes to the plugin as it is, as a proxy would hand it over; the YAML reader then only knows the lines.
     let is_json = file.extension().is_some_and(|extension| extension == "json") || text.trim_start().starts_with('{');
     let node = read_yaml(file, text);
@@ -80,14 +98,21 @@ pub(super) fn configuration(plugin: &Plugin, file: &Path, text: &str) -> Result<
         Err(error) if !is_json => return Err(error.clone()),
         _ => text.to_owned(),
     };
+    let good = |json: String, warnings: Vec<(String, &'static str)>, node: Option<&Node>| {
+        let told = |(path, why): &(String, &'static str)| {
+            let line = node.map(|node| format!(":{}", node.locate(path).line)).unwrap_or_default();
+            format!("{}{line}: warning: {path}: {why}", file.display())
+        };
+        Good { warnings: warnings.iter().map(told).collect(), json: json.into_bytes() }
+    };
     match (plugin.configure)(json.as_bytes()) {
-        Ok(()) => Ok(json.into_bytes()),
+        Ok(warnings) => Ok(good(json, warnings, node.as_ref().ok())),
         // Flow style YAML looks like JSON but need not be it.
         Err(errors) if is_json && file.extension().is_none_or(|extension| extension != "json") => match &node {
             Ok(node) if serde_json::from_str::<serde_json::Value>(text).is_err() => {
                 let json = node.to_json().to_string();
-                (plugin.configure)(json.as_bytes()).map_err(|errors| placed(file, text, Some(node), &errors))?;
-                Ok(json.into_bytes())
+                let read = (plugin.configure)(json.as_bytes()).map_err(|errors| placed(file, text, Some(node), &errors))?;
+                Ok(good(json, read, Some(node)))
             }
             node => Err(placed(file, text, node.as_ref().ok(), &errors)),
         },

@@ -59,7 +59,7 @@ pub(super) fn explain(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit
     }
     let (Some(config), Some(request)) = (texts.first(), texts.get(1)) else { return Ok(Exit::Error) };
     let read =
-        configuration(plugin, &args.config, config).and_then(|config| Ok((config, parse_exchange(&args.request, request)?)));
+        configuration(plugin, &args.config, config).and_then(|good| Ok((good.json, parse_exchange(&args.request, request)?)));
     let (config, exchange) = match read {
         Ok(read) => read,
         Err(error) => {

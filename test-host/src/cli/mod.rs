@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod engines;
 mod explain;
+mod pin;
 mod plugins;
 mod run;
 mod schema;
@@ -26,6 +27,7 @@ pub use engines::{EngineName, Real};
   wardpoint run my-server.yaml --engine all --format junit   one file, real Envoy too, for CI
   wardpoint check --plugin mcp-authz policy.yaml             every problem of a configuration, with its line
   wardpoint explain --plugin mcp-authz --config policy.yaml request.yaml
+  wardpoint pin tools.json                                   digests of tools, so that a changed one disappears
   wardpoint schema mcp-authz > mcp-authz.schema.json
 
 NO_COLOR=1 turns colour off; there is none where the output is not a terminal.")]
@@ -44,6 +46,8 @@ enum Command {
     Explain(explain::Args),
     /// Show examples at work on the embedded wasmtime host: what was decided, and why
     Demo(demo::Args),
+    /// Print the pins of the tools in a list, for `tools.pins`
+    Pin(pin::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the JSON Schema of the audit record or of a plugin's configuration
@@ -99,6 +103,7 @@ pub fn execute(cli: &Cli, engines: &dyn Engines, mut streams: Streams<'_>) -> Ex
         Command::Check(args) => check::check(args, &mut streams),
         Command::Demo(args) => demo::demo(args, engines, &mut streams),
         Command::Explain(args) => explain::explain(args, &mut streams),
+        Command::Pin(args) => pin::pin(args, &mut streams),
         Command::Completions(args) => completions::completions(args, &mut streams),
         Command::Schema(args) => schema::schema(args, &mut streams),
     };

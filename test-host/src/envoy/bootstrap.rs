@@ -81,6 +81,8 @@ pub(super) struct Wanted<'a> {
     pub(super) module: &'a Path,
     /// Its configuration.
     pub(super) config: &'a str,
+    /// The environment that its VM sees.
+    pub(super) environment: &'a [(String, String)],
     /// Key of the claims in `jwt_authn`'s metadata.
     pub(super) provider: &'a str,
     /// Whether headers can be held.
@@ -219,6 +221,8 @@ fn jwt_authn(provider: &str, jwks: &str) -> Value {
 }
 
 fn plugin(wanted: &Wanted<'_>) -> Value {
+    let variables: serde_json::Map<String, Value> =
+        wanted.environment.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let mut config = json!({
         "name": wanted.plugin,
         "failure_policy": "FAIL_RELOAD",
@@ -227,6 +231,7 @@ fn plugin(wanted: &Wanted<'_>) -> Value {
             "vm_id": wanted.name,
             "runtime": "envoy.wasm.runtime.v8",
             "code": { "local": { "filename": wanted.module } },
+            "environment_variables": { "key_values": variables },
         },
     });
     if let (true, Some(config)) = (wanted.hold_headers, config.as_object_mut()) {

@@ -38,6 +38,7 @@ pub(super) struct Listeners {
 struct Key {
     plugin: String,
     config: Vec<u8>,
+    environment: Vec<(String, String)>,
     hold_headers: bool,
     buffer_limit: Option<usize>,
     tls: bool,
@@ -68,6 +69,7 @@ impl Listeners {
         let key = Key {
             plugin: play.plugin.clone(),
             config: play.config.clone(),
+            environment: play.environment.clone(),
             hold_headers: play.hold_headers,
             buffer_limit: play.buffer_limit,
             tls: play.peer.is_some(),
@@ -106,6 +108,7 @@ impl Listeners {
             plugin: &key.plugin,
             module: &module(&key.plugin)?,
             config: std::str::from_utf8(&key.config).context("Envoy takes a configuration that is text")?,
+            environment: &key.environment,
             provider,
             hold_headers: key.hold_headers,
             buffer_limit: key.buffer_limit,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use anyhow::anyhow;
 use wardpoint_core::filter::{Plugin, Root};
+use wardpoint_core::secret::Secret;
 
 use crate::engine::{Engine, EngineError, Need, Play};
 use crate::host::{self, Host, Manners, Shared};
@@ -59,7 +60,13 @@ impl Engine for Native {
 }
 
 fn run<P: Plugin>(play: &Play, manners: Manners) -> Result<Transcript, EngineError> {
-    let root = Root::<P>::configure(&play.config).map_err(anyhow::Error::from)?;
+    let variable = |name: &str| play.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let root = if P::SECRETS {
+        Root::<P>::equipped(&play.config, &mut |name| variable(name).map(Secret::new))
+    } else {
+        Root::<P>::configure(&play.config)
+    };
+    let root = root.map_err(anyhow::Error::from)?;
     let mut host = Host::new(&play.config, Rc::new(RefCell::new(Shared::default())));
     let driver = Driver::new(root, &mut host);
     let mut driver = driver.map_err(|status| anyhow!("the host refuses ticks: {status:?}"))?;

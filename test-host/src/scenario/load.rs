@@ -113,6 +113,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     let mut fields = Fields::of(root, "", problems)?;
     let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
     let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
+    let environment = fields.take("environment").map(|(node, path)| environment(node, &path, problems)).unwrap_or_default();
     let cases = fields.take("cases");
     fields.finish(problems);
     if plugin.is_none() && root.get("plugin").is_none() {
@@ -129,10 +130,10 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     if items.is_empty() && matches!(list.data, Data::List(_)) {
         problems.add(list, &path, "no cases");
     }
-    let config = config.unwrap_or(Value::Null);
+    let file = Whole { config: config.unwrap_or(Value::Null), environment };
     let cases = items.iter().enumerate();
     let cases: Vec<Case> =
-        cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &config, expectations, problems)).collect();
+        cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &file, expectations, problems)).collect();
     for (index, case) in cases.iter().enumerate() {
         if cases.iter().take(index).any(|other| other.name == case.name) {
             problems.at(case.place, &format!("{path}[{index}].name"), format!("`{}` is there twice", case.name));
@@ -160,7 +161,23 @@ fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) ->
     }
 }
 
-fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, problems: &mut Problems) -> Option<Case> {
+/// What a file says for all of its cases.
+struct Whole {
+    config: Value,
+    environment: Vec<(String, String)>,
+}
+
+/// Names and values; the values are secrets.
+fn environment(node: &Node, path: &str, problems: &mut Problems) -> Vec<(String, String)> {
+    let Data::Map(entries) = &node.data else {
+        problems.expected(node, path, "a mapping from names to texts");
+        return Vec::new();
+    };
+    let read = |entry: &yaml::Entry| Some((entry.key.clone(), problems.string(&entry.value, &format!("{path}.{}", entry.key))?));
+    entries.iter().filter_map(read).collect()
+}
+
+fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, problems: &mut Problems) -> Option<Case> {
     let mut fields = Fields::of(node, path, problems)?;
     let name = fields.take("name").and_then(|(node, path)| problems.string(node, &path));
     if node.get("name").is_none() {
@@ -171,6 +188,10 @@ fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, pro
     let profile_names = [("hold", Profile::Hold), ("no-hold", Profile::NoHold)];
     let profiles = words(&mut fields, "profiles", &profile_names, problems).unwrap_or_else(|| Profile::ALL.to_vec());
     let own_config = fields.take("config");
+    let environment = match fields.take("environment") {
+        Some((node, path)) => environment(node, &path, problems),
+        None => file.environment.clone(),
+    };
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
     let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
     let exchange = exchange(&mut fields, problems);
@@ -199,7 +220,7 @@ fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, pro
         None => {}
     }
 
-    let mut merged = config.clone();
+    let mut merged = file.config.clone();
     if let Some((node, path)) = &own_config {
         if matches!(node.data, Data::Map(_)) {
             merge(&mut merged, &node.to_json());
@@ -221,9 +242,11 @@ fn case(node: &Node, path: &str, config: &Value, expectations: Expectations, pro
         own_host_profile: own_config.is_some_and(|(node, _)| node.get("hostProfile").is_some()),
         canaries: canaries
             .into_iter()
+            .chain(environment.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= MIN_CANARY))
             .chain(before.iter().flat_map(|before| tokens(&before.exchange.request)))
             .chain(tokens(&exchange.request))
             .collect(),
+        environment,
         before,
         exchange,
         expect,

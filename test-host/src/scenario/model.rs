@@ -39,6 +39,8 @@ pub struct Case {
     pub config: Value,
     /// The case itself says what `hostProfile` is.
     pub own_host_profile: bool,
+    /// The environment that the proxy lends to the plugin. Its values are canaries.
+    pub environment: Vec<(String, String)>,
     /// What the same worker has served before.
     pub before: Vec<Before>,
     /// The exchange, all but what profile and cut decide.

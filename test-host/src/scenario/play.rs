@@ -13,6 +13,7 @@ pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
         plugin: plugin.to_owned(),
         config: configured(&case.config, (!case.own_host_profile).then_some(hold)),
         hold_headers: hold,
+        environment: case.environment.clone(),
         ..Play::default()
     };
     let before = case.before.iter().map(|before| of_exchange(&before.exchange, frame.clone())).collect();

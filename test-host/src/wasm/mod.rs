@@ -29,8 +29,11 @@ pub struct Wasm {
     directory: PathBuf,
     manners: Manners,
     modules: HashMap<String, Compiled>,
-    vms: HashMap<(String, Vec<u8>), Vm>,
+    vms: HashMap<Key, Vm>,
 }
+
+/// Plugin, configuration and environment.
+type Key = (String, Vec<u8>, Vec<(String, String)>);
 
 impl Wasm {
     /// With the modules of a directory; that of `WARDPOINT_PLUGINS`, or `target/plugins`, if none is named.
@@ -60,11 +63,11 @@ impl Engine for Wasm {
     }
 
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
-        let key = (play.plugin.clone(), play.config.clone());
+        let key = (play.plugin.clone(), play.config.clone(), play.environment.clone());
         let kept = self.vms.remove(&key).and_then(|mut vm| vm.rewind().then_some(vm));
         let mut vm = match kept {
             Some(vm) => vm,
-            None => Vm::start(self.module(&play.plugin)?, &play.config, Default::default())?,
+            None => Vm::start_in(self.module(&play.plugin)?, &play.config, Default::default(), &play.environment)?,
         };
         let transcript = vm.play(play, self.manners);
         if !vm.is_dead() {

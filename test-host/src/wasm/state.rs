@@ -19,12 +19,22 @@ pub(super) struct State {
     pub(super) random: Random,
     /// What the module wrote to standard output or error and has not ended with a line feed; a panic's text is there.
     pub(super) output: Vec<u8>,
+    /// `NAME=value`, each with a NUL behind it.
+    pub(super) environment: Vec<Vec<u8>>,
 }
 
 impl State {
     pub(super) fn new() -> Self {
         let random = Random::new(1);
-        Self { host: Host::default(), stream: None, memory: None, allocate: None, random, output: Vec::new() }
+        Self {
+            host: Host::default(),
+            stream: None,
+            memory: None,
+            allocate: None,
+            random,
+            output: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 
     /// The context of that number, if the host knows it.

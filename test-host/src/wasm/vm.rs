@@ -62,6 +62,16 @@ struct Exports {
 impl Vm {
     /// Starts and configures a VM as a proxy does. A configuration that the plugin refuses is an error, with its log lines.
     pub fn start(module: &Compiled, config: &[u8], shared: Rc<RefCell<Shared>>) -> anyhow::Result<Self> {
+        Self::start_in(module, config, shared, &[])
+    }
+
+    /// [`Vm::start`] in an environment.
+    pub fn start_in(
+        module: &Compiled,
+        config: &[u8],
+        shared: Rc<RefCell<Shared>>,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let mut store = Store::new(module.ready.module().engine(), State::new());
         store.set_fuel(FUEL).map_err(|error| anyhow!("{error:?}"))?;
         let instance = module.ready.instantiate(&mut store).map_err(|error| anyhow!("{error:?}"))?;
@@ -72,6 +82,7 @@ impl Vm {
         store.data_mut().memory = Some(memory);
         store.data_mut().allocate =
             export(&instance, &mut store, "proxy_on_memory_allocate").or_else(|| export(&instance, &mut store, "malloc"));
+        store.data_mut().environment = environment.iter().map(|(name, value)| format!("{name}={value}\0").into_bytes()).collect();
         store.data_mut().host = Host::new(config, shared);
         let exports = Exports::find(&instance, &mut store);
         if let Err(error) = configure(&instance, &mut store, config.len()) {

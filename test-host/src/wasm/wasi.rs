@@ -18,17 +18,33 @@ const ERROR: u32 = 4;
 
 pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let module = "wasi_snapshot_preview1";
-    for name in ["environ_sizes_get", "args_sizes_get"] {
-        linker.func_wrap(module, name, |mut c: C<'_>, count: u32, size: u32| {
-            errno(view(&mut c).map_err(|_| Status::INTERNAL_FAILURE).and_then(|(memory, _)| {
-                write_u32(memory, count, 0)?;
-                write_u32(memory, size, 0)
-            }))
-        })?;
-    }
-    for name in ["environ_get", "args_get"] {
-        linker.func_wrap(module, name, |_: C<'_>, _: u32, _: u32| OK)?;
-    }
+    linker.func_wrap(module, "environ_sizes_get", |mut c: C<'_>, count: u32, size: u32| {
+        errno(view(&mut c).map_err(|_| Status::INTERNAL_FAILURE).and_then(|(memory, state)| {
+            state.host.check("environ_sizes_get")?;
+            write_u32(memory, count, state.environment.len() as u32)?;
+            write_u32(memory, size, state.environment.iter().map(Vec::len).sum::<usize>() as u32)
+        }))
+    })?;
+    linker.func_wrap(module, "environ_get", |mut c: C<'_>, places: u32, text: u32| {
+        errno(view(&mut c).map_err(|_| Status::INTERNAL_FAILURE).and_then(|(memory, state)| {
+            state.host.check("environ_get")?;
+            let (mut place, mut at) = (places, text);
+            for variable in &state.environment {
+                write_u32(memory, place, at)?;
+                write(memory, at, variable)?;
+                place += 4;
+                at += variable.len() as u32;
+            }
+            Ok(())
+        }))
+    })?;
+    linker.func_wrap(module, "args_sizes_get", |mut c: C<'_>, count: u32, size: u32| {
+        errno(view(&mut c).map_err(|_| Status::INTERNAL_FAILURE).and_then(|(memory, _)| {
+            write_u32(memory, count, 0)?;
+            write_u32(memory, size, 0)
+        }))
+    })?;
+    linker.func_wrap(module, "args_get", |_: C<'_>, _: u32, _: u32| OK)?;
     linker.func_wrap(module, "clock_time_get", |mut c: C<'_>, _clock: u32, _precision: u64, out: u32| {
         errno(view(&mut c).map_err(|_| Status::INTERNAL_FAILURE).and_then(|(memory, state)| {
             state.host.check("clock_time_get")?;

@@ -191,7 +191,7 @@ impl Inspection {
                 return false;
             }
             let pin = hygiene.filter(|_| list == List::Tools).and_then(|hygiene| hygiene.pin(key));
-            let changed = pin.is_some_and(|pin| digest(item.span.of(text)).as_deref() != Some(pin));
+            let changed = pin.is_some_and(|pin| pin_of(item.span.of(text)).as_deref() != Some(pin));
             if changed {
                 notes.push(self.note(deny(Reason::ToolChanged), Some(Method::ToolsList), Some(asked)));
             }
@@ -227,8 +227,9 @@ fn deny(reason: Reason) -> Decision {
     Decision::Deny(Deny { reason, rule: None, tier: None })
 }
 
-/// `sha256:` and the hex digest of the canonical form of one tool.
-fn digest(tool: &[u8]) -> Option<String> {
+/// What `tools.pins` has to say of a tool that is to stay as it is in this item of a list: `sha256:` and the hex digest of its
+/// canonical form (RFC 8785). `None` if it is no JSON that can be read in one way only.
+pub fn pin_of(tool: &[u8]) -> Option<String> {
     let node = parse_tree(tool, Limits::default()).ok()?;
     let hex: String = Sha256::digest(node.canonical()).iter().map(|byte| format!("{byte:02x}")).collect();
     Some(format!("sha256:{hex}"))

@@ -5,6 +5,7 @@ mod judge;
 mod url;
 
 pub(super) use body::Body;
+pub use judge::pin_of;
 
 use std::rc::Rc;
 

@@ -6,7 +6,7 @@ mod rules;
 mod targets;
 mod words;
 
-pub use raw::{Raw, RawAudit, RawDenial, RawDestination, RawHostProfile, RawLimits, RawMode, RawRoles, RawScopes, RawSessions};
+pub use raw::{Raw, RawDenial, RawLimits, RawRoles, RawScopes, RawSessions};
 pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 
 use std::rc::Rc;
@@ -15,10 +15,9 @@ use super::policy::{DenialForm, Policy};
 use super::session::Owner;
 use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
-use crate::filter::Destinations;
 use crate::identity::{Peer, Side, Source};
 use crate::mcp::Version;
-use crate::policy::{Lookup, Mode, PolicyId};
+use crate::policy::{Lookup, PolicyId};
 use crate::time::Duration;
 use rules::{Shared, is_scope, rules, tiers};
 use words::Reads;
@@ -57,11 +56,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             }
         });
     });
-    if raw.audit.to.is_empty() {
-        problems.field("audit", |p| {
-            p.field("to", |p| p.add("is empty: no decision would be recorded. Write `log`, `accessLog` or both"))
-        });
-    }
+    let audit = raw.audit.compile(problems);
     if raw.identity.peer == Peer::None && raw.identity.claims.is_none() {
         problems.field("identity", |p| p.add("`peer: none` without `claims` names no agent. Add one of the two"));
     }
@@ -95,15 +90,9 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
     Policy {
         id,
-        mode: match raw.mode {
-            RawMode::Enforce => Mode::Enforce,
-            RawMode::Observe => Mode::Observe,
-        },
+        mode: raw.mode.into(),
         hold_headers: raw.host_profile.hold_headers,
-        audit: Destinations {
-            log: raw.audit.to.contains(&RawDestination::Log),
-            access_log: raw.audit.to.contains(&RawDestination::AccessLog),
-        },
+        audit,
         source: Source::new(raw.identity, claim, &claims),
         public: open,
         denial: match raw.denial {

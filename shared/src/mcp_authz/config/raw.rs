@@ -3,17 +3,8 @@
 use super::super::surface::{RawMetadata, RawServerRequests, RawTools};
 use super::rules::{RawRule, RawTiers};
 use crate::config::{choice, record};
+use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::{ClaimPath, RawIdentity};
-
-choice! {
-    /// Whether decisions are carried out.
-    pub enum RawMode {
-        /// Decisions are carried out.
-        Enforce = "enforce",
-        /// Decisions are only recorded, as `would_deny`.
-        Observe = "observe",
-    }
-}
 
 choice! {
     /// How a refused call looks to the client.
@@ -24,16 +15,6 @@ choice! {
         Hide = "hide",
         /// As `refuse`, and where scopes are missing a `WWW-Authenticate` challenge that names all of them.
         StepUp = "stepUp",
-    }
-}
-
-choice! {
-    /// A place for audit records.
-    pub enum RawDestination {
-        /// The proxy's log: a line `wardpoint.audit {…}` as soon as it is decided.
-        Log = "log",
-        /// A list in filter state, which the access log prints when the request is over: `%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%`.
-        AccessLog = "accessLog",
     }
 }
 
@@ -72,7 +53,7 @@ record! {
         /// What is too large.
         limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY, list_ttl_ms: None, stream_ms: None };
         /// Where audit records go.
-        audit: RawAudit = "audit", RawAudit { to: both() };
+        audit: RawAudit = "audit", RawAudit::default();
         /// Protocol versions of MCP that may be spoken; all that are known, if absent.
         versions: Option<Vec<String>> = "versions", None;
         /// Values of `Origin` that may come in; a request with any other is refused.
@@ -93,14 +74,6 @@ record! {
 }
 
 record! {
-    /// What the proxy can do.
-    pub struct RawHostProfile {
-        /// Request headers can wait for the body: `allow_on_headers_stop_iteration` is set (not through Istio's APIs).
-        hold_headers: bool = "holdHeaders", false;
-    }
-}
-
-record! {
     /// Groups of a claim, mapped to roles.
     pub struct RawRoles {
         /// The claim that lists the user's groups: its name, or the names that lead to it (`[realm_access, roles]`).
@@ -116,19 +89,6 @@ record! {
         /// Scope to the scopes that it includes; these in turn include theirs (MCP-Z-02).
         implies: Vec<(String, Vec<String>)> = "implies", Vec::new();
     }
-}
-
-record! {
-    /// Where audit records go.
-    pub struct RawAudit {
-        /// Every record goes to each of these. A line in the log is a write of its own for every decision; the access log is written anyway. What the access log cannot take goes to the log in any case.
-        to: Vec<RawDestination> = "to", both();
-    }
-}
-
-/// Nobody has to set up an access log to find a record.
-fn both() -> Vec<RawDestination> {
-    vec![RawDestination::Log, RawDestination::AccessLog]
 }
 
 record! {

@@ -2,10 +2,10 @@
 
 use super::super::policy::{Effect, Named, Needs, RoleNeed, Rule, RuleSet, ScopeNeed, Targets, Tiers, UserNeed, When};
 use super::never::{self, behind};
-use super::raw::RawMode;
 use super::targets::{Names, patterns, targets};
 use super::words::{Reads, Words, when};
 use crate::config::{Problems, choice, record};
+use crate::filter::RawMode;
 use crate::policy::{Lookup, Pattern, RuleId};
 
 choice! {

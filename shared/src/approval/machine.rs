@@ -1,0 +1,384 @@
+//! Questions on their way.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::board::{self, Entry, Found, Place, State};
+use super::ticket::{Envelope, Question};
+use super::{Action, Approval, Key, Server};
+use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
+use crate::jws::{Stated, TokenError};
+use crate::oauth::ciba::{AuthRequest, BindingMessage, Polled, SLOW_DOWN, Started, User};
+use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest, Usage};
+use crate::secret::Secret;
+use crate::time::{Duration, Timestamp};
+
+/// Calls that one worker may have out, and outcomes that it keeps for those who wait.
+const MAX_CALLS: usize = 256;
+/// How long an outcome is kept: those who wait read it at once.
+const KEPT: Duration = Duration::from_secs(10);
+/// How long nobody is asked after a server could not be asked.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long a no is final, at the least, where the server says it before the user was asked.
+const NO: Duration = Duration::from_secs(60);
+/// How often a write is tried that other workers come in between of.
+const TRIES: usize = 3;
+
+/// What a plugin and its filters share: one for each configuration. A clone is the same one.
+#[derive(Clone)]
+pub struct Approvals(Rc<Inner>);
+
+struct Inner {
+    server: Server,
+    envelope: Box<dyn Envelope>,
+    calls: RefCell<HashMap<CallId, Call>>,
+}
+
+/// A call and what came of it.
+struct Call {
+    key: Key,
+    owner: Key,
+    /// `sub` of the user, for the token.
+    user: String,
+    at: Timestamp,
+    about: About,
+    outcome: Option<Outcome>,
+}
+
+enum About {
+    /// Asking the user.
+    Start,
+    /// Asking what the user said.
+    Poll(Question),
+}
+
+/// An [`Approval`] that several requests may wait for.
+enum Outcome {
+    /// Until one of them has taken it.
+    Approved(Option<Issued>),
+    Denied,
+    Expired,
+    Pending {
+        ticket: String,
+        retry_after: Duration,
+    },
+    Unavailable,
+}
+
+impl Approvals {
+    /// No question is out that this worker knows of.
+    pub fn new(server: Server, envelope: Box<dyn Envelope>) -> Self {
+        Self(Rc::new(Inner { server, envelope, calls: RefCell::default() }))
+    }
+
+    /// Whether this may be done. `user` is who is asked, `client` is how we prove ourselves to the server, `ticket` is what
+    /// the caller brought.
+    pub fn ask(
+        &self,
+        action: &Action<'_>,
+        user: &User<'_>,
+        client: &ClientAuth<'_>,
+        ticket: Option<&str>,
+        fx: &mut Effects<'_>,
+    ) -> Approval {
+        let key = action.key();
+        let going = self.0.calls.borrow().iter().find(|(_, call)| call.key == key && call.outcome.is_none()).map(|(id, _)| *id);
+        if let Some(call) = going {
+            return Approval::Wait(call);
+        }
+        if self.0.calls.borrow().len() >= MAX_CALLS {
+            return Approval::Unavailable { retry_after: PAUSE };
+        }
+        match self.0.look(action, &key, ticket, fx.now(), fx.services()) {
+            Ok(Todo::Say(approval)) => approval,
+            Ok(Todo::Start) => self.0.start(action, key, user, client, fx),
+            Ok(Todo::Poll(question)) => {
+                let request = TokenRequest::Approval { id: Secret::new(question.id.reveal()) };
+                self.0.call(action, key, About::Poll(question.clone()), request.post(client), &self.0.server.token, fx)
+            }
+            Err(_) => Approval::Unavailable { retry_after: PAUSE },
+        }
+    }
+
+    /// What came of a call that [`Approval::Wait`] named; never another one.
+    pub fn after(&self, call: CallId) -> Approval {
+        match self.0.calls.borrow_mut().get_mut(&call).and_then(|call| call.outcome.as_mut()) {
+            Some(Outcome::Approved(issued)) => issued.take().map_or(Approval::Expired, Approval::Approved),
+            Some(Outcome::Denied) => Approval::Denied,
+            Some(Outcome::Expired) => Approval::Expired,
+            Some(Outcome::Pending { ticket, retry_after }) => {
+                Approval::Pending { ticket: Some(ticket.clone()), retry_after: *retry_after }
+            }
+            Some(Outcome::Unavailable) | None => Approval::Unavailable { retry_after: PAUSE },
+        }
+    }
+
+    /// The answer to a call of the root; whether it was one of these.
+    pub fn on_reply(&self, id: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) -> bool {
+        let mut calls = self.0.calls.borrow_mut();
+        let Some(call) = calls.get_mut(&id).filter(|call| call.outcome.is_none()) else { return false };
+        let outcome = match &call.about {
+            About::Start => self.0.started(call, now, reply, fx),
+            About::Poll(question) => self.0.polled(call, question.clone(), now, reply, fx),
+        };
+        call.at = now;
+        call.outcome = Some(outcome);
+        true
+    }
+
+    /// Forgets what nobody waits for any more.
+    pub fn on_tick(&self, now: Timestamp) {
+        let longest = KEPT + self.0.server.timeout;
+        self.0.calls.borrow_mut().retain(|_, call| now.since(call.at) < if call.outcome.is_some() { KEPT } else { longest });
+    }
+}
+
+/// What is to be done about a question.
+enum Todo {
+    Poll(Question),
+    Say(Approval),
+    Start,
+}
+
+impl Inner {
+    /// What the board and the ticket say. What is to be done then is this worker's to do.
+    fn look(
+        &self,
+        action: &Action<'_>,
+        key: &Key,
+        ticket: Option<&str>,
+        now: Timestamp,
+        services: &mut dyn Services,
+    ) -> Result<Todo, ServiceError> {
+        let brought = match ticket.map(|text| Question::open(text, key, &*self.envelope, now)) {
+            Some(None) => return Ok(Todo::Say(Approval::Expired)),
+            Some(Some(question)) => Some(question),
+            None => None,
+        };
+        for _ in 0..TRIES {
+            let found = board::find(services, &action.owner(), key, now)?;
+            let (entry, place) = match found {
+                Found::Full if brought.is_none() => return Ok(Todo::Say(Approval::TooMany)),
+                Found::Full => (None, None),
+                Found::Free(place) => (None, Some(place)),
+                Found::Entry(entry, place) => (Some(entry), Some(place)),
+            };
+            if entry.as_ref().is_some_and(|entry| entry.state == State::Denied) {
+                return Ok(Todo::Say(Approval::Denied));
+            }
+            let question = match (&brought, &entry) {
+                (Some(question), Some(entry)) if entry.mark == question.mark() => match entry.state {
+                    State::Used => return Ok(Todo::Say(Approval::Expired)),
+                    _ => Question { next: question.next.max(entry.next), ..question.clone() },
+                },
+                // One of another replica, or an older one: the board is about another question, and stays so.
+                (Some(question), Some(_)) => return Ok(self.unclaimed(question, key, now, services)),
+                (Some(question), None) if place.is_none() => return Ok(self.unclaimed(question, key, now, services)),
+                (Some(question), None) => question.clone(),
+                (None, Some(Entry { state: State::Starting, until, .. })) => {
+                    let retry_after = until.since(now).max(Duration::from_secs(1));
+                    return Ok(Todo::Say(Approval::Pending { ticket: None, retry_after }));
+                }
+                (None, Some(entry @ Entry { state: State::Out, .. })) => {
+                    match Question::open(&entry.ticket, key, &*self.envelope, now) {
+                        Some(question) => Question { next: question.next.max(entry.next), ..question },
+                        // Sealed with a key that is gone. Nobody can go on with it.
+                        None => return Ok(Todo::Say(Approval::Unavailable { retry_after: entry.until.since(now) })),
+                    }
+                }
+                (None, Some(Entry { state: State::Failed, until, .. })) => {
+                    return Ok(Todo::Say(Approval::Unavailable { retry_after: until.since(now) }));
+                }
+                (None, Some(Entry { state: State::Denied | State::Used, .. }) | None) => {
+                    let until = now + self.server.timeout + PAUSE;
+                    let entry =
+                        Entry { key: *key, state: State::Starting, mark: [0; 32], until, next: now, ticket: String::new() };
+                    if claim(services, place.as_ref(), &entry)? {
+                        return Ok(Todo::Start);
+                    }
+                    continue;
+                }
+            };
+            if question.next > now {
+                return Ok(self.too_early(&question, key, now, services));
+            }
+            let next = now + question.interval;
+            let question = Question { next, ..question };
+            let Some(entry) = self.out(&question, key, services) else { return Err(ServiceError::Failed) };
+            if claim(services, place.as_ref(), &entry)? {
+                return Ok(Todo::Poll(question));
+            }
+        }
+        // Other workers are about the same.
+        Ok(Todo::Say(Approval::Pending { ticket: ticket.map(Into::into), retry_after: Duration::from_secs(1) }))
+    }
+
+    /// Goes on with a question that has no place on the board here.
+    fn unclaimed(&self, question: &Question, key: &Key, now: Timestamp, services: &mut dyn Services) -> Todo {
+        if question.next > now {
+            return self.too_early(question, key, now, services);
+        }
+        Todo::Poll(Question { next: now + question.interval, ..question.clone() })
+    }
+
+    fn too_early(&self, question: &Question, key: &Key, now: Timestamp, services: &mut dyn Services) -> Todo {
+        let retry_after = question.next.since(now);
+        Todo::Say(match question.seal(key, &*self.envelope, services) {
+            Some(ticket) => Approval::Pending { ticket: Some(ticket), retry_after },
+            None => Approval::Unavailable { retry_after },
+        })
+    }
+
+    /// How a question stands on the board.
+    fn out(&self, question: &Question, key: &Key, services: &mut dyn Services) -> Option<Entry> {
+        let ticket = question.seal(key, &*self.envelope, services)?;
+        let (mark, until, next) = (question.mark(), question.expires, question.next);
+        Some(Entry { key: *key, state: State::Out, mark, until, next, ticket })
+    }
+
+    fn start(&self, action: &Action<'_>, key: Key, user: &User<'_>, client: &ClientAuth<'_>, fx: &mut Effects<'_>) -> Approval {
+        let Some(message) = BindingMessage::new(action.name, &key.0, self.server.message) else {
+            return Approval::Unavailable { retry_after: PAUSE };
+        };
+        let request = AuthRequest {
+            scopes: &self.server.scopes.iter().map(String::as_str).collect::<Vec<_>>(),
+            user: user.clone(),
+            message: &message,
+            acr_values: &self.server.acr_values.iter().map(String::as_str).collect::<Vec<_>>(),
+            expires_in: self.server.expires_in,
+        };
+        self.call(action, key, About::Start, request.post(client), &self.server.ask, fx)
+    }
+
+    fn call(&self, action: &Action<'_>, key: Key, about: About, post: Post, path: &str, fx: &mut Effects<'_>) -> Approval {
+        let (headers, body) = post.into_request(&self.server.authority, path);
+        let (cluster, timeout) = (self.server.cluster.clone(), self.server.timeout);
+        let id = fx.call_out_shared(Callout::Http(HttpCall { cluster, headers, body, timeout }));
+        let (owner, user) = (action.owner(), action.user.to_owned());
+        let call = Call { key, owner, user, at: fx.now(), about, outcome: None };
+        self.calls.borrow_mut().insert(id, call);
+        Approval::Wait(id)
+    }
+
+    /// The server took the question, or did not.
+    fn started(&self, call: &Call, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) -> Outcome {
+        let read = reply.map(|reply| Started::read(reply.status, reply.headers, reply.body));
+        let services = fx.services();
+        let failed =
+            Entry { key: call.key, state: State::Failed, mark: [0; 32], until: now + PAUSE, next: now, ticket: String::new() };
+        match read {
+            Ok(Ok(started)) => {
+                let interval = started.interval;
+                let question = Question { id: started.id, expires: now + started.expires_in, interval, next: now + interval };
+                match self.out(&question, &call.key, services) {
+                    Some(entry) => {
+                        let ticket = entry.ticket.clone();
+                        put(services, call, now, [0; 32], &entry);
+                        Outcome::Pending { ticket, retry_after: interval }
+                    }
+                    None => Outcome::Unavailable,
+                }
+            }
+            Ok(Err(Failure::Refused { error: ErrorCode::AccessDenied, .. })) => {
+                put(services, call, now, [0; 32], &Entry { state: State::Denied, until: now + NO, ..failed });
+                Outcome::Denied
+            }
+            Ok(Err(failure)) => {
+                put(services, call, now, [0; 32], &failed);
+                if let Failure::Refused { error, .. } = failure {
+                    fx.warn(&format!("approval: the server does not ask users: {}", error.code()));
+                }
+                Outcome::Unavailable
+            }
+            Err(_) => {
+                put(services, call, now, [0; 32], &failed);
+                Outcome::Unavailable
+            }
+        }
+    }
+
+    /// The server said what became of it.
+    fn polled(
+        &self,
+        call: &Call,
+        question: Question,
+        now: Timestamp,
+        reply: Result<Reply<'_>, CalloutError>,
+        fx: &mut RootEffects<'_>,
+    ) -> Outcome {
+        let polled = match reply {
+            Ok(reply) => Polled::read(reply.status, reply.headers, reply.body),
+            Err(_) => return Outcome::Unavailable,
+        };
+        let mark = question.mark();
+        let over = |state, until| Entry { key: call.key, state, mark, until, next: now, ticket: String::new() };
+        match polled {
+            Polled::Approved(issued) => {
+                put(fx.services(), call, now, mark, &over(State::Used, question.expires));
+                match self.is_good(&issued, &call.user) {
+                    Ok(()) => Outcome::Approved(Some(issued)),
+                    Err(why) => {
+                        fx.warn(&format!("approval: a token was refused: {why}"));
+                        Outcome::Denied
+                    }
+                }
+            }
+            Polled::Denied => {
+                put(fx.services(), call, now, mark, &over(State::Denied, question.expires.max(now + NO)));
+                Outcome::Denied
+            }
+            Polled::Expired => {
+                put(fx.services(), call, now, mark, &over(State::Used, question.expires));
+                Outcome::Expired
+            }
+            Polled::Pending => self.wait(call, question, now, fx.services()),
+            Polled::SlowDown | Polled::Failed(Failure::Busy { .. }) => {
+                let interval = question.interval + SLOW_DOWN;
+                self.wait(call, Question { interval, next: now + interval, ..question }, now, fx.services())
+            }
+            Polled::Failed(failure) => {
+                if let Failure::Refused { error, .. } = failure {
+                    fx.warn(&format!("approval: the server does not say what users answered: {}", error.code()));
+                }
+                Outcome::Unavailable
+            }
+        }
+    }
+
+    fn wait(&self, call: &Call, question: Question, now: Timestamp, services: &mut dyn Services) -> Outcome {
+        let Some(entry) = self.out(&question, &call.key, services) else { return Outcome::Unavailable };
+        put(services, call, now, question.mark(), &entry);
+        Outcome::Pending { ticket: entry.ticket, retry_after: question.next.since(now) }
+    }
+
+    /// Whether a token is the one of the user who was asked. The server knows users by hints; what it says is held against
+    /// who the caller's token says it is.
+    fn is_good(&self, issued: &Issued, user: &str) -> Result<(), &'static str> {
+        if issued.usage != Usage::Bearer {
+            return Err("it is not a bearer token");
+        }
+        match Stated::read(issued.token.reveal().as_bytes()) {
+            Ok(stated) if stated.issuer.as_deref() != Some(&self.server.issuer) => Err("it is another issuer's"),
+            Ok(stated) if stated.subject.as_deref() != Some(user) => Err("it is another user's"),
+            Ok(_) => Ok(()),
+            Err(TokenError::Encrypted | TokenError::Parts) if self.server.opaque => Ok(()),
+            Err(error) => Err(error.code()),
+        }
+    }
+}
+
+/// Takes a place; whether this worker has it now. Without a place there is nothing to take.
+fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> Result<bool, ServiceError> {
+    place.map_or(Ok(true), |place| board::write(services, place, entry))
+}
+
+/// Writes what came of a question, if the board is still about this one. If it cannot be written, the ticket still has it.
+fn put(services: &mut dyn Services, call: &Call, now: Timestamp, mark: [u8; 32], entry: &Entry) {
+    for _ in 0..TRIES {
+        let Ok(Found::Entry(old, place)) = board::find(services, &call.owner, &call.key, now) else { return };
+        if old.mark != mark || !matches!(board::write(services, &place, entry), Ok(false)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Text to [`Policy`].
+
+mod raw;
+mod routes;
+mod servers;
+
+pub use raw::{
+    Raw, RawAction, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint, RawMethod,
+    RawProfile, RawRoute, RawSecret, RawServer, RawUnmatched, RawWhose,
+};
+
+use super::authority::ChainLimits;
+use super::policy::{Action, CacheLimits, Policy};
+use crate::config::{ConfigErrors, Decode as _, Problems, parse};
+use crate::filter::HostProfile;
+use crate::identity::Source;
+use crate::policy::{Mode, PolicyId};
+use crate::time::Duration;
+
+/// Longest time for which a refusal may be repeated (OA-TE-06).
+const MAX_REFUSALS: Duration = Duration::from_secs(10);
+/// Most tokens that a worker may keep: each takes some two kilobytes.
+const MAX_TOKENS: u32 = 100_000;
+
+/// The JSON Schema of the configuration.
+pub fn schema() -> String {
+    let title = r#""$schema":"https://json-schema.org/draft/2020-12/schema","title":"Configuration of token-exchange","#;
+    Raw::schema().replacen('{', &format!("{{{title}"), 1)
+}
+
+impl Policy {
+    /// Text to policy, with all problems at once.
+    pub fn configure(text: &[u8]) -> Result<Self, ConfigErrors> {
+        let mut problems = Problems::new();
+        let policy = parse(text, &mut problems).and_then(|(node, digest)| {
+            let raw = Raw::decode(&node, &mut problems)?;
+            let id = PolicyId { name: raw.name.as_str().into(), digest: digest.into() };
+            Some(compile(raw, id, &mut problems))
+        });
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(ConfigErrors::new(super::NAME, problems.into_list())),
+        }
+    }
+}
+
+/// The policy that `raw` means. It is only good if no problem was added.
+fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
+    let mut warnings = Vec::new();
+    if raw.version != 1 {
+        problems.field("version", |p| p.add(format!("`{}` is not known. Write 1", raw.version)));
+    }
+    if raw.identity.claims.is_none() {
+        let text = "without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them";
+        problems.field("identity", |p| p.add(text));
+    }
+    if raw.audiences.is_empty() || raw.audiences.iter().any(String::is_empty) {
+        let text = "names nobody. Write the `aud` of the tokens that requests bring: no issued token may have it";
+        problems.field("audiences", |p| p.add(text));
+    }
+    if !(1..=8).contains(&raw.chain.depth) {
+        problems.field("chain", |p| p.field("depth", |p| p.add("a chain has from 1 to 8 actors")));
+    }
+    if raw.mode == crate::filter::RawMode::Observe {
+        warnings.push(("mode".to_owned(), "every request keeps the token that it brought, wherever it goes"));
+    }
+    let servers = problems.field("servers", |p| servers::servers(&raw, &mut warnings, p));
+    let routes = problems.field("routes", |p| routes::routes(&raw, &mut warnings, p));
+    problems.field("cache", |problems| {
+        if raw.cache.tokens > MAX_TOKENS {
+            problems.field("tokens", |p| p.add(format!("{MAX_TOKENS} is the limit: every worker keeps so many")));
+        }
+        if raw.cache.refusals > MAX_REFUSALS {
+            problems.field("refusals", |p| p.add("10s is the limit: what was refused may be granted a moment later"));
+        }
+    });
+    let unmatched = match raw.unmatched {
+        RawUnmatched::Deny => Action::Deny,
+        RawUnmatched::Strip => Action::Strip,
+        RawUnmatched::Passthrough => {
+            warnings.push(("unmatched".to_owned(), "tokens go to every destination that no route is for"));
+            Action::Passthrough
+        }
+    };
+    let audit = raw.audit.compile(problems);
+    Policy {
+        id,
+        mode: Mode::from(raw.mode),
+        host: HostProfile::from(&raw.host_profile),
+        audit,
+        servers,
+        routes,
+        unmatched,
+        cache: CacheLimits {
+            tokens: usize::try_from(raw.cache.tokens).unwrap_or(usize::MAX),
+            skew: raw.cache.skew,
+            refusals: raw.cache.refusals,
+        },
+        ours: raw.audiences,
+        chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
+        source: Source::new(raw.identity, None, &[]),
+        warnings,
+    }
+}
+
+/// A path in the configuration, for what is said later than its problems.
+fn at(list: &str, index: usize, field: &str) -> String {
+    format!("{list}[{index}].{field}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! The configuration as it is written.
+
+use crate::config::{choice, record};
+use crate::filter::{RawAudit, RawHostProfile, RawMode};
+use crate::identity::RawIdentity;
+use crate::time::Duration;
+
+choice! {
+    /// How a token service speaks (rules.md 3.8).
+    pub enum RawProfile {
+        /// RFC 8693 to the letter: `audience`, `resource` or both, an access token in, an access token out.
+        Rfc8693 = "rfc8693",
+        /// Keycloak, standard token exchange v2: `audience` names clients; the answer has no `act`, `azp` is the agent's client.
+        Keycloak = "keycloak",
+        /// ThunderID: `resource` alone sets the audience; scopes that are not granted are dropped in silence.
+        Thunderid = "thunderid",
+        /// Auth0, on-behalf-of token exchange: `audience` is required; the outermost `act` is the agent's client.
+        Auth0 = "auth0",
+        /// Okta, custom authorization server: `audience` and scopes; the client is `cid`.
+        Okta = "okta",
+        /// Microsoft Entra, on-behalf-of flow: a JWT bearer grant; the target is the prefix of its scopes.
+        EntraObo = "entra-obo",
+        /// Identity assertion authorization grant: an exchange at home for an ID-JAG, then a JWT bearer grant at the resource's server.
+        IdJag = "id-jag",
+    }
+}
+
+choice! {
+    /// What becomes of a request.
+    pub enum RawAction {
+        /// Its token is exchanged.
+        Exchange = "exchange",
+        /// It goes on without any credential.
+        Strip = "strip",
+        /// It goes on with the token that it brought. `wardpoint check` warns.
+        Passthrough = "passthrough",
+    }
+}
+
+choice! {
+    /// What becomes of a request that no route is for.
+    pub enum RawUnmatched {
+        /// It is refused: 403 `route_unmatched`.
+        Deny = "deny",
+        /// It goes on without any credential.
+        Strip = "strip",
+        /// It goes on with the token that it brought, wherever it goes. `wardpoint check` warns.
+        Passthrough = "passthrough",
+    }
+}
+
+choice! {
+    /// Whose OAuth client asks for a token.
+    pub enum RawWhose {
+        /// That of the calling agent, by its SPIFFE id in `identity.agents`: two agents are two clients.
+        Caller = "caller",
+        /// One for all agents, named by `id`. The token service then cannot tell them apart.
+        Gate = "gate",
+    }
+}
+
+choice! {
+    /// How a client shows the token service who it is.
+    pub enum RawMethod {
+        /// `client_secret_basic` (RFC 6749 section 2.3.1).
+        Basic = "client_secret_basic",
+        /// `client_secret_post`.
+        Post = "client_secret_post",
+        /// Only its `client_id`; the proxy's cluster does the rest: mutual TLS, or `credential_injector`.
+        Cluster = "cluster",
+    }
+}
+
+record! {
+    /// Configuration of `token-exchange`.
+    pub struct Raw {
+        /// Version of this format; 1.
+        version: u32 = "version";
+        /// What the policy is called in the audit record.
+        name: String = "name", super::super::NAME.to_owned();
+        /// Whether decisions are carried out. With `observe` requests keep the token that they brought.
+        mode: RawMode = "mode", RawMode::Enforce;
+        /// What the proxy can do.
+        host_profile: RawHostProfile = "hostProfile", RawHostProfile { hold_headers: false };
+        /// Who the caller is and where that is read from.
+        identity: RawIdentity = "identity";
+        /// What we are called: `aud` of the tokens that requests bring. An issued token that has one of these is refused, for
+        /// whoever receives it could come back with it.
+        audiences: Vec<String> = "audiences";
+        /// What the chain of actors of a token may be.
+        chain: RawChain = "chain", RawChain { depth: 4, known: None };
+        /// Token services.
+        servers: Vec<RawServer> = "servers";
+        /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
+        /// with `*`, then one with a port, then the longest path.
+        routes: Vec<RawRoute> = "routes";
+        /// What becomes of a request that no route is for.
+        unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
+        /// Tokens that are kept.
+        cache: RawCache = "cache", RawCache::default();
+        /// Where audit records go.
+        audit: RawAudit = "audit", RawAudit::default();
+    }
+}
+
+record! {
+    /// A token service.
+    pub struct RawServer {
+        /// What routes call it.
+        name: String = "name";
+        /// How it speaks.
+        profile: RawProfile = "profile";
+        /// Its issuer identifier, as `iss` of the tokens that it issues has it.
+        issuer: String = "issuer";
+        /// Its token endpoint.
+        token: RawEndpoint = "token";
+        /// Whose client asks.
+        client: RawClientOf = "client", RawClientOf { of: RawWhose::Caller, id: None };
+        /// Clients, and how each shows who it is.
+        clients: Vec<RawClient> = "clients";
+        /// Which scopes it may be asked for, by the scopes of the token that the request brought; `*` stands for any token.
+        /// If absent, a scope stands for itself alone.
+        scopes: Vec<(String, Vec<String>)> = "scopes", Vec::new();
+        /// Whether the token that the request brought must say that the agent may act (`may_act`, RFC 8693 section 4.4). Where
+        /// it says who may, that holds in any case.
+        may_act: bool = "mayAct", false;
+        /// What its answers look like, where that is not as the profile has it.
+        answer: RawAnswer = "answer", RawAnswer { agent: None, opaque: false, audiences: Vec::new(), scopes: None };
+    }
+}
+
+record! {
+    /// An endpoint that is called through the proxy.
+    pub struct RawEndpoint {
+        /// The proxy's name of the cluster.
+        cluster: String = "cluster";
+        /// `:authority` of the call; with TLS also the name that the certificate must have.
+        authority: String = "authority";
+        /// `:path` of the call.
+        path: String = "path";
+        /// How long to wait, from 1ms to 9s.
+        timeout: Duration = "timeout", Duration::from_secs(2);
+    }
+}
+
+record! {
+    /// Whose client asks.
+    pub struct RawClientOf {
+        /// Whose.
+        of: RawWhose = "of";
+        /// With `of: gate`: the client.
+        id: Option<String> = "id", None;
+    }
+}
+
+record! {
+    /// An OAuth client.
+    pub struct RawClient {
+        /// Its `client_id`.
+        id: String = "id";
+        /// How it shows who it is.
+        auth: RawAuth = "auth";
+    }
+}
+
+record! {
+    /// How a client shows who it is.
+    pub struct RawAuth {
+        /// The method.
+        method: RawMethod = "method";
+        /// Its secret, for `client_secret_basic` and `client_secret_post`.
+        secret: Option<RawSecret> = "secret", None;
+    }
+}
+
+record! {
+    /// Where a secret is. Never the secret itself.
+    pub struct RawSecret {
+        /// The variable of the proxy's environment that holds it. In Envoy the plugin sees those that `vm_config.environment_variables` names.
+        env: String = "env";
+    }
+}
+
+choice! {
+    /// How a token says which agent acts.
+    pub enum RawAgentClaim {
+        /// `act.sub`, the outermost one, is the agent's client or SPIFFE id (RFC 8693 section 4.1).
+        Act = "act",
+        /// `azp`, `client_id`, `cid` or `appid` is the agent's client.
+        Client = "client",
+        /// It does not; whoever uses the token is taken for the user. `wardpoint check` warns.
+        None = "none",
+    }
+}
+
+record! {
+    /// What answers look like.
+    pub struct RawAnswer {
+        /// How an issued token says which agent acts; as the profile has it, if absent.
+        agent: Option<RawAgentClaim> = "agent", None;
+        /// Issued tokens may be opaque: then only the answer around them is checked. `wardpoint check` warns.
+        opaque: bool = "opaque", false;
+        /// Audiences that stand beside the target in its tokens.
+        audiences: Vec<String> = "audiences", Vec::new();
+        /// Scopes that it adds to every token without being asked; as the profile has it, if absent.
+        scopes: Option<Vec<String>> = "scopes", None;
+    }
+}
+
+record! {
+    /// What a chain of actors may be (rules.md 3.9).
+    pub struct RawChain {
+        /// Most actors.
+        depth: u32 = "depth", 4;
+        /// The actors that may be in it; any, if absent.
+        known: Option<Vec<String>> = "known", None;
+    }
+}
+
+record! {
+    /// A destination.
+    pub struct RawRoute {
+        /// What it is called in audit and metrics; host and path, if absent.
+        id: Option<String> = "id", None;
+        /// The host as `:authority` has it, in lower case and without port; `*.` before it stands for one label.
+        host: String = "host";
+        /// The port; any, if absent.
+        port: Option<u32> = "port", None;
+        /// The path and all below it.
+        path: String = "path", "/".to_owned();
+        /// What becomes of its requests.
+        action: RawAction = "action", RawAction::Exchange;
+        /// The token service, by its name.
+        server: Option<String> = "server", None;
+        /// The audience of the token, a logical name.
+        audience: Option<String> = "audience", None;
+        /// The resource of the token, an absolute URI (RFC 8707).
+        resource: Option<String> = "resource", None;
+        /// The scopes to ask for. The issued token has these and no others.
+        scopes: Vec<String> = "scopes", Vec::new();
+        /// Longest life of an issued token.
+        max_life: Duration = "maxLifetime", Duration::from_secs(300);
+    }
+}
+
+record! {
+    /// Tokens that are kept.
+    pub struct RawCache {
+        /// Most tokens that one worker of the proxy keeps; 0 keeps none.
+        tokens: u32 = "tokens", 10_000;
+        /// How long before its end a token is no longer used.
+        skew: Duration = "skew", Duration::from_secs(30);
+        /// How long a refusal of the token service is repeated without asking it again; at most 10s.
+        refusals: Duration = "refusals", Duration::from_secs(2);
+    }
+}
+
+impl Default for RawCache {
+    fn default() -> Self {
+        Self { tokens: 10_000, skew: Duration::from_secs(30), refusals: Duration::from_secs(2) }
+    }
+}

@@ -1,0 +1,152 @@
+//! Destinations.
+
+use std::rc::Rc;
+
+use super::super::policy::{Action, Target};
+use super::super::routes::{Host, Route, Routes};
+use super::at;
+use super::raw::{Raw, RawAction, RawProfile, RawRoute, RawServer};
+use crate::config::Problems;
+use crate::path;
+use crate::time::Duration;
+
+type Warnings = Vec<(String, &'static str)>;
+
+pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Routes {
+    if raw.routes.is_empty() {
+        problems.add("is empty: no destination would get a token. Name one");
+    }
+    let mut found: Vec<Route> = Vec::new();
+    for (index, route) in raw.routes.iter().enumerate() {
+        if route.action == RawAction::Passthrough {
+            warnings.push((at("routes", index, "action"), "tokens go to this destination as they come"));
+        }
+        problems.item(index, |problems| {
+            let compiled = compile(raw, route, problems);
+            if found.iter().any(|other| other.id == compiled.id) {
+                problems.field("id", |p| p.add(format!("`{}` is there twice", compiled.id)));
+            }
+            found.push(compiled);
+        });
+    }
+    let (routes, twins) = Routes::new(found);
+    for (one, other) in twins {
+        problems.add(format!("`{one}` and `{other}` are for the same destination. Take one away"));
+    }
+    routes
+}
+
+fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
+    let host = Host::parse(&route.host).unwrap_or_else(|| {
+        let text = "is not a host. Write it in lower case and without port, with `*.` before it for any one label";
+        problems.field("host", |p| p.add(format!("`{}` {text}", route.host)));
+        Host::Exact(String::new())
+    });
+    let port = route.port.map(|port| {
+        u16::try_from(port).ok().filter(|port| *port > 0).unwrap_or_else(|| {
+            problems.field("port", |p| p.add(format!("`{port}` is not a port")));
+            0
+        })
+    });
+    let path = path::split(route.path.as_bytes()).filter(|(_, query)| query.is_none()).and_then(|(path, _)| path::decode(path));
+    if path.is_none() {
+        problems.field("path", |p| p.add(format!("`{}` is not a path. Write `/path`", route.path)));
+    }
+    let path = path.unwrap_or_default().trim_end_matches('/').to_owned();
+    let id = route.id.clone().unwrap_or_else(|| {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}{path}", route.host)
+    });
+    if id.is_empty() {
+        problems.field("id", |p| p.add("is empty"));
+    }
+    let action = match route.action {
+        RawAction::Exchange => Action::Exchange(Rc::new(target(raw, route, problems))),
+        RawAction::Strip => Action::Strip,
+        RawAction::Passthrough => Action::Passthrough,
+    };
+    if route.action != RawAction::Exchange {
+        let named = [("server", &route.server), ("audience", &route.audience), ("resource", &route.resource)];
+        for (name, _) in named.into_iter().filter(|(_, value)| value.is_some()) {
+            problems.field(name, |p| p.add("no token is asked for here. Take it away, or write `action: exchange`"));
+        }
+    }
+    Route { id: id.as_str().into(), host, port, path, action }
+}
+
+fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
+    let server = route.server.as_ref().and_then(|name| raw.servers.iter().position(|server| server.name == *name));
+    match (&route.server, server) {
+        (None, _) => problems.field("server", |p| p.add("is required. Name one of `servers`")),
+        (Some(name), None) => problems.field("server", |p| p.add(format!("`{name}` is not among `servers`"))),
+        (Some(_), Some(_)) => {}
+    }
+    if let Some(server) = server.and_then(|at| raw.servers.get(at)) {
+        addressed(server, route, problems);
+    }
+    problems.field("scopes", |problems| {
+        if route.scopes.is_empty() {
+            problems.add("is empty. Name all scopes that the token is to have: what is not asked for is not accepted");
+        }
+        for (index, scope) in route.scopes.iter().enumerate() {
+            // RFC 6749 section 3.3
+            let plain = |c: u8| c.is_ascii_graphic() && c != b'"' && c != b'\\';
+            if scope.is_empty() || !scope.bytes().all(plain) {
+                problems.item(index, |p| p.add(format!("`{scope}` is not one scope")));
+            }
+        }
+    });
+    if route.max_life.is_zero() || route.max_life > Duration::from_secs(24 * 3600) {
+        problems.field("maxLifetime", |p| p.add("a token may live from 1s to 24h"));
+    }
+    let mut scopes = route.scopes.clone();
+    scopes.sort_unstable();
+    scopes.dedup();
+    Target {
+        server: server.unwrap_or_default(),
+        audience: route.audience.as_deref().map(Into::into),
+        resource: route.resource.as_deref().map(Into::into),
+        scopes,
+        max_life: route.max_life,
+    }
+}
+
+/// Whether the target is said as this server wants it (OA-TE-02, rules.md 3.8).
+fn addressed(server: &RawServer, route: &RawRoute, problems: &mut Problems) {
+    let (audience, resource) = match server.profile {
+        RawProfile::Rfc8693 => (None, None),
+        RawProfile::Thunderid => (Some(false), Some(true)),
+        RawProfile::IdJag => (Some(true), None),
+        RawProfile::Auth0 | RawProfile::EntraObo | RawProfile::Keycloak | RawProfile::Okta => (Some(true), Some(false)),
+    };
+    for (name, wanted, given) in [("audience", audience, &route.audience), ("resource", resource, &route.resource)] {
+        match (wanted, given) {
+            (Some(true), None) => problems.field(name, |p| p.add(format!("is required by the profile of `{}`", server.name))),
+            (Some(false), Some(_)) => {
+                problems.field(name, |p| p.add(format!("the profile of `{}` does not honour it. Take it away", server.name)));
+            }
+            _ => {}
+        }
+        if given.as_ref().is_some_and(String::is_empty) {
+            problems.field(name, |p| p.add("is empty"));
+        }
+    }
+    if route.audience.is_none() && route.resource.is_none() && server.profile == RawProfile::Rfc8693 {
+        problems.add("names no target. Write `audience` or `resource`");
+    }
+    if let Some(resource) = &route.resource
+        && !is_absolute(resource)
+    {
+        problems
+            .field("resource", |p| p.add(format!("`{resource}` is not an absolute URI without fragment (RFC 8707 section 2)")));
+    }
+}
+
+fn is_absolute(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
+    scheme.bytes().next().is_some_and(|c| c.is_ascii_alphabetic())
+        && scheme.bytes().all(plain)
+        && !rest.is_empty()
+        && rest.bytes().all(|c| c.is_ascii_graphic() && c != b'#')
+}

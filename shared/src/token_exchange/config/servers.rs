@@ -1,0 +1,175 @@
+//! Token services and their clients.
+
+use super::super::authority::ScopeMap;
+use super::super::policy::{Auth, Client, Endpoint, SecretOf, Server, Whose};
+use super::super::profile::{AgentClaim, Profile};
+use super::at;
+use super::raw::{Raw, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawWhose};
+use crate::config::Problems;
+use crate::identity::Peer;
+use crate::path;
+use crate::time::Duration;
+
+/// Longest time that a call may take: a request that waits for it is ended soon after (`filter::stream`).
+const MAX_TIMEOUT: Duration = Duration::from_secs(9);
+
+type Warnings = Vec<(String, &'static str)>;
+
+pub(super) fn servers(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Vec<Server> {
+    if raw.servers.is_empty() {
+        problems.add("is empty: no token could be exchanged. Name a token service");
+    }
+    let mut found = Vec::new();
+    for (index, server) in raw.servers.iter().enumerate() {
+        problems.item(index, |problems| {
+            if raw.servers.iter().take(index).any(|other| other.name == server.name) {
+                problems.field("name", |p| p.add(format!("`{}` is there twice", server.name)));
+            }
+            found.push(compile(raw, server, index, warnings, problems));
+        });
+    }
+    found
+}
+
+fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings, problems: &mut Problems) -> Server {
+    if server.name.is_empty() {
+        problems.field("name", |p| p.add("is empty"));
+    }
+    if !is_url(&server.issuer) {
+        problems.field("issuer", |p| p.add(format!("`{}` is not an issuer. Write `https://host/path`", server.issuer)));
+    }
+    let clients: Vec<Client> = problems.field("clients", |problems| {
+        let each = server.clients.iter().enumerate();
+        each.map(|(at, raw)| problems.item(at, |p| client(raw, &server.clients, (index, at), p))).collect()
+    });
+    let whose = problems.field("client", |problems| whose(raw, server, problems));
+    if whose == Whose::Caller {
+        for agent in raw.identity.agents.iter().filter(|agent| !clients.iter().any(|client| *client.id == *agent.client)) {
+            let name = format!("{} ({})", at("servers", index, "clients"), agent.client);
+            warnings.push((name, "this client of `identity.agents` is not here: its agent will be refused"));
+        }
+    } else {
+        warnings.push((at("servers", index, "client"), "the token service cannot tell agents apart"));
+    }
+    let mut profile = profile(server.profile);
+    if let Some(agent) = server.answer.agent {
+        profile.agent = match agent {
+            RawAgentClaim::Act => AgentClaim::Act,
+            RawAgentClaim::Client => AgentClaim::Client,
+            RawAgentClaim::None => AgentClaim::Unsaid,
+        };
+    }
+    if profile.agent == AgentClaim::Unsaid {
+        warnings.push((at("servers", index, "answer.agent"), "nothing in a token then says that an agent uses it"));
+    }
+    if server.answer.opaque {
+        warnings.push((at("servers", index, "answer.opaque"), "audience, subject and agent of an opaque token are not checked"));
+    }
+    Server {
+        name: server.name.as_str().into(),
+        profile,
+        issuer: server.issuer.as_str().into(),
+        token: problems.field("token", |p| endpoint(&server.token, p)),
+        whose,
+        clients,
+        scopes: ScopeMap::new(server.scopes.clone()),
+        may_act: server.may_act,
+        opaque: server.answer.opaque,
+        beside: server.answer.audiences.clone(),
+        besides: match &server.answer.scopes {
+            Some(scopes) => scopes.clone(),
+            None => profile.besides.iter().map(|&scope| scope.to_owned()).collect(),
+        },
+    }
+}
+
+fn profile(raw: RawProfile) -> Profile {
+    match raw {
+        RawProfile::Auth0 => Profile::AUTH0,
+        RawProfile::EntraObo => Profile::ENTRA_OBO,
+        RawProfile::IdJag => Profile::ID_JAG,
+        RawProfile::Keycloak => Profile::KEYCLOAK,
+        RawProfile::Okta => Profile::OKTA,
+        RawProfile::Rfc8693 => Profile::RFC8693,
+        RawProfile::Thunderid => Profile::THUNDERID,
+    }
+}
+
+fn whose(raw: &Raw, server: &RawServer, problems: &mut Problems) -> Whose {
+    match (server.client.of, &server.client.id) {
+        (RawWhose::Caller, Some(_)) => problems.field("id", |p| p.add("is that of a gate. Take it away, or write `of: gate`")),
+        (RawWhose::Caller, None) if raw.identity.peer == Peer::None => {
+            problems.field("of", |p| p.add("`peer: none` names no calling agent. Write `of: gate` and an `id`"));
+        }
+        (RawWhose::Caller, None) if raw.identity.agents.is_empty() => {
+            problems
+                .field("of", |p| p.add("`identity.agents` maps no agent to a client. Map them, or write `of: gate` and an `id`"));
+        }
+        (RawWhose::Caller, None) => {}
+        (RawWhose::Gate, None) => problems.field("id", |p| p.add("is required with `of: gate`")),
+        (RawWhose::Gate, Some(id)) => match server.clients.iter().position(|client| client.id == *id) {
+            Some(at) => return Whose::Gate(at),
+            None => problems.field("id", |p| p.add(format!("`{id}` is not among `clients`"))),
+        },
+    }
+    Whose::Caller
+}
+
+fn client(raw: &RawClient, all: &[RawClient], (server, index): (usize, usize), problems: &mut Problems) -> Client {
+    if raw.id.is_empty() || raw.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
+        problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
+    }
+    if all.iter().take(index).any(|other| other.id == raw.id) {
+        problems.field("id", |p| p.add(format!("`{}` is there twice", raw.id)));
+    }
+    let path = format!("servers[{server}].clients[{index}].auth.secret.env");
+    let auth = problems.field("auth", |problems| auth(&raw.auth, path, problems));
+    Client { id: raw.id.as_str().into(), auth }
+}
+
+fn auth(raw: &RawAuth, path: String, problems: &mut Problems) -> Auth {
+    let secret = raw.secret.as_ref().map(|secret| {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        if secret.env.is_empty() || !secret.env.bytes().all(plain) {
+            problems.field("secret", |p| p.field("env", |p| p.add(format!("`{}` is not the name of a variable", secret.env))));
+        }
+        SecretOf { variable: secret.env.clone(), path, value: None }
+    });
+    match (raw.method, secret) {
+        (RawMethod::Basic, Some(secret)) => Auth::Basic(secret),
+        (RawMethod::Post, Some(secret)) => Auth::Post(secret),
+        (RawMethod::Cluster, None) => Auth::Cluster,
+        (RawMethod::Cluster, Some(_)) => {
+            problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
+            Auth::Cluster
+        }
+        (RawMethod::Basic | RawMethod::Post, None) => {
+            problems.field("secret", |p| p.add("is required. Write `{env: NAME}`"));
+            Auth::Cluster
+        }
+    }
+}
+
+fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
+    if raw.cluster.is_empty() {
+        problems.field("cluster", |p| p.add("is empty"));
+    }
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b':' | b'[' | b']');
+    if raw.authority.is_empty() || !raw.authority.bytes().all(plain) {
+        problems.field("authority", |p| p.add(format!("`{}` is not `host` or `host:port`", raw.authority)));
+    }
+    if path::split(raw.path.as_bytes()).is_none_or(|(_, query)| query.is_some()) {
+        problems.field("path", |p| p.add(format!("`{}` is not the path of an endpoint. Write `/path`, without query", raw.path)));
+    }
+    if raw.timeout.is_zero() || raw.timeout > MAX_TIMEOUT {
+        problems.field("timeout", |p| p.add("a call may take from 1ms to 9s"));
+    }
+    Endpoint { cluster: raw.cluster.clone(), authority: raw.authority.clone(), path: raw.path.clone(), timeout: raw.timeout }
+}
+
+/// `https`, or `http` of a server inside a mesh; no user, query or fragment.
+fn is_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let plain = |c: u8| c.is_ascii_graphic() && !matches!(c, b'@' | b'#' | b'?' | b'\\' | b'"' | b'%');
+    !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(plain)
+}

@@ -1,0 +1,125 @@
+use super::super::Policy;
+
+const GOOD: &str = r#"{"version":1,
+    "identity":{"direction":"outbound","peer":"waypoint","claims":{"provider":"p"},"agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]},
+    "audiences":["gate"],
+    "servers":[{"name":"keycloak","profile":"keycloak","issuer":"https://idp.example.com/realms/agents",
+        "token":{"cluster":"keycloak","authority":"idp.example.com","path":"/realms/agents/protocol/openid-connect/token"},
+        "clients":[{"id":"planner","auth":{"method":"client_secret_basic","secret":{"env":"PLANNER_SECRET"}}}]}],
+    "routes":[{"host":"mcp-tools.example.com","path":"/mcp","server":"keycloak","audience":"mcp-tools","scopes":["files:read"]}]}"#;
+
+/// The good configuration with one text in the place of another.
+fn said(from: &str, to: &str) -> String {
+    assert!(from.is_empty() || GOOD.contains(from), "{from}");
+    let text = GOOD.replacen(from, to, 1);
+    match Policy::configure(text.as_bytes()) {
+        Ok(policy) => policy.warnings().iter().map(|(path, text)| format!("warning: {path}: {text}\n")).collect(),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn a_good_one_is_good() {
+    assert_eq!(said("", ""), "");
+    let policy = Policy::configure(GOOD.as_bytes()).unwrap();
+    assert_eq!(policy.servers.len(), 1);
+    assert_eq!(policy.settings().policy.name.as_ref(), "token-exchange");
+}
+
+#[test]
+fn all_problems_come_at_once_with_their_paths() {
+    let text = r#"{"version":2,"identity":{"peer":"none"},"audiences":[],"chain":{"depth":9},
+        "servers":[
+            {"name":"a","profile":"rfc8693","issuer":"idp","token":{"cluster":"","authority":"a b","path":"token?x","timeout":"10s"},
+             "clients":[{"id":"","auth":{"method":"client_secret_post"}},{"id":"x","auth":{"method":"cluster","secret":{"env":"A B"}}}]},
+            {"name":"a","profile":"thunderid","issuer":"https://t","client":{"of":"gate","id":"z"},
+             "token":{"cluster":"t","authority":"t","path":"/t"},"clients":[]}],
+        "routes":[
+            {"host":"A.example","port":70000,"path":"x","server":"b","scopes":[]},
+            {"host":"b.example","server":"a","scopes":["a b"]},
+            {"host":"b.example","path":"/","id":"twin","action":"strip","server":"a"},
+            {"host":"c.example","server":"a","resource":"x#y","scopes":["s"],"maxLifetime":"0s"}],
+        "cache":{"tokens":1000000,"refusals":"1m"},"audit":{"to":[]}}"#;
+    insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
+        token-exchange: 28 problems in the configuration
+          version: `2` is not known. Write 1
+          identity: without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them
+          servers[0].issuer: `idp` is not an issuer. Write `https://host/path`
+          servers[0].clients[0].id: is not a client identifier (RFC 6749 appendix A.1)
+          servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`
+          servers[0].clients[1].auth.secret.env: `A B` is not the name of a variable
+          servers[0].clients[1].auth.secret: the cluster authenticates this client. Take it away
+          servers[0].client.of: `peer: none` names no calling agent. Write `of: gate` and an `id`
+          servers[0].token.cluster: is empty
+          servers[0].token.authority: `a b` is not `host` or `host:port`
+          servers[0].token.path: `token?x` is not the path of an endpoint. Write `/path`, without query
+          servers[0].token.timeout: a call may take from 1ms to 9s
+          servers[1].name: `a` is there twice
+          servers[1].client.id: `z` is not among `clients`
+          routes[0].host: `A.example` is not a host. Write it in lower case and without port, with `*.` before it for any one label
+          routes[0].port: `70000` is not a port
+          routes[0].path: `x` is not a path. Write `/path`
+          routes[0].server: `b` is not among `servers`
+          routes[0].scopes: is empty. Name all scopes that the token is to have: what is not asked for is not accepted
+          routes[1]: names no target. Write `audience` or `resource`
+          routes[1].scopes[0]: `a b` is not one scope
+          routes[2].server: no token is asked for here. Take it away, or write `action: exchange`
+          routes[3].resource: `x#y` is not an absolute URI without fragment (RFC 8707 section 2)
+          routes[3].maxLifetime: a token may live from 1s to 24h
+          routes: `b.example` and `twin` are for the same destination. Take one away
+          cache.tokens: 100000 is the limit: every worker keeps so many
+          cache.refusals: 10s is the limit: what was refused may be granted a moment later
+          audit.to: is empty: no decision would be recorded. Write `log`, `accessLog` or both
+        ");
+}
+
+#[test]
+fn each_profile_wants_its_target_in_its_way() {
+    insta::assert_snapshot!(said(r#""audience":"mcp-tools""#, r#""resource":"https://t""#), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].audience: is required by the profile of `keycloak`
+          routes[0].resource: the profile of `keycloak` does not honour it. Take it away
+        ");
+    insta::assert_snapshot!(said(r#""profile":"keycloak""#, r#""profile":"thunderid""#), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].audience: the profile of `keycloak` does not honour it. Take it away
+          routes[0].resource: is required by the profile of `keycloak`
+        ");
+    insta::assert_snapshot!(said(r#","audience":"mcp-tools""#, ""), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].audience: is required by the profile of `keycloak`
+        ");
+}
+
+#[test]
+fn the_client_is_that_of_the_caller_unless_it_is_said_otherwise() {
+    insta::assert_snapshot!(said(r#","agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]"#, ""), @"
+        token-exchange: 1 problem in the configuration
+          servers[0].client.of: `identity.agents` maps no agent to a client. Map them, or write `of: gate` and an `id`
+        ");
+    insta::assert_snapshot!(said(r#""profile":"keycloak""#, r#""profile":"keycloak","client":{"of":"caller","id":"planner"}"#), @"
+        token-exchange: 1 problem in the configuration
+          servers[0].client.id: is that of a gate. Take it away, or write `of: gate`
+        ");
+    insta::assert_snapshot!(said(r#""profile":"keycloak""#, r#""profile":"keycloak","client":{"of":"gate"}"#), @"
+        token-exchange: 1 problem in the configuration
+          servers[0].client.id: is required with `of: gate`
+        ");
+}
+
+#[test]
+fn what_had_better_be_looked_at_is_told() {
+    insta::assert_snapshot!(said(r#""version":1"#, r#""version":1,"unmatched":"passthrough","mode":"observe""#), @"
+        warning: mode: every request keeps the token that it brought, wherever it goes
+        warning: unmatched: tokens go to every destination that no route is for
+        ");
+    insta::assert_snapshot!(said(
+        r#""profile":"keycloak""#,
+        r#""profile":"keycloak","client":{"of":"gate","id":"planner"},"answer":{"agent":"none","opaque":true}"#
+    ), @"
+        warning: servers[0].client: the token service cannot tell agents apart
+        warning: servers[0].answer.agent: nothing in a token then says that an agent uses it
+        warning: servers[0].answer.opaque: audience, subject and agent of an opaque token are not checked
+        ");
+    insta::assert_snapshot!(said(r#""client":"planner""#, r#""client":"other""#), @"warning: servers[0].clients (other): this client of `identity.agents` is not here: its agent will be refused");
+}

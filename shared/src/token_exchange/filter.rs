@@ -1,0 +1,318 @@
+//! The machine of one request.
+
+use std::rc::Rc;
+
+use super::authority::{Askable, is_that_of, may_act};
+use super::cache::{Held, Whose as Owner};
+use super::credential::{bearer, holds, others};
+use super::exchanger::{Ask, Exchanger, Found, Outcome};
+use super::failure::Refused;
+use super::key::{Key, KeyParts};
+use super::policy::{Action, Server, Target, Whose};
+use super::routes::Destination;
+use crate::audit::{About, Exchanged, Resource};
+use crate::filter::{CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
+use crate::http::Headers;
+use crate::identity::Caller;
+use crate::jws::Stated;
+use crate::policy::{Decision, Mode, Reason, RuleId};
+use crate::time::Timestamp;
+
+/// One request. All is decided with its headers; each state owns what is alive in it.
+pub struct ExchangeFilter {
+    exchanger: Rc<Exchanger>,
+    state: State,
+}
+
+enum State {
+    ExpectHeaders,
+    /// A token is being asked for.
+    ExpectToken(Box<Pending>),
+    /// The request has gone on with a token.
+    ExpectAnswer {
+        key: Key,
+        held: Rc<Held>,
+    },
+    Done,
+}
+
+/// A request that waits for its token.
+struct Pending {
+    key: Key,
+    rule: RuleId,
+    about: About,
+    /// Headers that must not go on.
+    stripped: Vec<String>,
+}
+
+/// Credentials that no answer may bring to a client (BY-X-12).
+const RESPONSE: &[&str] = &["authorization", "proxy-authorization", "txn-token"];
+
+impl ExchangeFilter {
+    pub(super) fn new(exchanger: Rc<Exchanger>) -> Self {
+        Self { exchanger, state: State::ExpectHeaders }
+    }
+}
+
+impl Filter for ExchangeFilter {
+    fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
+        self.state = State::Done;
+        fx.skip_body();
+        let exchanger = self.exchanger.clone();
+        let policy = &exchanger.policy;
+        let caller = match policy.source.read(head.properties) {
+            Ok(caller) => caller,
+            Err(reason) => return refuse(About::default(), &Refused::plain(reason), fx),
+        };
+        let about = about(&caller);
+        let to = match Destination::read(head.headers) {
+            Ok(to) => to,
+            Err(reason) => return refuse(about, &Refused::plain(reason), fx),
+        };
+        let (rule, action) = match policy.routes.find(&to) {
+            Some(route) => (route.id.clone(), &route.action),
+            None => ("builtin:unmatched".into(), &policy.unmatched),
+        };
+        match action {
+            Action::Deny => refuse(about, &Refused::plain(Reason::RouteUnmatched), fx),
+            Action::Strip => {
+                let token = bearer(head.headers).ok().map(str::to_owned);
+                fx.skip_response();
+                let about = About { action: Some("strip".to_owned()), ..about };
+                let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
+                if policy.mode == Mode::Enforce {
+                    strip(&others(head.headers, token.as_deref()), head.headers.has("authorization"), fx);
+                }
+                step
+            }
+            Action::Passthrough => {
+                fx.skip_response();
+                let about = About { action: Some("passthrough".to_owned()), ..about };
+                fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
+            }
+            Action::Exchange(target) => self.exchange(&caller, target, rule, about, head.headers, fx),
+        }
+    }
+
+    fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
+        let State::ExpectToken(pending) = core::mem::replace(&mut self.state, State::Done) else { return Step::Reset };
+        // The plugin has had the answer before; where it has not, it has not come in time.
+        match self.exchanger.outcome(&pending.key) {
+            Some(outcome) => self.finish(*pending, outcome, fx),
+            None => {
+                let refused = Refused { detail: Some("timed_out"), ..Refused::plain(Reason::ExchangeUnavailable) };
+                refuse(pending.about, &refused, fx)
+            }
+        }
+    }
+
+    fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
+        fx.skip_body();
+        if let State::ExpectAnswer { key, held } = core::mem::replace(&mut self.state, State::Done) {
+            if head.headers.status() == Some(401) {
+                // Revoked, perhaps. The challenge passes; the next request asks anew.
+                self.exchanger.forget(&key);
+            }
+            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default();
+            let mut gone: Vec<&str> = Vec::new();
+            for (name, value) in head.headers.iter() {
+                let Ok(name) = core::str::from_utf8(name) else { continue };
+                let listed = RESPONSE.iter().any(|known| name.eq_ignore_ascii_case(known));
+                if (listed || holds(value, token)) && !name.starts_with(':') && !gone.contains(&name) {
+                    gone.push(name);
+                    fx.remove_header(name);
+                }
+            }
+        }
+        Step::Continue
+    }
+}
+
+impl ExchangeFilter {
+    fn exchange(
+        &mut self,
+        caller: &Caller,
+        target: &Rc<Target>,
+        rule: RuleId,
+        about: About,
+        headers: &Headers,
+        fx: &mut Effects<'_>,
+    ) -> Step {
+        let exchanger = self.exchanger.clone();
+        let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
+        let prepared = prepare(&exchanger, caller, target, headers, fx);
+        let Prepared { key, server, client, token } = match prepared {
+            Ok(prepared) => prepared,
+            Err(refused) => return refuse(about, &refused, fx),
+        };
+        let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
+        let exchange = Exchanged { server: server.name.clone(), client: client_id.clone(), cached: false, detail: None };
+        let about = About { exchange: Some(exchange), ..about };
+        let mut pending = Pending { key, rule, about, stripped: others(headers, Some(token)) };
+        let call = match exchanger.find(&key, fx.now()) {
+            Some(Found::Kept(outcome)) => {
+                fx.count(if outcome.is_ok() { "cache.hits" } else { "cache.refusals" });
+                if let Some(exchange) = &mut pending.about.exchange {
+                    exchange.cached = true;
+                }
+                return self.finish(pending, outcome, fx);
+            }
+            Some(Found::Awaited(call)) => {
+                fx.count("calls.shared");
+                call
+            }
+            None => {
+                fx.count("calls.made");
+                let asked = ask(&exchanger, caller, target, server, client, &client_id, token)
+                    .and_then(|ask| exchanger.ask(key, ask, token, fx));
+                match asked {
+                    Ok(call) => call,
+                    Err(refused) => return refuse(pending.about, &refused, fx),
+                }
+            }
+        };
+        self.state = State::ExpectToken(Box::new(pending));
+        Step::Await(call)
+    }
+
+    /// Lets the request go on with its token and nothing else that it brought, or refuses it.
+    fn finish(&mut self, pending: Pending, outcome: Outcome, fx: &mut Effects<'_>) -> Step {
+        let Pending { key, rule, about, stripped } = pending;
+        let held = match outcome {
+            Ok(held) => held,
+            Err(refused) => return refuse(about, &refused, fx),
+        };
+        let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
+        if self.exchanger.policy.mode == Mode::Enforce {
+            strip(&stripped, true, fx);
+            fx.set_header("authorization", held.header.reveal().as_bytes());
+            self.state = State::ExpectAnswer { key, held };
+        } else {
+            fx.skip_response();
+        }
+        step
+    }
+}
+
+/// What is needed to look for a token.
+struct Prepared<'a> {
+    key: Key,
+    server: &'a Server,
+    /// Index in [`Server::clients`].
+    client: usize,
+    token: &'a str,
+}
+
+fn prepare<'a>(
+    exchanger: &'a Exchanger,
+    caller: &Caller,
+    target: &Target,
+    headers: &'a Headers,
+    fx: &mut Effects<'_>,
+) -> Result<Prepared<'a>, Refused> {
+    let plain = Refused::plain;
+    let policy = &exchanger.policy;
+    let token = bearer(headers).map_err(plain)?;
+    if !caller.verified {
+        return Err(plain(Reason::InvalidToken));
+    }
+    let Some(agent) = &caller.agent else { return Err(plain(Reason::NoAgent)) };
+    let server = policy.servers.get(target.server).ok_or_else(|| plain(Reason::Internal))?;
+    let client = client(server, caller).ok_or_else(|| plain(Reason::NoClient))?;
+    let salt = exchanger.salt(fx).ok_or_else(|| plain(Reason::HostFailed))?;
+    let endpoint = &server.token;
+    let parts = KeyParts {
+        policy: &policy.id.digest,
+        subject: token,
+        actor: None,
+        agent,
+        server: [&server.name, &endpoint.cluster, &endpoint.authority, &endpoint.path],
+        client: server.clients.get(client).map(|client| &*client.id).unwrap_or_default(),
+        audience: target.audience.as_deref(),
+        resource: target.resource.as_deref(),
+        scopes: &target.scopes,
+        requested: server.profile.requested().urn(),
+        max_life: target.max_life.as_secs(),
+    };
+    // What a request brings must be the very token that was verified: what is kept says nothing of that.
+    let stated = Stated::read(token.as_bytes()).map_err(|_| plain(Reason::InvalidToken))?;
+    if stated.bound {
+        return Err(plain(Reason::SenderConstrained));
+    }
+    if !is_that_of(&stated, caller) || stated.expires.is_none_or(|expires| expires <= fx.now()) {
+        return Err(plain(Reason::InvalidToken));
+    }
+    Ok(Prepared { key: Key::new(&salt, &parts), server, client, token })
+}
+
+/// What is asked for this caller; only what it may have is.
+fn ask(
+    exchanger: &Exchanger,
+    caller: &Caller,
+    target: &Rc<Target>,
+    server: &Server,
+    client: usize,
+    client_id: &Rc<str>,
+    token: &str,
+) -> Result<Ask, Refused> {
+    let subject = Stated::read(token.as_bytes()).map_err(|_| Refused::plain(Reason::InvalidToken))?;
+    exchanger.policy.chain.check(&subject.actors, subject.issuer.as_deref()).map_err(Refused::subject)?;
+    let mut agent: Vec<Rc<str>> = caller.agent.iter().chain(&caller.client).cloned().collect();
+    if server.whose != Whose::Caller {
+        // The gate acts for all of them.
+        agent.push(client_id.clone());
+    }
+    let names: Vec<&str> = agent.iter().map(|name| &**name).collect();
+    may_act(&subject, &names, server.may_act).map_err(Refused::subject)?;
+    let asked = Askable::new(&target.scopes, &subject, &server.scopes);
+    if asked.scopes().is_empty() {
+        return Err(Refused::scopes(&target.scopes));
+    }
+    let of = Owner {
+        issuer: subject.issuer.as_deref().map(Into::into),
+        user: subject.subject.as_deref().map(Into::into),
+        agent: caller.agent.clone(),
+        client: client_id.clone(),
+    };
+    Ok(Ask { server: target.server, client, target: target.clone(), subject, agent, asked, of })
+}
+
+/// Whose client asks.
+fn client(server: &Server, caller: &Caller) -> Option<usize> {
+    match server.whose {
+        Whose::Gate(at) => Some(at),
+        Whose::Caller => {
+            let id = caller.client.as_deref()?;
+            server.clients.iter().position(|client| *client.id == *id)
+        }
+    }
+}
+
+fn strip(names: &[String], authorization: bool, fx: &mut Effects<'_>) {
+    if authorization {
+        fx.remove_header("authorization");
+    }
+    for name in names {
+        fx.remove_header(name);
+    }
+}
+
+fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
+    let mut about = about;
+    if let Some(exchange) = &mut about.exchange {
+        exchange.detail = refused.detail;
+    }
+    fx.skip_response();
+    let decision = Decision::deny(refused.reason);
+    let (denial, challenge) = (refused.denial.clone(), refused.challenge.clone());
+    fx.enforce(Ruling { about, denial, challenge, ..Ruling::new(decision) })
+}
+
+fn about(caller: &Caller) -> About {
+    About { subject: caller.user.clone(), agent: caller.agent.clone(), actors: caller.actors.clone(), ..About::default() }
+}
+
+fn resource(target: &Target) -> Resource {
+    let kind = if target.audience.is_some() { "audience" } else { "resource" };
+    Resource { kind, name: target.name().to_owned() }
+}

@@ -1,0 +1,76 @@
+//! `token-exchange`: a call leaves with a token for its destination, and never with the one that it brought (RFC 8693).
+//!
+//! 1. With the headers: the caller is named, the destination finds its route, and what has no token is refused.
+//! 2. A token of the cache is used, or one is asked for; requests that need the same one wait for one call.
+//! 3. The answer is judged before it is used: type, audience, subject, scopes, agent, expiry (OA-TE-02 to 04).
+//! 4. The token that the request brought is taken away wherever it stands, and the new one is set.
+//!
+//! All of it is decided in the header phase, so it holds on a proxy that cannot hold headers too.
+
+pub mod authority;
+mod cache;
+pub mod config;
+mod counters;
+mod credential;
+mod exchanger;
+mod failure;
+mod filter;
+pub mod issued;
+mod key;
+mod policy;
+pub mod profile;
+mod routes;
+
+pub use counters::COUNTERS;
+pub use policy::Policy;
+
+use std::rc::Rc;
+
+use crate::config::{ConfigErrors, Problems};
+use crate::filter::{CallId, CalloutError, Plugin, Reply, RootEffects, Settings};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+use exchanger::Exchanger;
+
+/// The plugin's name.
+pub const NAME: &str = "token-exchange";
+
+/// The plugin.
+pub struct TokenExchange(Rc<Exchanger>);
+
+impl Plugin for TokenExchange {
+    const NAME: &'static str = NAME;
+    const SECRETS: bool = true;
+    type Filter = filter::ExchangeFilter;
+
+    fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {
+        Policy::configure(config).map(|policy| Self(Rc::new(Exchanger::new(policy))))
+    }
+
+    fn equip(self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
+        let mut policy = self.0.policy.clone();
+        let mut problems = Problems::new();
+        for of in policy.servers.iter_mut().flat_map(policy::Server::secrets) {
+            of.value = secret(&of.variable).filter(|value| !value.reveal().is_empty());
+            if of.value.is_none() {
+                let text =
+                    "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
+                problems.field(&of.path, |p| p.add(format!("`{}` {text}", of.variable)));
+            }
+        }
+        let problems = problems.into_list();
+        if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.policy.settings()
+    }
+
+    fn filter(&self) -> Self::Filter {
+        filter::ExchangeFilter::new(self.0.clone())
+    }
+
+    fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
+        self.0.answered(call, now, reply, fx);
+    }
+}

@@ -1,0 +1,160 @@
+//! A compiled configuration.
+
+use std::rc::Rc;
+
+use super::authority::{ChainLimits, ScopeMap};
+use super::profile::Profile;
+use super::routes::Routes;
+use crate::filter::{Destinations, HostProfile, Settings};
+use crate::identity::Source;
+use crate::policy::{Mode, PolicyId};
+use crate::secret::Secret;
+use crate::time::Duration;
+
+/// A compiled configuration.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(super) id: PolicyId,
+    pub(super) mode: Mode,
+    pub(super) host: HostProfile,
+    pub(super) audit: Destinations,
+    pub(super) source: Source,
+    /// What we are called: a token for us must not leave.
+    pub(super) ours: Vec<String>,
+    pub(super) chain: ChainLimits,
+    pub(super) servers: Vec<Server>,
+    pub(super) routes: Routes,
+    pub(super) unmatched: Action,
+    pub(super) cache: CacheLimits,
+    /// What is as the operator wrote it, and had better be looked at.
+    pub(super) warnings: Vec<(String, &'static str)>,
+}
+
+/// A token service.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) name: Rc<str>,
+    pub(super) profile: Profile,
+    pub(super) issuer: Rc<str>,
+    pub(super) token: Endpoint,
+    pub(super) whose: Whose,
+    pub(super) clients: Vec<Client>,
+    pub(super) scopes: ScopeMap,
+    /// Subject tokens must have `may_act`.
+    pub(super) may_act: bool,
+    pub(super) opaque: bool,
+    /// Audiences that stand beside the target in its tokens.
+    pub(super) beside: Vec<String>,
+    /// Scopes that it adds uncalled.
+    pub(super) besides: Vec<String>,
+}
+
+/// An endpoint that is called through the proxy.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) cluster: String,
+    pub(super) authority: String,
+    pub(super) path: String,
+    pub(super) timeout: Duration,
+}
+
+/// Whose OAuth client asks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Whose {
+    /// That of the calling agent.
+    Caller,
+    /// This one of [`Server::clients`], for all agents.
+    Gate(usize),
+}
+
+/// An OAuth client.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) id: Rc<str>,
+    pub(super) auth: Auth,
+}
+
+/// How a client shows who it is.
+#[derive(Clone, Debug)]
+pub(super) enum Auth {
+    Basic(SecretOf),
+    Post(SecretOf),
+    /// The proxy's cluster does it.
+    Cluster,
+}
+
+/// A secret of the proxy's environment; its value is there once the plugin was equipped.
+#[derive(Clone, Debug)]
+pub(super) struct SecretOf {
+    pub(super) variable: String,
+    /// Where the configuration names it.
+    pub(super) path: String,
+    pub(super) value: Option<Secret<String>>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// Its token is exchanged for one for this target.
+    Exchange(Rc<Target>),
+    /// It goes on without any credential.
+    Strip,
+    /// It goes on with the token that it brought.
+    Passthrough,
+    /// It is refused.
+    Deny,
+}
+
+/// What a token is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Target {
+    /// Index in [`Policy::servers`].
+    pub(super) server: usize,
+    pub(super) audience: Option<Rc<str>>,
+    pub(super) resource: Option<Rc<str>>,
+    /// In ascending order, each once.
+    pub(super) scopes: Vec<String>,
+    pub(super) max_life: Duration,
+}
+
+/// How much is kept, and for how long.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct CacheLimits {
+    pub(super) tokens: usize,
+    pub(super) skew: Duration,
+    pub(super) refusals: Duration,
+}
+
+impl Policy {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            policy: self.id.clone(),
+            mode: self.mode,
+            host: self.host,
+            audit: self.audit,
+            properties: self.source.properties(),
+        }
+    }
+
+    /// What had better be looked at: the path in the configuration, and why.
+    pub fn warnings(&self) -> &[(String, &'static str)] {
+        &self.warnings
+    }
+}
+
+impl Target {
+    /// What a token for it is for: the audience, or the resource.
+    pub(super) fn name(&self) -> &str {
+        self.audience.as_deref().or(self.resource.as_deref()).unwrap_or_default()
+    }
+}
+
+impl Server {
+    /// Every secret that its clients have.
+    pub(super) fn secrets(&mut self) -> impl Iterator<Item = &mut SecretOf> {
+        self.clients.iter_mut().filter_map(|client| match &mut client.auth {
+            Auth::Basic(secret) | Auth::Post(secret) => Some(secret),
+            Auth::Cluster => None,
+        })
+    }
+}

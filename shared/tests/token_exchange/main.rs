@@ -1,0 +1,6 @@
+//! What an issued token must be: what servers give, what they must not give, and that authority only narrows.
+
+mod failures;
+mod fixtures;
+mod laws;
+mod servers;
