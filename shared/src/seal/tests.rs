@@ -79,7 +79,7 @@ fn which_keys_make_a_ring() {
         (&[("a", "")], Some(RingError::Key)),
         (&[("a", "secret")], Some(RingError::Key)),
         (&[("a", &padded)], Some(RingError::Key)),
-        (&[("a", &A[2..])], Some(RingError::Key)),
+        (&[("a", A.strip_prefix("00").unwrap())], Some(RingError::Key)),
         (&[("a", "zz0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")], Some(RingError::Key)),
         (&[("a", "0000000000000000000000000000000000000000000000000000000000000000")], Some(RingError::Key)),
         (&[("a", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")], Some(RingError::Key)),
@@ -117,7 +117,7 @@ proptest! {
         let mut other = text.clone();
         other.replace_range(at..=at, &byte);
         prop_assert!(other == text || sealer.open(BOUND, &other, Timestamp::default()).is_err());
-        prop_assert_eq!(sealer.open(BOUND, &text[..at], Timestamp::default()), Err(NotOpened));
+        prop_assert_eq!(sealer.open(BOUND, text.split_at(at).0, Timestamp::default()), Err(NotOpened));
         prop_assert_eq!(sealer.open(BOUND, &format!("{text}{byte}"), Timestamp::default()), Err(NotOpened));
     }
 
