@@ -116,7 +116,8 @@ impl TokenError {
     /// What the caller is told.
     pub fn reason(self) -> Reason {
         match self {
-            Self::AuthenticationTooOld | Self::AuthenticationTooWeak => Reason::InsufficientAuthentication,
+            Self::AuthenticationTooOld | Self::AuthenticationTooWeak => Reason::StepUpRequired,
+            Self::BoundToCertificate | Self::BoundToKey | Self::BoundUnknown => Reason::SenderConstrained,
             Self::HostFailed | Self::Unsupported => Reason::HostFailed,
             Self::KeysUnavailable | Self::TooManyWaiting => Reason::CalloutFailed,
             Self::RevocationUnknown => Reason::RevocationUnknown,

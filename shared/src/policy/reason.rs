@@ -74,8 +74,6 @@ reasons! {
     HostOutOfOrder = "host_out_of_order", 500, -32603, "internal error";
     /// `hostProfile.holdHeaders` is true, but this proxy does not deliver a body while headers are held.
     HostProfileWrong = "host_profile_wrong", 503, -32603, "hostProfile.holdHeaders must be false on this proxy, or allow_on_headers_stop_iteration true";
-    /// The user logged in too weakly or too long ago (RFC 9470, OA-R-02).
-    InsufficientAuthentication = "insufficient_authentication", 401, -32003, "a stronger or more recent login is required";
     /// The user's token lacks a scope that the rule asks for (MCP-Z-02).
     InsufficientScope = "insufficient_scope", 403, -32003, "insufficient scope";
     /// The policy itself broke its contract; a bug.

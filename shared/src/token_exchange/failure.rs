@@ -2,6 +2,8 @@
 
 use super::issued::Refusal;
 use super::profile::Told;
+use crate::identity::tokens::Requirement;
+use crate::jws::TokenError;
 use crate::policy::{Challenge, Denial, Reason};
 use crate::time::Duration;
 
@@ -28,14 +30,28 @@ impl Refused {
         let error = match reason {
             // RFC 6750 section 3.1: without any credential there is nothing that could be wrong.
             Reason::NoToken => Some(None),
-            Reason::InvalidToken | Reason::SenderConstrained | Reason::SubjectRefused => Some(Some("invalid_token")),
+            Reason::InvalidToken | Reason::Revoked | Reason::SenderConstrained | Reason::SubjectRefused => {
+                Some(Some("invalid_token"))
+            }
             Reason::MalformedCredential | Reason::RepeatedHeader | Reason::TokenInQuery => Some(Some("invalid_request")),
             _ => None,
         };
         let challenge = error.map(|error| Challenge { error, ..Challenge::default() });
-        let denial = if reason == Reason::ExchangeUnavailable { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
+        let later = matches!(reason, Reason::CalloutFailed | Reason::ExchangeUnavailable | Reason::RevocationUnknown);
+        let denial = if later { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
         let alarm = reason == Reason::ExchangeMisconfigured;
         Self { reason, denial, challenge, detail: None, lasting: false, alarm }
+    }
+
+    /// The caller's token was not accepted; `requirement` is what was asked of the login behind it (RFC 9470 section 3).
+    pub(super) fn token(error: TokenError, requirement: Option<&Requirement>) -> Self {
+        let refused = Self { detail: Some(error.code()), ..Self::plain(error.reason()) };
+        let Some(Requirement { contexts, max_age }) = requirement else { return refused };
+        let contexts = Some(contexts.join(" ")).filter(|contexts| !contexts.is_empty());
+        let more = [("acr_values", contexts), ("max_age", max_age.map(|age| age.as_secs().to_string()))];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let challenge = Challenge { error: Some("insufficient_user_authentication"), more, ..Challenge::default() };
+        Self { challenge: Some(challenge), ..refused }
     }
 
     /// The caller's token lacks all of these scopes.

@@ -194,7 +194,8 @@ fn typ_as_configured() {
 fn a_bad_token_is_401_and_what_is_not_its_fault_is_not() {
     for error in TokenError::ALL.iter().chain(&[ClaimMissing("exp"), ClaimMalformed("exp")]) {
         let (reason, status) = match error {
-            AuthenticationTooOld | AuthenticationTooWeak => (Reason::InsufficientAuthentication, 401),
+            AuthenticationTooOld | AuthenticationTooWeak => (Reason::StepUpRequired, 401),
+            BoundToCertificate | BoundToKey | BoundUnknown => (Reason::SenderConstrained, 401),
             HostFailed | Unsupported => (Reason::HostFailed, 500),
             KeysUnavailable | TooManyWaiting => (Reason::CalloutFailed, 503),
             Revoked => (Reason::Revoked, 401),

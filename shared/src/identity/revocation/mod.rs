@@ -9,6 +9,7 @@ mod list;
 pub use list::{RawRevocations, RawRevoked, Revocations, schema};
 
 use core::cell::RefCell;
+use core::fmt;
 use std::rc::Rc;
 
 use super::{Asked, Caller, Document, Fetching, RawFrom};
@@ -133,6 +134,12 @@ impl Revocation {
             Ok(mut inner) => inner.judge(who, now, fx),
             Err(_) => Standing::Refused(TokenError::RevocationUnknown),
         }
+    }
+}
+
+impl fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Revocation")
     }
 }
 

@@ -16,6 +16,7 @@ pub use config::{RawFetch, RawIssuer, RawJwks, RawOwnIdentity};
 pub use requirement::{RawRequirement, Requirement};
 
 use core::cell::RefCell;
+use core::fmt;
 use std::rc::Rc;
 
 use super::{Asked, Content, Document, Reach};
@@ -49,6 +50,7 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "keys.missed", doc: "fetches because of tokens with a key that is not in the set" },
     Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
     Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
+    Counting { name: "tokens.refused.<why>", doc: "tokens that were not accepted, by `TokenError`" },
 ];
 
 /// Most tokens that are remembered, and most bytes of them.
@@ -119,10 +121,14 @@ impl Tokens {
 
     /// Judges a token: all of OA-J-01…14.
     pub fn verify(&self, token: &[u8], now: Timestamp, fx: &mut Effects<'_>) -> Verdict {
-        match self.0.try_borrow_mut() {
+        let verdict = match self.0.try_borrow_mut() {
             Ok(mut inner) => inner.verify(token, now, fx),
             Err(_) => Verdict::Refused(TokenError::HostFailed),
+        };
+        if let Verdict::Refused(error) = verdict {
+            fx.count(&["tokens.refused.", error.code()].concat());
         }
+        verdict
     }
 
     /// What is asked of the login behind tokens of this issuer, for a challenge.
@@ -132,6 +138,12 @@ impl Tokens {
             inner.authorities.iter().find(|known| known.issuer.name() == issuer).map(|known| known.requirement.clone())
         });
         found.unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
     }
 }
 
