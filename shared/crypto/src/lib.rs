@@ -5,8 +5,10 @@
 //!
 //! | what | by | why |
 //! |---|---|---|
+//! | sealing | `chacha20poly1305` | 10 KB less than AES, which wasm has no instructions for; time does not depend on the key |
 //! | ECDSA | `p256`, `p384` | kept by RustCrypto; 80 KB for both with signing |
 //! | Ed25519 | `ed25519-dalek` | twice as fast in wasm as `ed25519-compact`, and no larger |
+//! | RSA, private | `crypto-bigint` | kept by RustCrypto, with one way through it for all numbers; under `p256` in any case |
 //! | RSA, public | [`modular`] | nothing is secret; wasm multiplies 32 by 32 bits, for which no library has its limbs: four times as fast |
 //!
 //! `jwt-compact` was to be the library for tokens. It fits nowhere here: it reads headers and claims with `serde_json`, which takes
@@ -15,6 +17,8 @@
 //! verifies in the test host, where it is a second opinion.
 #![forbid(unsafe_code)]
 
+pub mod aead;
 pub mod ecdsa;
 pub mod ed25519;
 pub mod modular;
+pub mod rsa;

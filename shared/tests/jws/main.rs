@@ -7,5 +7,6 @@ mod host;
 mod key_sets;
 mod laws;
 mod module;
+mod signer;
 mod signers;
 mod vectors;

@@ -56,6 +56,19 @@ pub(crate) fn bare(family: Family) -> Value {
     }
 }
 
+/// The private key of a family that clients sign with.
+pub(crate) fn private(family: Family) -> Value {
+    with(
+        bare(family),
+        match family {
+            Family::Ed25519 => json!({"d": ED25519_D}),
+            Family::P256 => json!({"d": P256_D}),
+            Family::P384 => json!({"d": P384_D}),
+            Family::Rsa => json!({"d": RSA_D, "p": RSA_P, "q": RSA_Q, "dp": RSA_DP, "dq": RSA_DQ, "qi": RSA_QI}),
+        },
+    )
+}
+
 /// A key with further members, or other values of those that it has.
 pub(crate) fn with(mut key: Value, members: Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
