@@ -12,4 +12,27 @@ pub const COUNTERS: &[Counting] = &[
         name: "alarms",
         doc: "failures for which somebody has to look at the configuration: client refused, cluster missing",
     },
+    // Tokens that are verified here, and what is revoked.
+    Counting { name: "keys.fetched", doc: "key sets that were fetched" },
+    Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },
+    Counting { name: "keys.shared_data_failed", doc: "times that key sets could not be shared with the other workers" },
+    Counting { name: "keys.missed", doc: "fetches because of tokens with a key that is not in the set" },
+    Counting { name: "status.fetched", doc: "lists of statuses that were fetched" },
+    Counting {
+        name: "status.fetch_failed",
+        doc: "fetches of such lists that failed: no answer, not status 200, or no signed list",
+    },
+    Counting { name: "status.shared_data_failed", doc: "times that such lists could not be shared with the other workers" },
+    Counting { name: "introspection.active", doc: "answers of issuers that a token still holds" },
+    Counting { name: "introspection.inactive", doc: "answers of issuers that it does not" },
+    Counting { name: "introspection.failed", doc: "questions to issuers without an answer that says so" },
+    Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
+    Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
+    Counting { name: "tokens.refused.<why>", doc: "tokens that were not accepted, by `TokenError`" },
+    Counting { name: "revocation.fetched", doc: "lists of what is revoked that were fetched" },
+    Counting {
+        name: "revocation.fetch_failed",
+        doc: "fetches that failed: no answer, not status 200, no good list, or an older one",
+    },
+    Counting { name: "revocation.shared_data_failed", doc: "times that a list could not be shared with the other workers" },
 ];

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use wardpoint_core::filter::COUNTERS;
+use wardpoint_core::jws::TokenError;
 use wardpoint_core::mcp_authz::McpAuthz;
 use wardpoint_core::policy::Reason;
 use wardpoint_core::token_exchange::TokenExchange;
@@ -18,14 +19,31 @@ use super::alerts;
 use super::page::plugins;
 
 const MCP_AUTHZ: &str = "wardpoint.mcp-authz.";
-/// What counts only where several requests are under way in one VM; `shared/src/token_exchange/tests.rs` has them.
-const SEVERAL: &[&str] = &["calls.shared"];
+/// What counts only where several requests are under way in one VM (`shared/src/token_exchange/tests.rs` has them), or where
+/// workers cannot share or a host cannot verify (`shared/tests/tokens` has these, and the lists and questions of issuers).
+const SEVERAL: &[&str] = &[
+    "calls.shared",
+    "introspection.active",
+    "introspection.failed",
+    "introspection.inactive",
+    "keys.host_lacks.<what>",
+    "keys.shared_data_failed",
+    "revocation.shared_data_failed",
+    "status.fetch_failed",
+    "status.fetched",
+    "status.shared_data_failed",
+];
 /// What `decision` can be.
 const DECISIONS: &[&str] = &["allow", "deny", "undecided", "would_deny"];
 /// The name under which Envoy shows a counter of a plugin to Prometheus.
 pub(super) fn prometheus(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '<' | '>') { c } else { '_' };
     name.chars().map(plain).collect()
+}
+
+fn is_token_error(name: &str) -> bool {
+    let named = [TokenError::ClaimMalformed(""), TokenError::ClaimMissing("")];
+    TokenError::ALL.iter().chain(&named).any(|error| error.code() == name)
 }
 
 /// Whether `name`, without what stands before every counter, is one of the family.
@@ -36,6 +54,8 @@ fn is_of(family: &str, name: &str) -> bool {
             "<decision>" => DECISIONS.contains(&name),
             "<reason>" => Reason::ALL.iter().any(|reason| reason.code() == name),
             "<rule>" => !name.is_empty(),
+            "<what>" => matches!(name, "ecdsa" | "rsa"),
+            "<why>" => is_token_error(name),
             word => word == name,
         };
         match (families.next(), names.next()) {

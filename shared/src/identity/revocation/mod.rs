@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::{Asked, Caller, Document, Fetching, RawFrom};
 use crate::config::{Problems, choice, record};
-use crate::filter::{CallId, CalloutError, Counting, Effects, Reply, RootEffects};
+use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects};
 use crate::jws::{TokenError, Verified};
 use crate::time::{Duration, Timestamp};
 
@@ -75,16 +75,6 @@ pub struct Bearing<'a> {
     /// `iat`.
     pub issued: Option<Timestamp>,
 }
-
-/// The counters that it brings.
-pub const COUNTERS: &[Counting] = &[
-    Counting { name: "revocation.fetched", doc: "lists of what is revoked that were fetched" },
-    Counting {
-        name: "revocation.fetch_failed",
-        doc: "fetches that failed: no answer, not status 200, no good list, or an older one",
-    },
-    Counting { name: "revocation.shared_data_failed", doc: "times that a list could not be shared with the other workers" },
-];
 
 struct Inner {
     list: Document<Revocations>,

@@ -25,7 +25,7 @@ use std::rc::Rc;
 
 use super::{Asked, Content, Document, Reach};
 use crate::config::Problems;
-use crate::filter::{CallId, CalloutError, Counting, Effects, Reply, RootEffects, ServiceError};
+use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects, ServiceError};
 use crate::jws::{Algorithm, AnyVerifier, Issuer, Jws, Key, KeySet, Offer, TokenError, Verified, Verifier};
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -48,26 +48,6 @@ pub enum Verdict {
     /// reply, whatever that is. Each time something else is waited for: after the third time it is [`Verdict::Refused`].
     Wait(CallId),
 }
-
-/// The counters that it brings.
-pub const COUNTERS: &[Counting] = &[
-    Counting { name: "keys.fetched", doc: "key sets that were fetched" },
-    Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },
-    Counting { name: "keys.shared_data_failed", doc: "times that key sets could not be shared with the other workers" },
-    Counting { name: "keys.missed", doc: "fetches because of tokens with a key that is not in the set" },
-    Counting { name: "status.fetched", doc: "lists of statuses that were fetched" },
-    Counting {
-        name: "status.fetch_failed",
-        doc: "fetches of such lists that failed: no answer, not status 200, or no signed list",
-    },
-    Counting { name: "status.shared_data_failed", doc: "times that such lists could not be shared with the other workers" },
-    Counting { name: "introspection.active", doc: "answers of issuers that a token still holds" },
-    Counting { name: "introspection.inactive", doc: "answers of issuers that it does not" },
-    Counting { name: "introspection.failed", doc: "questions to issuers without an answer that says so" },
-    Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
-    Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
-    Counting { name: "tokens.refused.<why>", doc: "tokens that were not accepted, by `TokenError`" },
-];
 
 /// Most tokens that are remembered, and most bytes of them.
 const GOOD: (usize, usize) = (8_192, 8 << 20);
