@@ -20,6 +20,7 @@ pub mod issued;
 mod key;
 mod policy;
 pub mod profile;
+pub mod reference;
 mod routes;
 #[cfg(test)]
 mod tests;
