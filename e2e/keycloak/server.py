@@ -13,13 +13,15 @@ from typing import Any
 import httpx2
 import jwt
 from peers import E2E, Peer, environment, free_port
-from stand_ins import Mesh, Phones, SigningKey
+from stand_ins import Phones, SigningKey, Spire
 
 HOME = E2E.parent / "target" / "keycloak" / "26.7.3"
 # What the outside calls it: the issuer does not depend on the port of a run.
 ORIGIN = "https://idp.example.com"
 ISSUER = f"{ORIGIN}/realms/agents"
 TOKEN_PATH = "/realms/agents/protocol/openid-connect/token"
+# It lives for a minute or two: what the second compiler gains it never earns back.
+JAVA = {"JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m", "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"}
 STARTS_WITHIN = 180.0
 STOPS_WITHIN = 20.0
 
@@ -28,7 +30,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 CIBA = "urn:openid:params:grant-type:ciba"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-SECRETS = ("PLANNER_SECRET", "UNPREPARED_SECRET", "FILES_SECRET", "MAIL_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
+SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
 
 
 class _Group(Peer):
@@ -64,13 +66,14 @@ class _Group(Peer):
 class Keycloak:
     """The server, its realm and the secrets of this run."""
 
-    def __init__(self, folder: Path, mesh: Mesh, phones: Phones) -> None:
-        self.port, self.mesh, self.phones, self.log = free_port(), mesh, phones, folder / "keycloak.log"
+    def __init__(self, folder: Path, spire: Spire, phones: Phones) -> None:
+        self.port, self.spire, self.phones, self.log = free_port(), spire, phones, folder / "keycloak.log"
         self.secrets = {name: secrets.token_urlsafe(24) for name in SECRETS}
         self.researcher = SigningKey("researcher-1")
+        self.logins: list[str] = []
         self._admin = {"KC_BOOTSTRAP_ADMIN_USERNAME": "root", "KC_BOOTSTRAP_ADMIN_PASSWORD": secrets.token_urlsafe(24)}
         self._http, started = httpx2.Client(timeout=30), time.monotonic()
-        self._peer = _Group("keycloak", self._command(management := free_port()), self.log, self._admin | {"JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m"})
+        self._peer = _Group("keycloak", self._command(management := free_port()), self.log, self._admin | JAVA)
         try:
             self._wait(f"http://127.0.0.1:{management}/health/ready")
             self._import()
@@ -99,7 +102,7 @@ class Keycloak:
             time.sleep(0.2)
 
     def _import(self) -> None:
-        values = self.secrets | {"BUNDLE_ENDPOINT": self.mesh.bundle_endpoint, "RESEARCHER_JWKS": json.dumps({"keys": [self.researcher.public()]})}
+        values = self.secrets | {"BUNDLE_ENDPOINT": self.spire.bundle_endpoint, "RESEARCHER_JWKS": json.dumps({"keys": [self.researcher.public()]})}
         realm = filled(json.loads((Path(__file__).parent / "realm.json").read_text()), values)
         self.administer("POST", "/admin/realms", realm)
 
@@ -114,11 +117,18 @@ class Keycloak:
     def url(self, path: str) -> str:
         return f"{self.origin}/realms/agents/protocol/openid-connect/{path}"
 
-    def login(self, user: str = "alice", *scopes: str) -> str:
-        """The user's own token, as the chat gets it."""
+    def login(self, user: str = "alice", *scopes: str, lives: int | None = None) -> str:
+        """The user's own token, as the chat gets it; of `lives` seconds if that is said."""
+        if lives is not None:
+            self._chat_tokens_live(lives)
+            try:
+                return self.login(user, *scopes)
+            finally:
+                self._chat_tokens_live(300)
         answer = self.token("chat-ui", grant_type="password", username=user, password=self.secrets[f"{user.upper()}_PASSWORD"], scope=" ".join(("openid", *scopes)))
         assert answer.status_code == 200, answer.text
-        return answer.json()["access_token"]
+        self.logins.append(answer.json()["access_token"])
+        return self.logins[-1]
 
     def token(self, client: str, **form: Any) -> httpx2.Response:
         """Asks the token endpoint, as the client `client` with its own way to say who it is."""
@@ -137,7 +147,7 @@ class Keycloak:
             case "researcher":
                 return {"client_assertion_type": JWT_BEARER, "client_assertion": self.researcher.assertion(client, ISSUER)}
             case "writer":
-                svid = self.mesh.svid("spiffe://cluster.local/ns/agents/sa/writer", ISSUER)
+                svid = self.spire.svid("spiffe://cluster.local/ns/agents/sa/writer", ISSUER)
                 return {"client_assertion_type": JWT_SPIFFE, "client_assertion": svid}
             case _:
                 return {"client_id": client, "client_secret": self.secrets[f"{client.removeprefix('mcp-').upper()}_SECRET"]}
@@ -173,6 +183,11 @@ class Keycloak:
 
     def user(self, name: str) -> str:
         return self.administer("GET", f"/admin/realms/agents/users?exact=true&username={name}").json()[0]["id"]
+
+    def _chat_tokens_live(self, seconds: int) -> None:
+        (client,) = self.administer("GET", "/admin/realms/agents/clients?clientId=chat-ui").json()
+        client["attributes"]["access.token.lifespan"] = str(seconds)
+        self.administer("PUT", f"/admin/realms/agents/clients/{client['id']}", client)
 
     def administer(self, method: str, path: str, content: Any = None) -> httpx2.Response:
         form = {"grant_type": "password", "client_id": "admin-cli", "username": self._admin["KC_BOOTSTRAP_ADMIN_USERNAME"]}

@@ -1,5 +1,7 @@
-"""What stands around an identity provider, played by this process: the mesh that issues JWT-SVIDs, and the phones that users approve with."""
+"""What stands around an identity provider, played by this process: the mesh that issues JWT-SVIDs, the phones that users approve with,
+and a line to the provider that can be cut."""
 
+import contextlib
 import json
 import secrets
 import threading
@@ -55,14 +57,15 @@ class _Server:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                self._answer(*outer.post(self.headers.get("authorization", ""), body))
+                self._answer(*outer.post(self.path, dict(self.headers.items()), body))
 
             def _answer(self, status: int, body: str) -> None:
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
+                with contextlib.suppress(ConnectionError):  # Whoever asked has gone.
+                    self.send_response(status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body.encode())
 
             def log_message(self, *_) -> None:
                 pass
@@ -80,11 +83,11 @@ class _Server:
     def get(self, path: str) -> tuple[int, str]:
         return 404, "{}"
 
-    def post(self, authorization: str, body: bytes) -> tuple[int, str]:
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         return 404, "{}"
 
 
-class Mesh(_Server):
+class Spire(_Server):
     """Plays SPIRE: publishes the bundle of a trust domain and signs the SVIDs of its workloads."""
 
     def __init__(self) -> None:
@@ -116,7 +119,8 @@ class Phones(_Server):
         self._asked: list[tuple[str, dict]] = []
         super().__init__()
 
-    def post(self, authorization: str, body: bytes) -> tuple[int, str]:
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        authorization = {name.lower(): value for name, value in headers.items()}["authorization"]
         self._asked.append((authorization, json.loads(body)))
         return 201, ""
 
@@ -140,3 +144,22 @@ class Phones(_Server):
                     return asked
             time.sleep(0.05)
         raise AssertionError(f"nobody was asked {binding_message!r}: {[shown for _, shown in self._asked]}")
+
+
+class Line(_Server):
+    """The line to an identity provider: it counts what goes over it, and can be slow; stopped, nobody is there."""
+
+    def __init__(self, to: str) -> None:
+        self._to, self.count, self.delay = to, 0, 0.0
+        super().__init__()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        self.count += 1
+        time.sleep(self.delay)
+        kept = {name: value for name, value in headers.items() if name.lower() in ("authorization", "content-type", "accept")}
+        answer = httpx2.post(self._to + path, headers=kept, content=body, timeout=30)
+        return answer.status_code, answer.text

@@ -42,7 +42,7 @@ def test_an_assertion_of_another_time_or_another_key_is_refused(keycloak):
 
 def test_an_svid_says_who_the_workload_is(keycloak):
     """No `client_id`, no secret: the SPIFFE id in the SVID is the client's. It may be used again."""
-    svid = keycloak.mesh.svid(WRITER, ISSUER)
+    svid = keycloak.spire.svid(WRITER, ISSUER)
     for _ in range(2):
         answer = ask(keycloak, JWT_SPIFFE, svid)
         assert answer.status_code == 200, answer.text
@@ -52,7 +52,7 @@ def test_an_svid_says_who_the_workload_is(keycloak):
 
 def test_an_svid_is_for_the_issuer_only(keycloak):
     for audience in (ORIGIN + TOKEN_PATH, "https://other.example.com"):
-        assert refusal(ask(keycloak, JWT_SPIFFE, keycloak.mesh.svid(WRITER, audience))) == (400, "invalid_client", "Invalid token audience")
+        assert refusal(ask(keycloak, JWT_SPIFFE, keycloak.spire.svid(WRITER, audience))) == (400, "invalid_client", "Invalid token audience")
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,24 @@ def test_an_svid_is_for_the_issuer_only(keycloak):
     ids=["unknown workload", "another trust domain", "as another kind of assertion"],
 )
 def test_an_svid_of_somebody_else_is_refused(keycloak, workload, kind):
-    assert refusal(ask(keycloak, kind, keycloak.mesh.svid(workload, ISSUER)))[:2] == (401, "invalid_client")
+    assert refusal(ask(keycloak, kind, keycloak.spire.svid(workload, ISSUER)))[:2] == (401, "invalid_client")
 
 
 def test_an_svid_that_has_ended_or_of_a_key_that_is_not_in_the_bundle_is_refused(keycloak):
-    assert ask(keycloak, JWT_SPIFFE, keycloak.mesh.svid(WRITER, ISSUER, lives=-60)).status_code >= 400
-    forged = SigningKey(keycloak.mesh.keys[0].kid).sign({"sub": WRITER, "aud": [ISSUER], "exp": int(time.time()) + 300})
+    assert ask(keycloak, JWT_SPIFFE, keycloak.spire.svid(WRITER, ISSUER, lives=-60)).status_code >= 400
+    forged = SigningKey(keycloak.spire.keys[0].kid).sign({"sub": WRITER, "aud": [ISSUER], "exp": int(time.time()) + 300})
     assert ask(keycloak, JWT_SPIFFE, forged).status_code >= 400
 
 
 def test_when_the_mesh_rotates_its_key_the_bundle_is_read_again(keycloak):
-    old = keycloak.mesh.svid(WRITER, ISSUER)
+    old = keycloak.spire.svid(WRITER, ISSUER)
     assert ask(keycloak, JWT_SPIFFE, old).status_code == 200
-    asked = keycloak.mesh.asked
-    keycloak.mesh.rotate()
+    asked = keycloak.spire.asked
+    keycloak.spire.rotate()
     deadline = time.monotonic() + 40
     # A key that it does not know makes it look again, but not more often than its own limit.
-    while (answer := ask(keycloak, JWT_SPIFFE, keycloak.mesh.svid(WRITER, ISSUER))).status_code != 200:
+    while (answer := ask(keycloak, JWT_SPIFFE, keycloak.spire.svid(WRITER, ISSUER))).status_code != 200:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.5)
-    assert keycloak.mesh.asked > asked
+    assert keycloak.spire.asked > asked
     assert ask(keycloak, JWT_SPIFFE, old).status_code == 200, "the key before is still in the bundle"

@@ -98,8 +98,10 @@ fn begin(root: &Root<TokenExchange>, user: &str) -> (Stream<filter::ExchangeFilt
     let texts = ["https://idp.example", user, "read"].map(|text| Ok(Some(text.as_bytes().to_vec())));
     let [issuer, user, scope] = texts;
     let expires = Ok(Some(1_800_000_600_f64.to_le_bytes().to_vec()));
-    // Peer, then `iss`, `sub`, `scope`, `azp`, `client_id`, `act`, `exp`: as `Source::properties` declares them.
-    let values = [Ok(Some(b"spiffe://d/planner".to_vec())), issuer, user, scope, Ok(None), Ok(None), Ok(None), expires];
+    // Peer, then `iss`, `sub`, `scope`, nine that are not there, and `exp`: as `Source::properties` declares them.
+    let mut values = vec![Ok(Some(b"spiffe://d/planner".to_vec())), issuer, user, scope];
+    values.extend(vec![Ok(None); 9]);
+    values.push(expires);
     let head = Head { headers: &headers, properties: Properties::new(&values), end_of_stream: true };
     let flow = stream.handle(Event::RequestHeaders(head), now(), &mut Host);
     let did = drain(&mut stream);
