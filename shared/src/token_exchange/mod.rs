@@ -63,6 +63,9 @@ impl Plugin for TokenExchange {
                 problems.field(&of.path, |p| p.add(format!("`{}` {text}", of.variable)));
             }
         }
+        if let Some(tokens) = &policy.tokens {
+            problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
+        }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
     }
