@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from gate import HOSTS, Gate, Mesh, Tool, secret_of
 from server import Keycloak
-from stand_ins import Line, Phones, Spire
+from stand_ins import Line, Phones, Spire, Suspended
 
 STARTED = pytest.StashKey[float]()
 NUMBERS = count(1)
@@ -70,6 +70,13 @@ def start_gate(mesh: Mesh) -> Iterator[Callable[..., Gate]]:
     """Starts a gate with nothing in its memory and a line that a test may do to what it likes; stops it with the test."""
     with ExitStack() as stack:
         yield partial(_start, stack, mesh)
+
+
+@pytest.fixture
+def suspended() -> Iterator[Suspended]:
+    made = Suspended()
+    yield made
+    made.stop()
 
 
 def _start(stack: ExitStack, mesh: Mesh, *, ours: tuple[str, ...] = ("planner", "reviewer"), secrets: dict[str, str] | None = None, **options) -> Gate:

