@@ -1,5 +1,4 @@
 //! The committed JSON Schemas are those of the code. `BLESS=1 cargo test -p wardpoint-core --test schemas` rewrites them.
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{env, fs, path::Path};
 

@@ -37,6 +37,8 @@ pub struct McpAuthz(Rc<Policy>);
 
 impl Plugin for McpAuthz {
     const NAME: &'static str = NAME;
+    const CALLS: bool = false;
+    const SIGNATURES: bool = false;
     type Filter = filter::McpFilter;
 
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {

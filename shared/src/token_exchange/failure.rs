@@ -15,7 +15,7 @@ const RETRY_AFTER: u32 = 5;
 pub(super) struct Refused {
     pub(super) reason: Reason,
     pub(super) denial: Denial,
-    pub(super) challenge: Option<Challenge>,
+    pub(super) challenge: Option<Box<Challenge>>,
     /// What exactly, for the record.
     pub(super) detail: Option<&'static str>,
     /// The same answer may be given again for a few seconds (OA-TE-06).
@@ -36,7 +36,7 @@ impl Refused {
             Reason::MalformedCredential | Reason::RepeatedHeader | Reason::TokenInQuery => Some(Some("invalid_request")),
             _ => None,
         };
-        let challenge = error.map(|error| Challenge { error, ..Challenge::default() });
+        let challenge = error.map(|error| Box::new(Challenge { error, ..Challenge::default() }));
         let later = matches!(reason, Reason::CalloutFailed | Reason::ExchangeUnavailable | Reason::RevocationUnknown);
         let denial = if later { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
         let alarm = reason == Reason::ExchangeMisconfigured;
@@ -51,13 +51,13 @@ impl Refused {
         let more = [("acr_values", contexts), ("max_age", max_age.map(|age| age.as_secs().to_string()))];
         let more = more.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let challenge = Challenge { error: Some("insufficient_user_authentication"), more, ..Challenge::default() };
-        Self { challenge: Some(challenge), ..refused }
+        Self { challenge: Some(Box::new(challenge)), ..refused }
     }
 
     /// The caller's token lacks all of these scopes.
     pub(super) fn scopes(scopes: &[String]) -> Self {
         let challenge = Challenge { error: Some("insufficient_scope"), scopes: scopes.to_vec(), ..Challenge::default() };
-        Self { challenge: Some(challenge), ..Self::plain(Reason::InsufficientScope) }
+        Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::InsufficientScope) }
     }
 
     /// The token service refused or did not answer; `scopes` are those of the route, all at once.
@@ -78,7 +78,7 @@ impl Refused {
                     [("acr_values", acr), ("max_age", step_up.max_age.map(|age| age.to_string())), ("claims", step_up.claims)];
                 let more = more.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                 let challenge = Challenge { error: Some(error), scopes: scopes.to_vec(), more, ..Challenge::default() };
-                Self { challenge: Some(challenge), ..Self::plain(Reason::StepUpRequired) }
+                Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::StepUpRequired) }
             }
         };
         Self { lasting, ..refused }

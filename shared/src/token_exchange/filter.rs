@@ -171,7 +171,7 @@ impl ExchangeFilter {
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
         let exchange = Exchanged { server: server.name.clone(), client: client_id.clone(), cached: false, detail: None };
-        let about = About { exchange: Some(exchange), ..about };
+        let about = About { exchange: Some(Box::new(exchange)), ..about };
         let mut pending = Pending { key, rule, about, stripped: others(headers, Some(token)) };
         let call = match exchanger.find(&key, fx.now()) {
             Some(Found::Kept(outcome)) => {
@@ -328,7 +328,7 @@ fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
     }
     fx.skip_response();
     let decision = Decision::deny(refused.reason);
-    let (denial, challenge) = (refused.denial.clone(), refused.challenge.clone());
+    let (denial, challenge) = (refused.denial.clone(), refused.challenge.as_deref().cloned());
     fx.enforce(Ruling { about, denial, challenge, ..Ruling::new(decision) })
 }
 
