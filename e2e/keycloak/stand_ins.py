@@ -37,6 +37,13 @@ class SigningKey:
         return self.sign({"iss": client, "sub": client, "aud": audience, "iat": now, "exp": now + lives, "jti": secrets.token_hex(16), **more})
 
 
+    def proof(self, method: str, url: str) -> str:
+        """RFC 9449 section 4.2: who sends this request has the key."""
+        public = {name: value for name, value in self.public().items() if name in ("kty", "crv", "x", "y")}
+        claims = {"jti": secrets.token_hex(16), "htm": method, "htu": url, "iat": int(time.time())}
+        return jwt.encode(claims, self._key, "ES256", headers={"typ": "dpop+jwt", "jwk": public})
+
+
 class _Server:
     """An HTTP server of this process on a loopback port; it can go away and come back on the same port."""
 
