@@ -33,7 +33,12 @@ pub struct Jws<'a> {
 impl<'a> Jws<'a> {
     /// Reads a token. Everything in it may be forged.
     pub fn read(text: &'a [u8]) -> Result<Self, TokenError> {
-        if text.len() > MAX_TOKEN {
+        Self::read_long(text, MAX_TOKEN)
+    }
+
+    /// Reads a token that may be as long as this: a list that came from its issuer, never what a request brings.
+    pub fn read_long(text: &'a [u8], longest: usize) -> Result<Self, TokenError> {
+        if text.len() > longest {
             return Err(TokenError::TooLong);
         }
         let mut parts = text.split(|c| *c == b'.');

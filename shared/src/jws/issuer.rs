@@ -89,6 +89,16 @@ impl Issuer {
         &self.name
     }
 
+    /// Whether it signs with this algorithm.
+    pub fn signs_with(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    /// How far its clock may be from ours.
+    pub fn skew(&self) -> Duration {
+        self.skew
+    }
+
     /// Checks a token. What comes first wins:
     ///
     /// 1. Its form: three parts, strict base64url, a header that can be read in one way only.

@@ -95,11 +95,17 @@ fn begin(root: &Root<TokenExchange>, user: &str) -> (Stream<filter::ExchangeFilt
     ]
     .into_iter()
     .collect();
-    let texts = ["https://idp.example", user, "read"].map(|text| Ok(Some(text.as_bytes().to_vec())));
-    let [issuer, user, scope] = texts;
-    let expires = Ok(Some(1_800_000_600_f64.to_le_bytes().to_vec()));
-    // Peer, then `iss`, `sub`, `scope`, `azp`, `client_id`, `act`, `exp`: as `Source::properties` declares them.
-    let values = [Ok(Some(b"spiffe://d/planner".to_vec())), issuer, user, scope, Ok(None), Ok(None), Ok(None), expires];
+    let expires = 1_800_000_600_f64.to_le_bytes();
+    let of = |name: &str| match name {
+        "io.istio.peer_principal" => Some(&b"spiffe://d/planner"[..]),
+        "iss" => Some(&b"https://idp.example"[..]),
+        "sub" => Some(user.as_bytes()),
+        "scope" => Some(&b"read"[..]),
+        "exp" => Some(&expires[..]),
+        _ => None,
+    };
+    let declared = root.settings().properties.clone();
+    let values: Vec<_> = declared.iter().map(|path| Ok(path.0.last().and_then(|name| of(name)).map(<[u8]>::to_vec))).collect();
     let head = Head { headers: &headers, properties: Properties::new(&values), end_of_stream: true };
     let flow = stream.handle(Event::RequestHeaders(head), now(), &mut Host);
     let did = drain(&mut stream);

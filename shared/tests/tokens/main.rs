@@ -7,5 +7,6 @@ mod revocation;
 #[path = "../jws/signers.rs"]
 #[expect(dead_code, reason = "the tests of `jws` need more of it")]
 mod signers;
+mod status;
 mod verdicts;
 mod world;

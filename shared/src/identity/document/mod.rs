@@ -123,6 +123,11 @@ impl<T: Content> Document<T> {
         self.held.as_ref().filter(|_| kept)
     }
 
+    /// How long ago it came.
+    pub(in crate::identity) fn age(&self, now: Timestamp) -> Duration {
+        self.fetched.as_ref().map(|fetched| now.since(fetched.since)).unwrap_or_default()
+    }
+
     /// What there is, however old it may be.
     pub(in crate::identity) fn last(&self) -> Option<&Rc<T>> {
         self.held.as_ref()

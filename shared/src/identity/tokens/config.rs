@@ -2,6 +2,7 @@
 
 use super::Authority;
 use super::requirement::RawRequirement;
+use super::status::RawStatusList;
 use crate::config::{Decode, Problems, record};
 use crate::identity::from::RawFrom;
 use crate::identity::revocation::RawRevocation;
@@ -51,6 +52,9 @@ record! {
         only_us: bool = "onlyUs", false;
         /// The way to the claim that holds roles or groups.
         roles: Option<ClaimPath> = "roles", None;
+        /// Lists of statuses that its tokens name, and where they are fetched (OA-R-06). With any of them a token that names
+        /// another one is refused; without, what tokens say of their status is not looked at.
+        status_lists: Vec<RawStatusList> = "statusLists", Vec::new();
         /// How and when the user must have logged in (RFC 9470).
         requires: Option<RawRequirement> = "requires", None;
     }
@@ -189,7 +193,9 @@ fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
     if let Some(ClaimPath(path)) = &raw.roles {
         issuer = issuer.with_roles(&path.iter().map(String::as_str).collect::<Vec<_>>());
     }
-    Some(Authority { issuer, requirement, keys: keys? })
+    let lists = raw.status_lists.iter().enumerate();
+    let lists = problems.field("statusLists", |p| lists.map(|(at, list)| p.item(at, |p| list.compile(&raw.issuer, p))).collect());
+    Some(Authority { issuer, requirement, keys: keys?, lists })
 }
 
 fn fetching(issuer: &str, raw: &RawFetch, problems: &mut Problems) -> Fetching {

@@ -11,9 +11,11 @@
 mod config;
 mod remembered;
 mod requirement;
+mod status;
 
 pub use config::{RawFetch, RawIssuer, RawJwks, RawOwnIdentity};
 pub use requirement::{RawRequirement, Requirement};
+pub use status::{RawStatusList, Statuses};
 
 use core::cell::RefCell;
 use core::fmt;
@@ -22,9 +24,10 @@ use std::rc::Rc;
 use super::{Asked, Content, Document, Reach};
 use crate::config::Problems;
 use crate::filter::{CallId, CalloutError, Counting, Effects, Reply, RootEffects, ServiceError};
-use crate::jws::{Algorithm, HostVerifier, Issuer, Jws, Key, KeySet, Offer, TokenError, Verified, Verifier};
+use crate::jws::{Algorithm, AnyVerifier, Issuer, Jws, Key, KeySet, Offer, TokenError, Verified, Verifier};
 use crate::time::{Duration, Timestamp};
 use remembered::{Keyed, Place, Remembered};
+use status::StatusList;
 
 /// Verifies tokens, for a plugin and all its filters.
 #[derive(Clone)]
@@ -48,6 +51,12 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },
     Counting { name: "keys.shared_data_failed", doc: "times that key sets could not be shared with the other workers" },
     Counting { name: "keys.missed", doc: "fetches because of tokens with a key that is not in the set" },
+    Counting { name: "status.fetched", doc: "lists of statuses that were fetched" },
+    Counting {
+        name: "status.fetch_failed",
+        doc: "fetches of such lists that failed: no answer, not status 200, or no signed list",
+    },
+    Counting { name: "status.shared_data_failed", doc: "times that such lists could not be shared with the other workers" },
     Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
     Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
     Counting { name: "tokens.refused.<why>", doc: "tokens that were not accepted, by `TokenError`" },
@@ -74,6 +83,7 @@ struct Authority {
     issuer: Issuer,
     requirement: Requirement,
     keys: Document<KeySet>,
+    lists: Vec<StatusList>,
 }
 
 #[derive(Clone)]
@@ -104,6 +114,9 @@ impl Tokens {
         inner.meet(fx);
         for authority in &mut inner.authorities {
             authority.keys.on_tick(now, fx);
+            for list in &mut authority.lists {
+                list.text.on_tick(now, fx);
+            }
         }
     }
 
@@ -116,7 +129,9 @@ impl Tokens {
         fx: &mut RootEffects<'_>,
     ) -> bool {
         let Ok(mut inner) = self.0.try_borrow_mut() else { return false };
-        inner.authorities.iter_mut().any(|authority| authority.keys.on_reply(call, now, reply, fx))
+        inner.authorities.iter_mut().any(|Authority { keys, lists, .. }| {
+            keys.on_reply(call, now, reply, fx) || lists.iter_mut().any(|list| list.text.on_reply(call, now, reply, fx))
+        })
     }
 
     /// Judges a token: all of OA-J-01…14.
@@ -164,23 +179,18 @@ impl Inner {
     fn verify(&mut self, token: &[u8], now: Timestamp, reach: &mut dyn Reach) -> Verdict {
         let offer = self.meet(reach);
         let place = self.host.as_ref().and_then(|(_, keyed)| keyed.place(token));
-        if let Some(found) = place.and_then(|place| self.recall(place, now)) {
-            return match found {
-                Ok(verified) => Verdict::Known(verified),
-                Err(error) => Verdict::Refused(error),
-            };
-        }
-        match self.judge(token, now, offer, reach) {
-            Ok((of, verified)) => {
-                let verified = Rc::new(verified);
+        let found = match place.and_then(|place| self.recall(place, now)) {
+            Some(found) => found.map_err(Refusal::Cheap),
+            None => self.judge(token, now, offer, reach).map(|(of, verified)| {
+                let good = Good { verified: Rc::new(verified), of };
                 if let Some(place) = place {
-                    self.good.put(place, Good { verified: verified.clone(), of }, token.len());
+                    self.good.put(place, good.clone(), token.len());
                 }
-                match self.judge_again(of, &verified, now) {
-                    Ok(()) => Verdict::Known(verified),
-                    Err(error) => Verdict::Refused(error),
-                }
-            }
+                good
+            }),
+        };
+        match found.and_then(|good| self.still_holds(&good, now, offer, reach).map(|()| good.verified)) {
+            Ok(verified) => Verdict::Known(verified),
             Err(Refusal::Wait(call)) => Verdict::Wait(call),
             Err(Refusal::Cheap(error)) => Verdict::Refused(error),
             Err(Refusal::Costly(of, error)) => {
@@ -192,11 +202,11 @@ impl Inner {
         }
     }
 
-    /// What was judged before and still holds.
-    fn recall(&mut self, place: Place, now: Timestamp) -> Option<Result<Rc<Verified>, TokenError>> {
-        if let Some(Good { verified, of }) = self.good.get(place) {
-            if self.is_current(of, now) {
-                return Some(self.judge_again(of, &verified, now).map(|()| verified));
+    /// What was judged before, where the keys are still those of then.
+    fn recall(&mut self, place: Place, now: Timestamp) -> Option<Result<Good, TokenError>> {
+        if let Some(good) = self.good.get(place) {
+            if self.is_current(good.of, now) {
+                return Some(Ok(good));
             }
             self.good.forget(place);
         }
@@ -215,11 +225,19 @@ impl Inner {
             .is_some_and(|authority| authority.keys.version() == of.1 && authority.keys.usable(now).is_some())
     }
 
-    /// What may change from one use of a token to the next.
-    fn judge_again(&self, of: (usize, u32), verified: &Verified, now: Timestamp) -> Result<(), TokenError> {
-        let authority = self.authorities.get(of.0).ok_or(TokenError::IssuerRefused)?;
+    /// Judges what may change from one use of a token to the next.
+    fn still_holds(&mut self, good: &Good, now: Timestamp, offer: Offer, reach: &mut dyn Reach) -> Result<(), Refusal> {
+        let Good { verified, of } = good;
+        let authority = self.authorities.get_mut(of.0).ok_or(TokenError::IssuerRefused)?;
         authority.issuer.check_again(verified, now)?;
-        authority.requirement.judge(verified, now)
+        authority.requirement.judge(verified, now)?;
+        let Authority { issuer, keys, lists, .. } = authority;
+        let Some(named) = verified.status.as_ref().filter(|_| !lists.is_empty()) else { return Ok(()) };
+        let list = lists.iter_mut().find(|list| list.is(named)).ok_or(TokenError::RevocationUnknown)?;
+        if list.text.usable(now).is_none() {
+            list.text.want(now, reach).renewed(TokenError::RevocationUnknown)?;
+        }
+        Ok(list.judge(named, issuer, keys, now, &mut AnyVerifier::new(reach.services(), offer))?)
     }
 
     /// Judges a token that is not remembered.
@@ -246,7 +264,7 @@ impl Inner {
         // The second time with other keys.
         for _ in 0..2 {
             let of = (index, authority.keys.version());
-            let mut verifier = Asking { inner: HostVerifier::new(reach.services(), offer), asked: false };
+            let mut verifier = Asking { inner: AnyVerifier::new(reach.services(), offer), asked: false };
             match authority.issuer.check(&token, &keys, now, &mut verifier) {
                 Ok(verified) => return Ok((of, verified)),
                 Err(TokenError::UnknownKey) => {
