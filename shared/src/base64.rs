@@ -24,6 +24,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// The text of these bytes in the alphabet of section 5, without padding.
+pub(crate) fn encode_url(bytes: &[u8]) -> String {
+    text(bytes, ['-', '_'])
+}
+
 fn text(bytes: &[u8], last: [char; 2]) -> String {
     let mut out = String::with_capacity(bytes.len() / 3 * 4 + 4);
     for three in bytes.chunks(3) {
@@ -71,7 +76,7 @@ mod tests {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
-    use super::{decode, decode_url, encode};
+    use super::{decode, decode_url, encode, encode_url};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
@@ -85,6 +90,7 @@ mod tests {
         #[test]
         fn bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(encode(&bytes), STANDARD.encode(&bytes));
+            prop_assert_eq!(encode_url(&bytes), URL_SAFE_NO_PAD.encode(&bytes));
             prop_assert_eq!(decode(STANDARD.encode(&bytes).as_bytes()), Some(bytes.clone()));
             prop_assert_eq!(decode_url(URL_SAFE_NO_PAD.encode(&bytes).as_bytes()), Some(bytes));
         }

@@ -19,4 +19,5 @@ fn every_plugin_is_known_to_the_audit_schema() {
     let schema: serde_json::Value = serde_json::from_str(wardpoint_core::audit::SCHEMA).unwrap();
     let plugins = schema["properties"]["plugin"]["enum"].as_array().unwrap();
     assert!(plugins.contains(&wardpoint_core::mcp_authz::NAME.into()));
+    assert!(plugins.contains(&<wardpoint_core::mcp_authz::McpAuthzApproval as wardpoint_core::filter::Plugin>::NAME.into()));
 }

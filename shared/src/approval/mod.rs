@@ -12,7 +12,9 @@
 //! - The server gives the token once; it goes to one request. Whatever cannot be told is no approval.
 
 mod board;
+pub mod config;
 mod machine;
+mod sealed;
 mod ticket;
 
 pub use machine::Approvals;

@@ -257,10 +257,10 @@ pub(crate) struct Idp {
 }
 
 impl Idp {
-    fn answer(&mut self, path: &str, form: &HashMap<String, String>, now: u64) -> (u16, Value) {
+    pub(crate) fn answer(&mut self, path: &str, form: &HashMap<String, String>, now: u64) -> (u16, Value) {
         match path {
             "/bc-authorize" => {
-                assert!(form["scope"].split(' ').any(|scope| scope == "openid") && form["client_id"] == "gate");
+                assert!(form["scope"].split(' ').any(|scope| scope == "openid"));
                 let (user, message) = (form["login_hint"].clone(), form["binding_message"].clone());
                 let expires = now + LIFE;
                 self.asked.push(Asked {
@@ -319,7 +319,7 @@ pub(crate) fn token(user: &str, index: usize) -> String {
     format!("{}.{}.c2ln", part(json!({"alg": "RS256"})), part(claims))
 }
 
-fn read_form(body: &[u8]) -> HashMap<String, String> {
+pub(crate) fn read_form(body: &[u8]) -> HashMap<String, String> {
     let decode = |text: &str| {
         let text = text.replace('+', " ");
         let mut parts = text.split('%');
