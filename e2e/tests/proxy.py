@@ -107,10 +107,10 @@ class Proxy:
 
     def _bootstrap(self) -> dict:
         lds = {"resource_api_version": "V3", "path_config_source": {"path": str(self._folder / "listeners.json")}}
-        clusters = [_cluster(name, port) for name, port in self._setting.servers.items()]
+        clusters = [cluster(name, port) for name, port in self._setting.servers.items()]
         return {
             "node": {"id": self._name, "cluster": "e2e"},
-            "admin": {"address": _address(0)},
+            "admin": {"address": address(0)},
             "dynamic_resources": {"lds_config": lds},
             "static_resources": {"clusters": clusters},
         }
@@ -118,46 +118,29 @@ class Proxy:
     def _listener(self, policy: dict | None) -> dict:
         filters = [self._jwt_authn()]
         if policy is not None:
-            filters.append(self._authz(policy))
-        filters.append(_typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
+            filters.append(wasm("mcp-authz", self._setting.module, policy, hold=self._hold))
+        filters.append(typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
         fields = {"path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
         log = {"path": str(self._folder / "access.log"), "log_format": {"json_format": fields}}
         hcm = {
             "stat_prefix": "mcp",
-            "access_log": [_typed("envoy.access_loggers.file", "extensions.access_loggers.file.v3.FileAccessLog", log)],
+            "access_log": [typed("envoy.access_loggers.file", "extensions.access_loggers.file.v3.FileAccessLog", log)],
             "route_config": {
                 "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(name) for name in self._setting.servers]}]
             },
             "http_filters": filters,
         }
         manager = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-        chain = {"filters": [_typed("envoy.filters.network.http_connection_manager", manager, hcm)]}
+        chain = {"filters": [typed("envoy.filters.network.http_connection_manager", manager, hcm)]}
         if self._tls:
-            chain["transport_socket"] = self._mtls()
+            chain["transport_socket"] = mtls(self._setting.authority, self._setting.certificate, resume=self._resume)
         return {
             "name": "mcp",
-            "address": _address(self.port),
+            "address": address(self.port),
             "connection_balance_config": {"exact_balance": {}},
             "filter_chains": [chain],
         }
-
-    def _mtls(self) -> dict:
-        own = {"certificate_chain": {"filename": str(self._setting.certificate.cert)}}
-        own |= {"private_key": {"filename": str(self._setting.certificate.key)}}
-        # Envoy does not verify a certificate again when a TLS session is resumed and says so in
-        # `connection.peer_certificate_valid`: such a peer would be nobody.
-        tls = {
-            "require_client_certificate": True,
-            "disable_stateless_session_resumption": not self._resume,
-            "disable_stateful_session_resumption": not self._resume,
-            "common_tls_context": {
-                "alpn_protocols": ["h2", "http/1.1"],
-                "tls_certificates": [own],
-                "validation_context": {"trusted_ca": {"filename": str(self._setting.authority.path)}},
-            },
-        }
-        return _typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", tls)
 
     def _jwt_authn(self) -> dict:
         provider = {
@@ -170,19 +153,7 @@ class Proxy:
         # As Istio's RequestAuthentication does: a bad token is refused here, a missing one is for the policy to refuse.
         either = {"requires_any": {"requirements": [{"provider_name": "idp"}, {"allow_missing": {}}]}}
         rules = {"providers": {"idp": provider}, "rules": [{"match": {"prefix": "/"}, "requires": either}]}
-        return _typed("envoy.filters.http.jwt_authn", "extensions.filters.http.jwt_authn.v3.JwtAuthentication", rules)
-
-    def _authz(self, policy: dict) -> dict:
-        text = json.dumps({**policy, "hostProfile": {"holdHeaders": self._hold}})
-        vm = {"vm_id": "mcp-authz", "runtime": "envoy.wasm.runtime.v8"}
-        config = {
-            "name": "mcp-authz",
-            "failure_policy": "FAIL_RELOAD",
-            "allow_on_headers_stop_iteration": self._hold,
-            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text},
-            "vm_config": {**vm, "code": {"local": {"filename": str(self._setting.module)}}},
-        }
-        return _typed("envoy.filters.http.wasm", "extensions.filters.http.wasm.v3.Wasm", {"config": config})
+        return typed("envoy.filters.http.jwt_authn", "extensions.filters.http.jwt_authn.v3.JwtAuthentication", rules)
 
 
 def _route(server: str) -> dict:
@@ -191,15 +162,47 @@ def _route(server: str) -> dict:
     return {"match": {"safe_regex": to["pattern"]}, "route": {"cluster": server, "regex_rewrite": to, "timeout": "0s"}}
 
 
-def _cluster(name: str, port: int) -> dict:
-    endpoint = {"endpoint": {"address": _address(port)}}
+def mtls(authority: Authority, certificate: Certificate, *, resume: bool = False) -> dict:
+    """Whoever connects shows a certificate of the authority."""
+    own = {"certificate_chain": {"filename": str(certificate.cert)}, "private_key": {"filename": str(certificate.key)}}
+    # Envoy does not verify a certificate again when a TLS session is resumed and says so in
+    # `connection.peer_certificate_valid`: such a peer would be nobody.
+    tls = {
+        "require_client_certificate": True,
+        "disable_stateless_session_resumption": not resume,
+        "disable_stateful_session_resumption": not resume,
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [own],
+            "validation_context": {"trusted_ca": {"filename": str(authority.path)}},
+        },
+    }
+    return typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", tls)
+
+
+def wasm(name: str, module: Path, policy: dict, *, hold: bool, secrets: tuple[str, ...] = ()) -> dict:
+    """A plugin with its policy. `secrets` are the variables of Envoy's environment that it may read."""
+    vm = {"vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(module)}}}
+    vm |= {"environment_variables": {"host_env_keys": list(secrets)}} if secrets else {}
+    config = {
+        "name": name,
+        "failure_policy": "FAIL_RELOAD",
+        "allow_on_headers_stop_iteration": hold,
+        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": json.dumps({**policy, "hostProfile": {"holdHeaders": hold}})},
+        "vm_config": vm,
+    }
+    return typed("envoy.filters.http.wasm", "extensions.filters.http.wasm.v3.Wasm", {"config": config})
+
+
+def cluster(name: str, port: int) -> dict:
+    endpoint = {"endpoint": {"address": address(port)}}
     load = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
     return {"name": name, "type": "STATIC", "connect_timeout": "2s", "load_assignment": load}
 
 
-def _address(port: int) -> dict:
+def address(port: int) -> dict:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _typed(name: str, kind: str, content: dict | None = None) -> dict:
+def typed(name: str, kind: str, content: dict | None = None) -> dict:
     return {"name": name, "typed_config": {"@type": f"{TYPES}.{kind}", **(content or {})}}

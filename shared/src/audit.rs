@@ -26,7 +26,7 @@ pub struct About {
     /// What it is to be done to.
     pub resource: Option<Resource>,
     /// By which token, where one was to be asked for.
-    pub exchange: Option<Exchanged>,
+    pub exchange: Option<Box<Exchanged>>,
 }
 
 /// Where a token came from, or should have.

@@ -11,7 +11,7 @@
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
+//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], [`seal`], `order`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]
@@ -32,6 +32,7 @@ pub mod oauth;
 pub mod pairs;
 pub mod path;
 pub mod policy;
+pub mod seal;
 pub mod secret;
 pub mod sse;
 pub mod time;

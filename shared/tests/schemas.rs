@@ -2,22 +2,33 @@
 
 use std::{env, fs, path::Path};
 
+use wardpoint_core::filter::Plugin as _;
+use wardpoint_core::identity::revocation;
+use wardpoint_core::mcp_authz::McpAuthzApproval;
+use wardpoint_core::{mcp_authz, token_exchange};
+
 #[test]
-fn the_schema_of_mcp_authz_is_not_stale() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/mcp-authz.schema.json");
-    let schema: serde_json::Value = serde_json::from_str(&wardpoint_core::mcp_authz::config::schema()).unwrap();
-    let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-    if env::var_os("BLESS").is_some() {
-        fs::write(&file, &fresh).unwrap();
+fn the_schemas_are_not_stale() {
+    let schemas = [
+        (mcp_authz::NAME, mcp_authz::config::schema()),
+        (token_exchange::NAME, token_exchange::config::schema()),
+        ("revocations-v1", revocation::schema()),
+    ];
+    for (name, schema) in schemas {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if env::var_os("BLESS").is_some() {
+            fs::write(&file, &fresh).unwrap();
+        }
+        let committed = fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == fresh, "{name}: stale, run `make bless`");
     }
-    let committed = fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == fresh, "stale: run `make bless`");
 }
 
 #[test]
 fn every_plugin_is_known_to_the_audit_schema() {
     let schema: serde_json::Value = serde_json::from_str(wardpoint_core::audit::SCHEMA).unwrap();
     let plugins = schema["properties"]["plugin"]["enum"].as_array().unwrap();
-    assert!(plugins.contains(&wardpoint_core::mcp_authz::NAME.into()));
-    assert!(plugins.contains(&<wardpoint_core::mcp_authz::McpAuthzApproval as wardpoint_core::filter::Plugin>::NAME.into()));
+    assert!([mcp_authz::NAME, McpAuthzApproval::NAME, token_exchange::NAME].iter().all(|name| plugins.contains(&(*name).into())));
 }

@@ -1,6 +1,8 @@
 //! What the proxy offers to all contexts: clock, counters, log, shared data, random bytes, signatures.
 
-use wardpoint_core::filter::{Cas, Counted, Counter, ServiceError, Services, Shared, Signature, Sink};
+use core::marker::PhantomData;
+
+use wardpoint_core::filter::{Cas, Counted, Counter, Plugin, ServiceError, Services, Shared, Signature, Sink};
 use wardpoint_core::secret::Secret;
 use wardpoint_core::time::Timestamp;
 
@@ -19,8 +21,8 @@ pub(crate) struct Counters {
     property: Vec<u8>,
 }
 
-/// [`Services`] by host calls.
-pub(crate) struct HostServices;
+/// [`Services`] by host calls, for one plugin: what it does not use is not in its module.
+pub(crate) struct HostServices<P>(PhantomData<P>);
 
 /// Now, as the proxy tells it.
 pub(crate) fn now() -> Result<Timestamp, Status> {
@@ -85,7 +87,13 @@ fn key(counted: &Counted) -> (u8, &str, &str) {
     }
 }
 
-impl Services for HostServices {
+impl<P> HostServices<P> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P: Plugin> Services for HostServices<P> {
     fn random(&mut self, into: &mut [u8]) -> Result<(), ServiceError> {
         abi::random(into).map_err(service_error)
     }
@@ -103,6 +111,9 @@ impl Services for HostServices {
     }
 
     fn verify_signature(&mut self, signature: &Signature<'_>, message: &[u8]) -> Result<bool, ServiceError> {
+        if !P::SIGNATURES {
+            return Err(ServiceError::Unsupported);
+        }
         let answer =
             abi::foreign(b"verify_signature", &verify::arguments(signature, message)).map_err(|status| match status {
                 Status::NOT_FOUND => ServiceError::Unsupported,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use wardpoint_core::filter::{
-    CallId, CalloutError, Chunk, Direction, Event, Filter, Flow, Head, HostCall, Op, Properties, Stream,
+    CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, Stream,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::{Duration, Timestamp};
@@ -27,10 +27,10 @@ pub(crate) struct Proxy {
 }
 
 /// The machine of one exchange and what the proxy holds of it.
-pub(crate) struct Exchange<F> {
+pub(crate) struct Exchange<P: Plugin> {
     id: u32,
     root: u32,
-    stream: Stream<F>,
+    stream: Stream<P::Filter>,
     reads: Rc<Reads>,
     /// Body bytes that the proxy holds for us and that were shown before, by direction.
     held: [usize; 2],
@@ -47,8 +47,8 @@ pub(crate) struct Moment {
     pub(crate) inside: Option<Direction>,
 }
 
-impl<F: Filter> Exchange<F> {
-    pub(crate) fn new(id: u32, root: u32, stream: Stream<F>, reads: Rc<Reads>) -> Self {
+impl<P: Plugin> Exchange<P> {
+    pub(crate) fn new(id: u32, root: u32, stream: Stream<P::Filter>, reads: Rc<Reads>) -> Self {
         Self { id, root, stream, reads, held: [0; 2], ended: false, last: Timestamp::default() }
     }
 
@@ -119,7 +119,7 @@ impl<F: Filter> Exchange<F> {
     /// One event in, all ops out. A host call that fails is the next event.
     pub(crate) fn feed(&mut self, event: Event<'_>, at: Moment, proxy: &mut Proxy) -> Flow {
         self.last = at.now;
-        let mut flow = self.stream.handle(event, at.now, &mut HostServices);
+        let mut flow = self.stream.handle(event, at.now, &mut HostServices::<P>::new());
         let mut failures = 0;
         while let Some(op) = self.stream.poll_op() {
             let Err(next) = self.perform(op, at, proxy) else { continue };
@@ -134,7 +134,7 @@ impl<F: Filter> Exchange<F> {
                     let _done = self.perform(op, at, proxy);
                 }
             }
-            flow = self.stream.handle(next, at.now, &mut HostServices);
+            flow = self.stream.handle(next, at.now, &mut HostServices::<P>::new());
         }
         flow
     }
@@ -146,12 +146,11 @@ impl<F: Filter> Exchange<F> {
                 self.stream.write(&record, took, &mut proxy.counters);
             }
             Op::Count(counter, by) => proxy.counters.add(counter, by),
-            Op::CallOut(call, callout) => proxy
-                .calls
-                .make(self.id, call, &callout)
+            Op::CallOut(call, callout) => make::<P>(&mut proxy.calls, self.id, call, &callout)
                 .map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?,
             Op::CallOutShared(call, callout) => {
-                let made = abi::set_effective_context(self.root).and_then(|()| proxy.calls.make(self.root, call, &callout));
+                let made =
+                    abi::set_effective_context(self.root).and_then(|()| make::<P>(&mut proxy.calls, self.root, call, &callout));
                 if made.is_err() {
                     proxy.not_made.push((self.root, call));
                 }
@@ -202,6 +201,11 @@ impl<F: Filter> Exchange<F> {
             Direction::Response => response,
         }
     }
+}
+
+/// Makes a call, if it is of a plugin that makes any.
+pub(crate) fn make<P: Plugin>(calls: &mut Calls, context: u32, call: CallId, callout: &Callout) -> Result<(), Status> {
+    if P::CALLS { calls.make(context, call, callout) } else { Err(Status::UNIMPLEMENTED) }
 }
 
 /// A block without any pair is a failure too: the proxy no longer has the map, or never had it. HTTP has pseudo headers.

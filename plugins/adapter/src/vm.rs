@@ -12,7 +12,7 @@ use crate::host::{self, HostServices};
 use crate::pairs;
 use crate::reads::Reads;
 use crate::slots::Slots;
-use crate::stream::{Exchange, Moment, Proxy};
+use crate::stream::{Exchange, Moment, Proxy, make};
 
 /// Calls on roots that fail in one callback before no more are made in it.
 const FAILURES: usize = 64;
@@ -20,7 +20,7 @@ const FAILURES: usize = 64;
 /// All contexts of one VM.
 pub struct Vm<P: Plugin> {
     roots: Slots<Option<Rooted<P>>>,
-    exchanges: Slots<Exchange<P::Filter>>,
+    exchanges: Slots<Exchange<P>>,
     proxy: Proxy,
 }
 
@@ -85,7 +85,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
     fn on_tick(&mut self, id: u32) {
         let Ok(now) = host::now() else { return };
         if let Some(Some(Rooted { root, .. })) = self.roots.get_mut(id) {
-            root.on_tick(now, &mut HostServices);
+            root.on_tick(now, &mut HostServices::<P>::new());
         }
         self.drain_root(id);
         for exchange in self.exchanges.which(|e| e.root() == id && e.wants_tick()) {
@@ -141,7 +141,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
 
 impl<P: Plugin> Vm<P> {
     /// Runs the callback of one direction of an exchange.
-    fn inside(&mut self, id: u32, side: Side, tell: impl FnOnce(&mut Exchange<P::Filter>, Moment, &mut Proxy) -> Flow) -> Flow {
+    fn inside(&mut self, id: u32, side: Side, tell: impl FnOnce(&mut Exchange<P>, Moment, &mut Proxy) -> Flow) -> Flow {
         let Some(exchange) = self.exchanges.get_mut(id) else { return refuse() };
         let (running, inside) = (direction(side), Some(direction(side)));
         let (now, mut flow) = match host::now() {
@@ -159,7 +159,7 @@ impl<P: Plugin> Vm<P> {
     }
 
     /// Visits an exchange from elsewhere. If the proxy cannot turn to it, nothing is done: it stays as it is, paused.
-    fn visit(&mut self, id: u32, now: Timestamp, tell: impl FnOnce(&mut Exchange<P::Filter>, Moment, &mut Proxy) -> Flow) {
+    fn visit(&mut self, id: u32, now: Timestamp, tell: impl FnOnce(&mut Exchange<P>, Moment, &mut Proxy) -> Flow) {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if abi::set_effective_context(id).is_ok() {
             let _paused = tell(exchange, Moment { now, inside: None }, &mut self.proxy);
@@ -168,6 +168,9 @@ impl<P: Plugin> Vm<P> {
 
     /// The answer to a call, which is over now. Nobody waits for it: ignored.
     fn on_reply(&mut self, kind: Kind, token: u32, read: impl FnOnce() -> Result<Answer, CalloutError>) {
+        if !P::CALLS {
+            return;
+        }
         let Some(pending) = self.proxy.calls.take(kind, token) else { return };
         let (now, answer) = match host::now() {
             Ok(now) => (now, read()),
@@ -194,7 +197,7 @@ impl<P: Plugin> Vm<P> {
         running: Option<(u32, Option<Direction>)>,
     ) -> Option<Flow> {
         if let Some(Some(rooted)) = self.roots.get_mut(root) {
-            rooted.root.on_reply(call, now, reply, &mut HostServices);
+            rooted.root.on_reply(call, now, reply, &mut HostServices::<P>::new());
         }
         self.drain_root(root);
         let waiting = self.exchanges.which(|e| e.root() == root && e.awaits(call));
@@ -236,7 +239,7 @@ impl<P: Plugin> Vm<P> {
         while let Some(op) = root.poll_op() {
             match op {
                 RootOp::CallOut(call, callout) => {
-                    let made = abi::set_effective_context(id).and_then(|()| self.proxy.calls.make(id, call, &callout));
+                    let made = abi::set_effective_context(id).and_then(|()| make::<P>(&mut self.proxy.calls, id, call, &callout));
                     if made.is_err() {
                         self.proxy.not_made.push((id, call));
                     }

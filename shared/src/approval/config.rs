@@ -1,13 +1,12 @@
 //! Who is asked, and where: the configuration as it is written, and what it means.
 
-use super::sealed::{LEAST, Sealed};
-use super::{Envelope, Server};
-use crate::base64;
+use super::Server;
 use crate::config::{Problems, choice, record};
 use crate::identity::ClaimPath;
 use crate::oauth::ClientAuth;
 use crate::oauth::ciba::BindingMessage;
 use crate::path;
+use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::Duration;
 
@@ -91,7 +90,7 @@ record! {
     pub struct RawTicketKey {
         /// Its name, in every ticket that it seals.
         id: String = "id";
-        /// The key: 32 bytes or more, in base64.
+        /// The key: 32 random bytes in base64url without padding, or in hexadecimal digits (`openssl rand -hex 32`).
         secret: RawVariable = "secret";
     }
 }
@@ -238,22 +237,12 @@ impl Setup {
 }
 
 impl Setup {
-    /// What seals tickets; `None` if a key is not good.
-    pub fn envelope(&self, problems: &mut Problems) -> Option<Box<dyn Envelope>> {
-        let mut keys = Vec::new();
-        for key in &self.tickets {
-            let secret = key.secret.value().and_then(|text| base64::decode(text.reveal().trim().as_bytes()));
-            match secret.filter(|secret| secret.len() >= LEAST) {
-                Some(secret) => keys.push((key.id.as_str(), secret)),
-                None => problems.field(key.secret.path, |p| {
-                    p.add(format!(
-                        "`{}` does not hold {LEAST} bytes or more in base64. Make them with `openssl rand -base64 32`",
-                        key.secret.name
-                    ));
-                }),
-            }
-        }
-        (keys.len() == self.tickets.len()).then(|| Box::new(Sealed::new(keys.into_iter())) as Box<dyn Envelope>)
+    /// What seals tickets, once the plugin was equipped; `None` if a problem was added.
+    pub fn sealer(&self, problems: &mut Problems) -> Option<Sealer> {
+        let key = |key: &TicketKey| Some((key.id.clone(), Secret::new((*key.secret.value()?.reveal()).to_owned())));
+        let keys: Vec<(String, Secret<String>)> = self.tickets.iter().map(key).collect::<Option<_>>()?;
+        let keys: Vec<(&str, Secret<String>)> = keys.iter().map(|(id, key)| (id.as_str(), key.clone())).collect();
+        Sealer::new(&keys).map_err(|error| problems.field("approval.tickets", |p| p.add(error.to_string()))).ok()
     }
 }
 

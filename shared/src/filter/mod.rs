@@ -41,6 +41,12 @@ pub trait Plugin: Sized + 'static {
     /// Text to policy, with all problems at once. A plugin with problems never starts.
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors>;
 
+    /// Whether it makes calls. Without, its module has no code for them, and a call that it asks for is not made.
+    const CALLS: bool = true;
+
+    /// Whether it has signatures checked by the host. Without, its module has no code for that, and the host has no such service.
+    const SIGNATURES: bool = true;
+
     /// Whether its configuration may name secrets of the proxy's environment. Only then does a module ask for that at all.
     const SECRETS: bool = false;
 

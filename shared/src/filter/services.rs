@@ -28,6 +28,13 @@ pub struct Shared {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cas(pub u32);
 
+impl Cas {
+    /// The version of a value that is not there: a write with it makes the value, and comes late where somebody has made it.
+    ///
+    /// Envoy compares versions only where there is a value (`shared_data.cc`), and counts them up from one.
+    pub const ABSENT: Self = Self(u32::MAX);
+}
+
 /// A signature to be checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {

@@ -13,9 +13,17 @@
 //! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
+mod document;
+mod from;
+mod reach;
+pub mod revocation;
+pub mod tokens;
 mod value;
 
 pub use claim::{Claim, ClaimPath};
+use document::{Asked, Content, Document, Fetching};
+pub use from::RawFrom;
+use reach::Reach;
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;

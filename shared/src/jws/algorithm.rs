@@ -1,6 +1,8 @@
 //! Signature algorithms that are accepted (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
 
+use crate::config::{Decode, Problems, choice_schema, word};
 use crate::filter::Digest;
+use crate::json::Node;
 
 /// How a token is signed. What is not here cannot be allowed: no `none`, no HMAC (BY-T-01, BY-T-02).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -52,6 +54,19 @@ impl Algorithm {
         })
     }
 
+    /// Its name; of two the one that says which curve is meant (RFC 9864 section 2.2).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "Ed25519",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Ps256 => "PS256",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+        }
+    }
+
     /// The kind of key that it needs.
     pub const fn family(self) -> Family {
         match self {
@@ -71,5 +86,29 @@ impl Algorithm {
             Self::Rs512 => Some(Digest::Sha512),
             Self::Ed25519 | Self::Ps256 => None,
         }
+    }
+}
+
+impl Decode for Algorithm {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let names = Self::ALL.map(Self::name);
+        word(node, &[&names[..], &["EdDSA"]].concat(), problems).and_then(Self::from_name)
+    }
+
+    fn schema() -> String {
+        choice_schema(&[
+            ("Ed25519", "Ed25519 (RFC 9864)."),
+            ("EdDSA", "The older name of Ed25519."),
+            ("ES256", "ECDSA on P-256 with SHA-256."),
+            ("ES384", "ECDSA on P-384 with SHA-384."),
+            ("PS256", "RSASSA-PSS with SHA-256."),
+            ("RS256", "RSASSA-PKCS1-v1_5 with SHA-256."),
+            ("RS384", "RSASSA-PKCS1-v1_5 with SHA-384."),
+            ("RS512", "RSASSA-PKCS1-v1_5 with SHA-512."),
+        ])
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(format!("\"{}\"", self.name()))
     }
 }

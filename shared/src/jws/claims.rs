@@ -5,6 +5,7 @@ use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
 use super::issuer::Issuer;
 use super::stated::{Actor, Stated};
+use super::verified::{StatusRef, Verified};
 use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
 use crate::json::{self, Kind, Reader};
 use crate::time::Timestamp;
@@ -38,22 +39,10 @@ pub(super) struct Claims {
     machine: bool,
     /// `preferred_username`: Keycloak names the user of a machine after its client.
     username: Option<String>,
+    context: Option<String>,
+    authenticated: Option<Timestamp>,
+    status: Option<StatusRef>,
     fault: Option<TokenError>,
-}
-
-/// A token that was verified: its signature and all that is configured of its claims.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Verified {
-    /// Who bears it, for [`identity::Source::read_with`].
-    pub bearer: Bearer,
-    /// All whom it is for.
-    pub audience: Vec<String>,
-    /// `jti`, for revocation.
-    pub id: Option<String>,
-    /// When it was made, for revocation of all that is older.
-    pub issued: Option<Timestamp>,
-    /// When it is no longer good, without the skew that clocks are allowed.
-    pub expires: Timestamp,
 }
 
 impl Claims {
@@ -65,6 +54,24 @@ impl Claims {
         match claims.fault {
             Some(fault) => Err(fault),
             None => Ok(claims),
+        }
+    }
+
+    /// Reads who the token says made it. Nobody has looked at its signature: good for nothing but choosing whose keys to ask.
+    pub(super) fn read_issuer(payload: &[u8]) -> Result<String, TokenError> {
+        let (mut claims, mut issuer) = (Self::default(), None);
+        let read = |reader: &mut Reader<'_>| {
+            reader.object(|name, reader| {
+                if name.eq_str("iss") {
+                    issuer = claims.text("iss", reader)?;
+                }
+                Ok(())
+            })
+        };
+        whole(payload, read).map_err(|_| TokenError::ClaimsUnreadable)?;
+        match claims.fault {
+            Some(fault) => Err(fault),
+            None => issuer.ok_or(ClaimMissing("iss")),
         }
     }
 
@@ -106,9 +113,12 @@ impl Claims {
             "appid" => self.client("appid", reader)?,
             "scope" => self.scope = self.scopes("scope", reader)?,
             "scp" => self.scp = self.scopes("scp", reader)?,
+            "acr" if reader.peek()? == Kind::String => self.context = self.text("acr", reader)?,
             "act" => self.actor(reader)?,
+            "auth_time" if reader.peek()? == Kind::Number => self.authenticated = self.date("auth_time", reader)?,
             "may_act" => self.may_act(reader)?,
             "oid" => self.object = self.text("oid", reader)?,
+            "status" => self.status(reader)?,
             "cnf" => self.confirmation(reader)?,
             "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
             // Keycloak says in the claims what kind of token it is.
@@ -176,7 +186,17 @@ impl Claims {
             actors: self.actors,
             expires: Some(expires),
         };
-        Ok(Verified { bearer, audience, id: self.id, issued: self.issued, expires })
+        Ok(Verified {
+            bearer,
+            audience,
+            id: self.id,
+            issued: self.issued,
+            expires,
+            context: self.context,
+            authenticated: self.authenticated,
+            may_act: self.may_act,
+            status: self.status,
+        })
     }
 
     fn fault(&mut self, fault: TokenError) {
@@ -304,6 +324,35 @@ impl Claims {
             Ok(())
         })?;
         self.may_act = Some(names);
+        Ok(())
+    }
+
+    /// `status`: a map with a member for each way to say it; the other ways are not known here.
+    fn status(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        if reader.peek()? != Kind::Map {
+            self.fault(ClaimMalformed("status"));
+            return Ok(());
+        }
+        reader.object(|name, reader| if name.eq_str("status_list") { self.status_list(reader) } else { Ok(()) })?;
+        Ok(())
+    }
+
+    fn status_list(&mut self, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        let (mut list, mut index) = (None, None);
+        if reader.peek()? == Kind::Map {
+            reader.object(|name, reader| {
+                match &*name.text() {
+                    "uri" => list = self.text("status", reader)?,
+                    "idx" if reader.peek()? == Kind::Number => index = reader.number()?.parse().ok(),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+        match (list, index) {
+            (Some(list), Some(index)) => self.status = Some(StatusRef { list, index }),
+            _ => self.fault(ClaimMalformed("status")),
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::claims::Claims;
 use super::{Algorithm, Key, KeySet, TokenError, Verifier};
 use crate::base64::decode_url;
 use crate::filter::ServiceError;
@@ -49,6 +50,11 @@ impl<'a> Jws<'a> {
         let (header, payload, signature) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
         let header = Header::read(&header)?;
         Ok(Self { algorithm: header.algorithm, key_id: header.key_id, kind: header.kind, payload, signed, signature })
+    }
+
+    /// Who it says made it: whose keys to ask, and nothing more (OA-J-06).
+    pub fn claimed_issuer(&self) -> Result<String, TokenError> {
+        Claims::read_issuer(&self.payload)
     }
 
     /// The payload, if the signature is right under a key of `keys` that is meant for it; and that key.

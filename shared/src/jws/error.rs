@@ -54,6 +54,10 @@ errors! {
     ClaimsUnreadable = "claims_unreadable";
     /// Two claims that say which client it is, or two that say which scopes, disagree.
     ClaimsDisagree = "claims_disagree";
+    /// The user did not log in as strongly as is asked for: `acr` (RFC 9470, OA-R-02).
+    AuthenticationTooWeak = "authentication_too_weak";
+    /// The user logged in longer ago than is asked for: `auth_time` (RFC 9470, OA-R-02).
+    AuthenticationTooOld = "authentication_too_old";
     /// The header has `zip` (BY-T-19).
     Compressed = "compressed";
     /// The header has `crit`; no extension is understood here (RFC 7515 section 4.1.11, OA-J-04, BY-T-05).
@@ -76,10 +80,18 @@ errors! {
     KeyInHeader = "key_in_header";
     /// The key that `kid` names is not one for `alg` (OA-J-02, BY-T-02).
     KeyMismatch = "key_mismatch";
+    /// The keys of the issuer are not there: none could be fetched yet, or the last good ones are too old (BY-T-18).
+    KeysUnavailable = "keys_unavailable";
     /// The token lives longer than is allowed (OA-J-08).
     LivesTooLong = "lives_too_long";
     /// The header has `cty`: a token in a token (BY-T-07).
     Nested = "nested";
+    /// It cannot be told whether it was revoked: there is no list that is recent enough, or the server that knows does not say.
+    RevocationUnknown = "revocation_unknown";
+    /// It was revoked, or who bears it suspended, before it expired.
+    Revoked = "revoked";
+    /// Too many requests wait for the keys of the issuer.
+    TooManyWaiting = "too_many_waiting";
     /// Its claims are those of another kind of token: an ID token, a logout token, a proof (OA-J-05, BY-T-11).
     NotAccessToken = "not_access_token";
     /// `nbf` has not come yet (OA-J-08).
@@ -104,7 +116,12 @@ impl TokenError {
     /// What the caller is told.
     pub fn reason(self) -> Reason {
         match self {
+            Self::AuthenticationTooOld | Self::AuthenticationTooWeak => Reason::StepUpRequired,
+            Self::BoundToCertificate | Self::BoundToKey | Self::BoundUnknown => Reason::SenderConstrained,
             Self::HostFailed | Self::Unsupported => Reason::HostFailed,
+            Self::KeysUnavailable | Self::TooManyWaiting => Reason::CalloutFailed,
+            Self::RevocationUnknown => Reason::RevocationUnknown,
+            Self::Revoked => Reason::Revoked,
             _ => Reason::InvalidToken,
         }
     }

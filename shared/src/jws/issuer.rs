@@ -1,7 +1,8 @@
 //! What tokens of one issuer must be.
 
-use super::claims::{Claims, Verified};
+use super::claims::Claims;
 use super::compact::media_type;
+use super::verified::Verified;
 use super::{Algorithm, Jws, KeySet, TokenError, Verifier};
 use crate::time::{Duration, Timestamp};
 
@@ -101,7 +102,17 @@ impl Issuer {
         now: Timestamp,
         verifier: &mut dyn Verifier,
     ) -> Result<Verified, TokenError> {
-        let token = Jws::read(token)?;
+        self.check(&Jws::read(token)?, keys, now, verifier)
+    }
+
+    /// [`Issuer::verify`] from its second step on.
+    pub fn check(
+        &self,
+        token: &Jws<'_>,
+        keys: &KeySet,
+        now: Timestamp,
+        verifier: &mut dyn Verifier,
+    ) -> Result<Verified, TokenError> {
         if !self.algorithms.contains(&token.algorithm) {
             return Err(TokenError::AlgorithmRefused);
         }
@@ -116,6 +127,11 @@ impl Issuer {
         let claims = Claims::read(payload)?;
         let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(payload, &self.roles)? };
         claims.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), groups, now)
+    }
+
+    /// Judges the dates of a token that was verified before.
+    pub fn check_again(&self, verified: &Verified, now: Timestamp) -> Result<(), TokenError> {
+        self.judge_dates(verified.expires, None, verified.issued, now)
     }
 
     pub(super) fn is_meant(&self, audience: &[String]) -> bool {

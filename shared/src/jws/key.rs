@@ -1,7 +1,8 @@
 //! One public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 
 use super::compact::MAX_KEY_ID;
-use super::{Algorithm, Family, der, rsa};
+use super::rsa::{self, Public};
+use super::{Algorithm, Family, der};
 use crate::base64::decode_url;
 use crate::json::Node;
 
@@ -14,6 +15,7 @@ pub struct Key {
     algorithm: Option<Algorithm>,
     spki: Box<[u8]>,
     signature_len: usize,
+    rsa: Option<Public>,
 }
 
 /// Why a key of a set is not used. The others of the set are (RFC 7517 section 5).
@@ -51,10 +53,12 @@ impl Key {
             return Err(KeyError::Private);
         }
         jwk.is_for_verifying()?;
+        let mut public = None;
         let (family, spki, signature_len) = match (kind, jwk.text("crv")?) {
             ("RSA", _) => {
                 let (modulus, exponent) = (jwk.bytes("n")?, jwk.bytes("e")?);
                 rsa::check(&modulus, &exponent)?;
+                public = Some(Public::new(&modulus, &exponent));
                 (Family::Rsa, der::rsa_key(&modulus, &exponent), modulus.len())
             }
             ("EC", Some("P-256")) => (Family::P256, der::p256_key(&jwk.point(32)?), 64),
@@ -73,7 +77,7 @@ impl Key {
         if id.is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID) {
             return Err(KeyError::Incomplete);
         }
-        Ok(Self { id: id.map(Into::into), family, algorithm, spki: spki.into(), signature_len })
+        Ok(Self { id: id.map(Into::into), family, algorithm, spki: spki.into(), signature_len, rsa: public })
     }
 
     /// Its `kid`.
@@ -91,6 +95,24 @@ impl Key {
     /// Of a point only its size was looked at: what verifies must refuse one that is not on the curve.
     pub fn spki(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// The point, where the key is one: Ed25519's, or x and then y.
+    pub(super) fn point(&self) -> &[u8] {
+        let size = match self.family {
+            Family::Ed25519 => 32,
+            Family::P256 => 64,
+            Family::P384 => 96,
+            Family::Rsa => 0,
+        };
+        self.spki.get(self.spki.len() - size..).unwrap_or_default()
+    }
+
+    /// What an RSA signature is of, and the bits of the modulus (RFC 8017 section 5.2.2); `None` for other keys, and for a
+    /// signature that is no number below the modulus.
+    pub(super) fn open(&self, signature: &[u8]) -> Option<(Vec<u8>, usize)> {
+        let rsa = self.rsa.as_ref()?;
+        Some((rsa.open(signature)?, rsa.bits()))
     }
 
     /// Whether signatures of this algorithm are checked with it.

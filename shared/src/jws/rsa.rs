@@ -1,6 +1,53 @@
-//! Which RSA keys are fit for use.
+//! RSA keys: which are fit for use, and what they open.
+
+use core::cell::OnceCell;
+use core::fmt;
+use std::rc::Rc;
+
+use wardpoint_crypto::modular::Modulus;
 
 use super::KeyError;
+
+/// The numbers of a public key.
+#[derive(Clone)]
+pub(super) struct Public {
+    modulus: Box<[u8]>,
+    exponent: u32,
+    /// Made when the first signature comes that the host does not check.
+    ready: OnceCell<Option<Rc<Modulus>>>,
+}
+
+impl Public {
+    /// Of numbers that [`check`] has found fit.
+    pub(super) fn new(modulus: &[u8], exponent: &[u8]) -> Self {
+        let exponent = exponent.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        Self { modulus: modulus.into(), exponent, ready: OnceCell::new() }
+    }
+
+    pub(super) fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let ready = self.ready.get_or_init(|| Modulus::new(&self.modulus).map(Rc::new)).as_ref()?;
+        if signature.len() == self.modulus.len() { ready.power(signature, self.exponent) } else { None }
+    }
+
+    pub(super) fn bits(&self) -> usize {
+        let zeros = self.modulus.first().map_or(0, |byte| byte.leading_zeros());
+        self.modulus.len() * 8 - usize::try_from(zeros).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Public {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.modulus, self.exponent) == (&other.modulus, other.exponent)
+    }
+}
+
+impl Eq for Public {}
+
+impl fmt::Debug for Public {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Public({} bits)", self.bits())
+    }
+}
 
 /// Refuses a modulus of fewer than 2048 or more than 8192 bits or an even one, an exponent that is even, below 3 or above 32
 /// bits (the host takes no longer one), and moduli of a generator that is known to be broken.

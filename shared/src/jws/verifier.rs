@@ -60,6 +60,11 @@ impl<'a> HostVerifier<'a> {
     pub fn new(services: &'a mut dyn Services, offer: Offer) -> Self {
         Self { services, offer }
     }
+
+    /// Whether the host is asked for signatures of this algorithm.
+    pub(super) fn has(&self, algorithm: Algorithm) -> bool {
+        algorithm.host_digest().is_some() && self.offer.has(algorithm.family())
+    }
 }
 
 impl Verifier for HostVerifier<'_> {

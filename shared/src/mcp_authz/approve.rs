@@ -148,8 +148,8 @@ impl Asks for Desk {
     fn open(setup: Approving, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Self> {
         let Approving { mut setup, hint } = setup;
         setup.equip(secret, problems);
-        let envelope = setup.envelope(problems)?;
-        Some(Self { approvals: Approvals::new(setup.server, envelope), client: Rc::new(setup.client), hint })
+        let sealer = setup.sealer(problems)?;
+        Some(Self { approvals: Approvals::new(setup.server, sealer), client: Rc::new(setup.client), hint })
     }
 
     fn after(&self, call: CallId) -> Approval {

@@ -54,6 +54,8 @@ pub struct Gate<D: Asks> {
 impl<D: Asks> Plugin for Gate<D> {
     const NAME: &'static str = D::NAME;
     const SECRETS: bool = D::ASKS;
+    const CALLS: bool = D::ASKS;
+    const SIGNATURES: bool = false;
     type Filter = filter::McpFilter<D>;
 
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {

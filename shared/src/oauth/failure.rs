@@ -49,6 +49,8 @@ pub enum Unreadable {
 pub enum Hint {
     /// The target is not one for this client: Keycloak says it with `invalid_request`.
     Audience,
+    /// This client may not exchange at all: Keycloak says it with `invalid_request`. No login changes that.
+    Client,
     /// The chain of actors is too long: Auth0 says it with `invalid_request`.
     Depth,
     /// The subject token is not good: Keycloak says it with `invalid_request`.
@@ -164,6 +166,7 @@ impl Hint {
         match text {
             "Invalid token" => Some(Self::Subject),
             "Audience not found" => Some(Self::Audience),
+            "Standard token exchange is not enabled for the requested client" => Some(Self::Client),
             _ if text.starts_with("Requested audience not available") => Some(Self::Audience),
             _ if text.starts_with("Delegation chain") => Some(Self::Depth),
             _ => None,
@@ -177,6 +180,10 @@ impl Failure {
         match status {
             429 => Self::Busy { retry_after: retry_after(headers) },
             400..=499 => match Self::read_body(headers, body) {
+                // Keycloak's word for a wrong secret. RFC 6749 section 5.2: only a client that was not authenticated gets a 401.
+                Ok(Self::Refused { error: ErrorCode::UnauthorizedClient, hint, step_up }) if status == 401 => {
+                    Self::Refused { error: ErrorCode::InvalidClient, hint, step_up }
+                }
                 Ok(failure) => failure,
                 Err(why) => Self::Unreadable(why),
             },

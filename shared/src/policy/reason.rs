@@ -155,6 +155,10 @@ reasons! {
     /// The server wants something from the client that `serverRequests.allow` does not name, or sends a request where MCP has
     /// none (MCP-T-06); or a client answers what no server may ask (MCP-G-04).
     ServerRequestRefused = "server_request_refused", 403, -32003, "server request refused";
+    /// It cannot be told whether the caller was suspended: no list of what is revoked is recent enough.
+    RevocationUnknown = "revocation_unknown", 503, -32603, "a service that the decision needs is unavailable";
+    /// The token was revoked, or its user, agent or client was suspended.
+    Revoked = "revoked", 401, -32003, "the token was revoked";
     /// A token stands in the query, where logs and referrers show it (MCP-Z-04).
     TokenInQuery = "token_in_query", 400, -32600, "tokens in the query are not accepted";
     /// The session is another caller's, or its id is none (MCP-G-01, BY-S-01). 404 makes a client begin a new one.

@@ -13,6 +13,10 @@ const WORKLOAD: &[u8] = b"workload-";
 /// The bearer token of a request: one header line, one credential, one space (RFC 6750 section 2.1, BY-T-17).
 pub(super) fn bearer(headers: &Headers) -> Result<&str, Reason> {
     let value = headers.one("authorization").map_err(|_| Reason::RepeatedHeader)?.ok_or(Reason::NoToken)?;
+    if value.contains(&b',') {
+        // How a proxy joins two lines.
+        return Err(Reason::RepeatedHeader);
+    }
     let text = core::str::from_utf8(value).map_err(|_| Reason::MalformedCredential)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if scheme.eq_ignore_ascii_case("dpop") {
@@ -78,7 +82,7 @@ mod tests {
             (&["Bearer  a"], Reason::MalformedCredential),
             (&["Bearer a "], Reason::MalformedCredential),
             (&["Bearer\ta"], Reason::MalformedCredential),
-            (&["Bearer a, Bearer b"], Reason::MalformedCredential),
+            (&["Bearer a, Bearer b"], Reason::RepeatedHeader),
             (&["Bearer a=b"], Reason::MalformedCredential),
             (&["Bearer é"], Reason::MalformedCredential),
             (&["Basic YTpi"], Reason::NoToken),

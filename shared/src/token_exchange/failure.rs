@@ -2,6 +2,8 @@
 
 use super::issued::Refusal;
 use super::profile::Told;
+use crate::identity::tokens::Requirement;
+use crate::jws::TokenError;
 use crate::policy::{Challenge, Denial, Reason};
 use crate::time::Duration;
 
@@ -13,7 +15,7 @@ const RETRY_AFTER: u32 = 5;
 pub(super) struct Refused {
     pub(super) reason: Reason,
     pub(super) denial: Denial,
-    pub(super) challenge: Option<Challenge>,
+    pub(super) challenge: Option<Box<Challenge>>,
     /// What exactly, for the record.
     pub(super) detail: Option<&'static str>,
     /// The same answer may be given again for a few seconds (OA-TE-06).
@@ -28,20 +30,34 @@ impl Refused {
         let error = match reason {
             // RFC 6750 section 3.1: without any credential there is nothing that could be wrong.
             Reason::NoToken => Some(None),
-            Reason::InvalidToken | Reason::SenderConstrained | Reason::SubjectRefused => Some(Some("invalid_token")),
+            Reason::InvalidToken | Reason::Revoked | Reason::SenderConstrained | Reason::SubjectRefused => {
+                Some(Some("invalid_token"))
+            }
             Reason::MalformedCredential | Reason::RepeatedHeader | Reason::TokenInQuery => Some(Some("invalid_request")),
             _ => None,
         };
-        let challenge = error.map(|error| Challenge { error, ..Challenge::default() });
-        let denial = if reason == Reason::ExchangeUnavailable { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
+        let challenge = error.map(|error| Box::new(Challenge { error, ..Challenge::default() }));
+        let later = matches!(reason, Reason::CalloutFailed | Reason::ExchangeUnavailable | Reason::RevocationUnknown);
+        let denial = if later { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
         let alarm = reason == Reason::ExchangeMisconfigured;
         Self { reason, denial, challenge, detail: None, lasting: false, alarm }
+    }
+
+    /// The caller's token was not accepted; `requirement` is what was asked of the login behind it (RFC 9470 section 3).
+    pub(super) fn token(error: TokenError, requirement: Option<&Requirement>) -> Self {
+        let refused = Self { detail: Some(error.code()), ..Self::plain(error.reason()) };
+        let Some(Requirement { contexts, max_age }) = requirement else { return refused };
+        let contexts = Some(contexts.join(" ")).filter(|contexts| !contexts.is_empty());
+        let more = [("acr_values", contexts), ("max_age", max_age.map(|age| age.as_secs().to_string()))];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let challenge = Challenge { error: Some("insufficient_user_authentication"), more, ..Challenge::default() };
+        Self { challenge: Some(Box::new(challenge)), ..refused }
     }
 
     /// The caller's token lacks all of these scopes.
     pub(super) fn scopes(scopes: &[String]) -> Self {
         let challenge = Challenge { error: Some("insufficient_scope"), scopes: scopes.to_vec(), ..Challenge::default() };
-        Self { challenge: Some(challenge), ..Self::plain(Reason::InsufficientScope) }
+        Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::InsufficientScope) }
     }
 
     /// The token service refused or did not answer; `scopes` are those of the route, all at once.
@@ -62,7 +78,7 @@ impl Refused {
                     [("acr_values", acr), ("max_age", step_up.max_age.map(|age| age.to_string())), ("claims", step_up.claims)];
                 let more = more.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                 let challenge = Challenge { error: Some(error), scopes: scopes.to_vec(), more, ..Challenge::default() };
-                Self { challenge: Some(challenge), ..Self::plain(Reason::StepUpRequired) }
+                Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::StepUpRequired) }
             }
         };
         Self { lasting, ..refused }

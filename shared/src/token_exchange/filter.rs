@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::authority::{Askable, is_that_of, may_act};
 use super::cache::{Held, Whose as Owner};
+use super::caller::{Arrived, MAX_WAITS, Unknown};
 use super::credential::{bearer, holds, others};
 use super::exchanger::{Ask, Exchanger, Found, Outcome};
 use super::failure::Refused;
@@ -26,6 +27,8 @@ pub struct ExchangeFilter {
 
 enum State {
     ExpectHeaders,
+    /// Who asks is not known yet.
+    ExpectCaller(Box<Arrived>),
     /// A token is being asked for.
     ExpectToken(Box<Pending>),
     /// The request has gone on with a token.
@@ -56,13 +59,57 @@ impl ExchangeFilter {
 
 impl Filter for ExchangeFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
-        self.state = State::Done;
         fx.skip_body();
+        self.arrive(head, 0, fx)
+    }
+
+    fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
+        match core::mem::replace(&mut self.state, State::Done) {
+            State::ExpectCaller(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
+            State::ExpectToken(pending) => self.told(*pending, fx),
+            State::ExpectHeaders | State::ExpectAnswer { .. } | State::Done => Step::Reset,
+        }
+    }
+
+    fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
+        fx.skip_body();
+        if let State::ExpectAnswer { key, held } = core::mem::replace(&mut self.state, State::Done) {
+            if head.headers.status() == Some(401) {
+                // Revoked, perhaps. The challenge passes; the next request asks anew.
+                self.exchanger.forget(&key);
+            }
+            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default();
+            let mut gone: Vec<&str> = Vec::new();
+            for (name, value) in head.headers.iter() {
+                let Ok(name) = core::str::from_utf8(name) else { continue };
+                let listed = RESPONSE.iter().any(|known| name.eq_ignore_ascii_case(known));
+                if (listed || holds(value, token)) && !name.starts_with(':') && !gone.contains(&name) {
+                    gone.push(name);
+                    fx.remove_header(name);
+                }
+            }
+        }
+        Step::Continue
+    }
+}
+
+impl ExchangeFilter {
+    /// Decides by what the request brought; for the first time, or when it is known who asks.
+    fn arrive(&mut self, head: Head<'_>, waits: u8, fx: &mut Effects<'_>) -> Step {
+        self.state = State::Done;
         let exchanger = self.exchanger.clone();
         let policy = &exchanger.policy;
-        let caller = match policy.source.read(head.properties) {
+        let caller = match policy.caller(head, fx) {
             Ok(caller) => caller,
-            Err(reason) => return refuse(About::default(), &Refused::plain(reason), fx),
+            Err(Unknown::Refused(refused)) => return refuse(About::default(), &refused, fx),
+            Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
+                return refuse(About::default(), &Refused::plain(Reason::CalloutFailed), fx);
+            }
+            Err(Unknown::Wait(call)) => {
+                let count = policy.source.properties().len();
+                self.state = State::ExpectCaller(Box::new(Arrived::keep(head, count, waits)));
+                return Step::Await(call);
+            }
         };
         let about = about(&caller);
         let to = match Destination::read(head.headers) {
@@ -94,11 +141,11 @@ impl Filter for ExchangeFilter {
         }
     }
 
-    fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
-        let State::ExpectToken(pending) = core::mem::replace(&mut self.state, State::Done) else { return Step::Reset };
+    /// The call for its token is over.
+    fn told(&mut self, pending: Pending, fx: &mut Effects<'_>) -> Step {
         // The plugin has had the answer before; where it has not, it has not come in time.
         match self.exchanger.outcome(&pending.key) {
-            Some(outcome) => self.finish(*pending, outcome, fx),
+            Some(outcome) => self.finish(pending, outcome, fx),
             None => {
                 let refused = Refused { detail: Some("timed_out"), ..Refused::plain(Reason::ExchangeUnavailable) };
                 refuse(pending.about, &refused, fx)
@@ -106,29 +153,6 @@ impl Filter for ExchangeFilter {
         }
     }
 
-    fn on_response_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
-        fx.skip_body();
-        if let State::ExpectAnswer { key, held } = core::mem::replace(&mut self.state, State::Done) {
-            if head.headers.status() == Some(401) {
-                // Revoked, perhaps. The challenge passes; the next request asks anew.
-                self.exchanger.forget(&key);
-            }
-            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default();
-            let mut gone: Vec<&str> = Vec::new();
-            for (name, value) in head.headers.iter() {
-                let Ok(name) = core::str::from_utf8(name) else { continue };
-                let listed = RESPONSE.iter().any(|known| name.eq_ignore_ascii_case(known));
-                if (listed || holds(value, token)) && !name.starts_with(':') && !gone.contains(&name) {
-                    gone.push(name);
-                    fx.remove_header(name);
-                }
-            }
-        }
-        Step::Continue
-    }
-}
-
-impl ExchangeFilter {
     fn exchange(
         &mut self,
         caller: &Caller,
@@ -147,7 +171,7 @@ impl ExchangeFilter {
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
         let exchange = Exchanged { server: server.name.clone(), client: client_id.clone(), cached: false, detail: None };
-        let about = About { exchange: Some(exchange), ..about };
+        let about = About { exchange: Some(Box::new(exchange)), ..about };
         let mut pending = Pending { key, rule, about, stripped: others(headers, Some(token)) };
         let call = match exchanger.find(&key, fx.now()) {
             Some(Found::Kept(outcome)) => {
@@ -304,7 +328,7 @@ fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
     }
     fx.skip_response();
     let decision = Decision::deny(refused.reason);
-    let (denial, challenge) = (refused.denial.clone(), refused.challenge.clone());
+    let (denial, challenge) = (refused.denial.clone(), refused.challenge.as_deref().cloned());
     fx.enforce(Ruling { about, denial, challenge, ..Ruling::new(decision) })
 }
 

@@ -9,6 +9,7 @@
 
 pub mod authority;
 mod cache;
+mod caller;
 pub mod config;
 mod counters;
 mod credential;
@@ -20,6 +21,8 @@ mod key;
 mod policy;
 pub mod profile;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 pub use counters::COUNTERS;
 pub use policy::Policy;
@@ -70,7 +73,21 @@ impl Plugin for TokenExchange {
         filter::ExchangeFilter::new(self.0.clone())
     }
 
+    fn on_tick(&mut self, now: Timestamp, fx: &mut RootEffects<'_>) {
+        if let Some(tokens) = &self.0.policy.tokens {
+            tokens.on_tick(now, fx);
+        }
+        if let Some(revocation) = &self.0.policy.revocation {
+            revocation.on_tick(now, fx);
+        }
+    }
+
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
-        self.0.answered(call, now, reply, fx);
+        let Policy { tokens, revocation, .. } = &self.0.policy;
+        let theirs = tokens.as_ref().is_some_and(|tokens| tokens.on_reply(call, now, reply, fx))
+            || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx));
+        if !theirs {
+            self.0.answered(call, now, reply, fx);
+        }
     }
 }

@@ -7,6 +7,8 @@ use super::profile::Profile;
 use super::routes::Routes;
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
+use crate::identity::revocation::Revocation;
+use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
 use crate::secret::Secret;
 use crate::time::Duration;
@@ -19,6 +21,9 @@ pub struct Policy {
     pub(super) host: HostProfile,
     pub(super) audit: Destinations,
     pub(super) source: Source,
+    /// Verifies the tokens of requests; without it the proxy does.
+    pub(super) tokens: Option<Tokens>,
+    pub(super) revocation: Option<Revocation>,
     /// What we are called: a token for us must not leave.
     pub(super) ours: Vec<String>,
     pub(super) chain: ChainLimits,

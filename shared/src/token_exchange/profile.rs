@@ -248,7 +248,7 @@ impl Told {
                 _,
             ) => Self::StepUp(step_up),
             // A client that the server does not know, or, with Keycloak, a target that it does not know.
-            (ErrorCode::InvalidClient, _) => Self::Misconfigured,
+            (ErrorCode::InvalidClient, _) | (_, Some(Hint::Client)) => Self::Misconfigured,
             (_, Some(Hint::Audience | Hint::Depth)) => Self::Denied,
             (ErrorCode::InvalidGrant | ErrorCode::InvalidRequest | ErrorCode::ExpiredToken, _) => Self::SubjectRefused,
             (ErrorCode::AccessDenied | ErrorCode::InvalidScope | ErrorCode::InvalidTarget | ErrorCode::UnauthorizedClient, _) => {

@@ -40,7 +40,7 @@ pub(super) struct Destination {
 impl Routes {
     /// Sorts them; two of which each request could take either are told, by their indices.
     pub(super) fn new(mut routes: Vec<Route>) -> (Self, Vec<(RuleId, RuleId)>) {
-        routes.sort_by(|a, b| b.rank().cmp(&a.rank()));
+        routes.sort_by_key(|route| core::cmp::Reverse(route.rank()));
         let same = |a: &Route, b: &Route| a.host == b.host && a.port == b.port && a.path == b.path;
         let twins = (0..).zip(&routes).flat_map(|(at, a)| {
             routes.iter().skip(at + 1).filter(|b| same(a, b)).map(|b| (a.id.clone(), b.id.clone())).collect::<Vec<_>>()

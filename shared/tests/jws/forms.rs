@@ -191,10 +191,18 @@ fn typ_as_configured() {
 
 /// What the caller of the gate is told.
 #[test]
-fn a_bad_token_is_401_and_a_host_that_fails_is_500() {
+fn a_bad_token_is_401_and_what_is_not_its_fault_is_not() {
     for error in TokenError::ALL.iter().chain(&[ClaimMissing("exp"), ClaimMalformed("exp")]) {
-        let ours = matches!(error, HostFailed | Unsupported);
-        assert_eq!(error.reason(), if ours { Reason::HostFailed } else { Reason::InvalidToken }, "{error}");
+        let (reason, status) = match error {
+            AuthenticationTooOld | AuthenticationTooWeak => (Reason::StepUpRequired, 401),
+            BoundToCertificate | BoundToKey | BoundUnknown => (Reason::SenderConstrained, 401),
+            HostFailed | Unsupported => (Reason::HostFailed, 500),
+            KeysUnavailable | TooManyWaiting => (Reason::CalloutFailed, 503),
+            Revoked => (Reason::Revoked, 401),
+            RevocationUnknown => (Reason::RevocationUnknown, 503),
+            _ => (Reason::InvalidToken, 401),
+        };
+        assert_eq!((error.reason(), error.reason().status()), (reason, status), "{error}");
     }
     assert_eq!(ClaimMissing("exp").to_string(), "claim_missing: exp");
 }

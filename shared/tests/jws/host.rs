@@ -3,7 +3,7 @@
 
 use ring::signature as ring;
 use wardpoint_core::filter::{Cas, Digest, ServiceError, Services, Shared, Signature};
-use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Key, Offer, Verifier};
+use wardpoint_core::jws::{Algorithm, Family, HostVerifier, Key, ModuleVerifier, Offer, Verifier};
 
 /// All that a host may offer.
 pub(crate) const ALL: Offer = Offer { rsa: true, ecdsa: true };
@@ -56,7 +56,7 @@ impl Services for Host {
     }
 }
 
-/// Asks the host where it knows the algorithm, and a verifier of all algorithms besides; both must say the same.
+/// Asks the host where it knows the algorithm, the module, and another library besides; all must say the same.
 #[derive(Default)]
 pub(crate) struct Both {
     pub(crate) calls: usize,
@@ -84,6 +84,8 @@ impl Verifier for Both {
                 assert!(matches!(algorithm, Algorithm::Ed25519 | Algorithm::Ps256), "{algorithm:?}");
             }
         }
+        let module = ModuleVerifier.verify(key, algorithm, message, signature);
+        assert_eq!(module, Ok(own), "{algorithm:?}: the module's verification differs");
         Ok(own)
     }
 }

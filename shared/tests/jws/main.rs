@@ -6,5 +6,7 @@ mod forms;
 mod host;
 mod key_sets;
 mod laws;
+mod module;
+mod signer;
 mod signers;
 mod vectors;

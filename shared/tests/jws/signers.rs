@@ -41,6 +41,11 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    let digit = |c: &u8| u8::try_from(char::from(*c).to_digit(16).unwrap()).unwrap();
+    text.as_bytes().chunks(2).map(|pair| digit(&pair[0]) << 4 | digit(&pair[1])).collect()
+}
+
 /// The public key of a family, with no more than it must have.
 pub(crate) fn bare(family: Family) -> Value {
     match family {
@@ -49,6 +54,19 @@ pub(crate) fn bare(family: Family) -> Value {
         Family::P384 => json!({"kty": "EC", "crv": "P-384", "x": P384[0], "y": P384[1]}),
         Family::Rsa => json!({"kty": "RSA", "n": RSA_N, "e": "AQAB"}),
     }
+}
+
+/// The private key of a family that clients sign with.
+pub(crate) fn private(family: Family) -> Value {
+    with(
+        bare(family),
+        match family {
+            Family::Ed25519 => json!({"d": ED25519_D}),
+            Family::P256 => json!({"d": P256_D}),
+            Family::P384 => json!({"d": P384_D}),
+            Family::Rsa => json!({"d": RSA_D, "p": RSA_P, "q": RSA_Q, "dp": RSA_DP, "dq": RSA_DQ, "qi": RSA_QI}),
+        },
+    )
 }
 
 /// A key with further members, or other values of those that it has.

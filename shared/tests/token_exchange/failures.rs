@@ -22,6 +22,9 @@ fn keycloak() {
         (400, "invalid_scope", "Invalid scopes: foo:bar", Told::Denied),
         (403, "access_denied", "Client is not within the token audience", Told::Denied),
         (400, "invalid_request", "Invalid token", Told::SubjectRefused),
+        // Neither a wrong secret nor a client without the right to exchange is the user's fault: a login would change nothing.
+        (401, "unauthorized_client", "Invalid client or Invalid client credentials", Told::Misconfigured),
+        (400, "invalid_request", "Standard token exchange is not enabled for the requested client", Told::Misconfigured),
     ] {
         assert_eq!(told(status, error, words), want, "{error} {words}");
     }

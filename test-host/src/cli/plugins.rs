@@ -9,12 +9,15 @@ use super::explain::{Trace, mcp_authz_trace};
 use crate::host::Manners;
 use crate::native::Native;
 
+/// What had better be looked at in a good configuration: the path, and why.
+pub(super) type Warnings = Vec<(String, &'static str)>;
+
 /// One of them.
 pub(super) struct Plugin {
     /// Its name.
     pub(super) name: &'static str,
-    /// Reads a configuration; what had better be looked at in a good one: the path, and why.
-    pub(super) configure: fn(&[u8]) -> Result<Vec<(String, &'static str)>, ConfigErrors>,
+    /// Reads a configuration.
+    pub(super) configure: fn(&[u8]) -> Result<Warnings, ConfigErrors>,
     /// The JSON Schema of its configuration.
     pub(super) schema: fn() -> String,
     /// What its rules say.

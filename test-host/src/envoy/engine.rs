@@ -81,13 +81,13 @@ impl Engine for Envoy {
                 None => running.insert(Running::start().await?),
             };
             let (mut before, mut log) = (Vec::new(), Vec::new());
-            for earlier in &play.before {
-                let mut seen = running.play(earlier, *deadline).await?;
+            for (index, earlier) in play.before.iter().enumerate() {
+                let mut seen = running.play(earlier, index > 0, *deadline).await?;
                 before.push(seen.client.status);
                 log.append(&mut seen.log);
                 log.extend(seen.audit.iter().map(ToString::to_string));
             }
-            let mut seen = running.play(play, *deadline).await?;
+            let mut seen = running.play(play, !play.before.is_empty(), *deadline).await?;
             log.append(&mut seen.log);
             anyhow::Ok(Transcript { before, log, ..seen })
         });
@@ -105,13 +105,13 @@ impl Running {
         })
     }
 
-    async fn play(&mut self, play: &Play, deadline: Duration) -> anyhow::Result<Transcript> {
+    async fn play(&mut self, play: &Play, continues: bool, deadline: Duration) -> anyhow::Result<Transcript> {
         let Self { proxy, listeners, identity, stage } = self;
         let trailers = !play.request.trailers.is_empty() || play.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty());
         // HTTP/1 clients and servers hardly ever have trailers, so a play with trailers is HTTP/2 on both sides.
         let upstream = if trailers { Protocol::Http2 } else { Protocol::Http1 };
         stage.set(play);
-        let (at, vm) = listeners.for_play(play, upstream, proxy, identity, stage).await?;
+        let (at, vm) = listeners.for_play(play, continues, upstream, proxy, identity, stage).await?;
         let before = counters(proxy).await?;
         proxy.log.news(&vm)?;
 

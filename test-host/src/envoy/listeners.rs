@@ -54,10 +54,12 @@ struct Listener {
 }
 
 impl Listeners {
-    /// Where this play is to be played: the address, and the name under which the plugin's VM writes to the log.
+    /// Where this play is to be played: the address, and the name under which the plugin's VM writes to the log. A play that
+    /// `continues` another one meets what that has left behind.
     pub(super) async fn for_play(
         &mut self,
         play: &Play,
+        continues: bool,
         upstream: Protocol,
         proxy: &mut Proxy,
         identity: &Identity,
@@ -75,7 +77,7 @@ impl Listeners {
             tls: play.peer.is_some(),
             upstream,
         };
-        if let Some(at) = self.listeners.iter().position(|listener| listener.key == key && listener.reusable) {
+        if let Some(at) = self.listeners.iter().position(|listener| listener.key == key && (listener.reusable || continues)) {
             let listener = self.listeners.remove(at);
             let place = (listener.at, listener.name.clone());
             self.listeners.push(listener);

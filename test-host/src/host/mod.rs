@@ -6,6 +6,7 @@
 
 mod call;
 mod exchange;
+mod foreign;
 mod map;
 mod property;
 mod report;

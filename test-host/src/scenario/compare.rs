@@ -8,6 +8,7 @@ use super::expect::{
 use super::json::subset;
 use super::model::{Case, Exchange};
 use super::sse;
+use super::token;
 use super::yaml::{Data, Place};
 use crate::transcript::{Called, ClientSaw, Ending, Transcript, UpstreamSaw};
 
@@ -161,6 +162,13 @@ fn body(expected: &ExpectedBody, seen: &[u8], path: &str, out: &mut Mismatches) 
             Ok(value) => subset(node, &value, path, out),
             Err(_) => out.push(Mismatch::new(place, path, show(&node.to_json()), text(seen))),
         },
+        BodyKind::Form(want) => {
+            if token::read_form(seen).as_ref() != Some(want) {
+                let lines = |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+                let got = token::read_form(seen).map_or_else(|| text(seen), |pairs| lines(&pairs));
+                out.push(Mismatch::new(place, path, lines(want), got));
+            }
+        }
         BodyKind::Text(want) => {
             if !want.is_match(seen) {
                 out.push(Mismatch::new(place, path, want.show(), text(seen)));

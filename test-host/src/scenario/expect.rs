@@ -4,6 +4,7 @@ use regex_lite::Regex;
 
 use super::fields::{Fields, Problems};
 use super::message;
+use super::token;
 use super::yaml::{Data, Node, Place};
 use crate::transcript::Ending;
 
@@ -110,6 +111,8 @@ pub enum BodyKind {
     Json(Node),
     /// Events.
     Events(Vec<ExpectedEvent>),
+    /// A form: its parameters in ascending order, all of them.
+    Form(Vec<(String, String)>),
     /// Texts.
     Text(TextMatch),
 }
@@ -264,6 +267,7 @@ fn headers(node: &Node, path: &str, problems: &mut Problems) -> Vec<ExpectedHead
 fn text_match(node: &Node, path: &str, problems: &mut Problems) -> Option<TextMatch> {
     match &node.data {
         Data::String(text) => Some(TextMatch::Exact(text.clone().into_bytes())),
+        Data::Map(_) if node.get("bearer").is_some() => token::bearer(node).map(|value| TextMatch::Exact(value.into_bytes())),
         Data::Map(_) => {
             let found = matcher(node, path, problems);
             if found.is_none() {
@@ -305,6 +309,7 @@ fn body(node: &Node, path: &str, problems: &mut Problems) -> Option<ExpectedBody
     let kind = match (&node.data, only) {
         (Data::Map(_), Some(("contains" | "matches", _))) => BodyKind::Text(matcher(node, path, problems)?),
         (Data::Map(_), Some(("sse", list))) => BodyKind::Events(events(list, &format!("{path}.sse"), problems)),
+        (Data::Map(_), Some(("form", value))) => BodyKind::Form(token::form(value, &format!("{path}.form"), problems)),
         (Data::Map(_), Some(("json", value))) => BodyKind::Json(value.clone()),
         (Data::Map(entries), _)
             if only.is_some_and(|(key, _)| key == "base64")

@@ -41,9 +41,31 @@ pub fn broken(case: &Case, open_expected: bool, seen: &Transcript) -> Vec<String
     if matches!(seen.upstream, UpstreamSaw::Complete { .. }) && seen.audit.is_empty() {
         out.push("a request reached the upstream without an audit record".to_owned());
     }
+    out.extend(passed_through(case, seen));
     out.extend(misplaced(case, seen));
     out.extend(leaked(case, seen));
     out
+}
+
+/// A token that was to be exchanged or taken away, and is upstream all the same.
+fn passed_through(case: &Case, seen: &Transcript) -> Option<String> {
+    let is = |record: &Value, name: &str, value: &str| record.get(name).and_then(Value::as_str) == Some(value);
+    let replaced = |record: &Value| {
+        let action = ["exchange", "strip"].into_iter().any(|action| is(record, "action", action));
+        is(record, "plugin", "token-exchange") && is(record, "mode", "enforce") && action
+    };
+    let (headers, body) = match &seen.upstream {
+        UpstreamSaw::Complete { headers, body } => (headers.as_slice(), body),
+        UpstreamSaw::Partial { body } => (&[][..], body),
+        UpstreamSaw::Nothing => return None,
+    };
+    let sent = &case.exchange.request;
+    let token = sent.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"));
+    let token = std::str::from_utf8(&token?.1).ok()?.split_once(' ')?.1;
+    let own_body = sent.chunks.concat();
+    let there = headers.iter().any(|(_, value)| value.contains(token))
+        || (*body != own_body && body.windows(token.len()).any(|window| window == token.as_bytes()));
+    (seen.audit.iter().any(replaced) && there).then(|| "the token that the request brought is upstream".to_owned())
 }
 
 /// Whether records are not where the configuration wants them. A fault may drive them elsewhere, and the access log's share

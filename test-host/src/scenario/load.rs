@@ -10,7 +10,7 @@ use super::expect;
 use super::fields::{Fields, LoadError, Problems};
 use super::model::{Before, Case, Exchange, Expect, Profile, Scenario, Span};
 use super::yaml::{self, Data, Node};
-use crate::engine::{Need, Sent};
+use crate::engine::{CalloutScript, Need, Sent};
 
 const NEEDS: [(&str, Need); 7] = [
     ("clock", Need::Clock),
@@ -243,8 +243,7 @@ fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, probl
         canaries: canaries
             .into_iter()
             .chain(environment.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= MIN_CANARY))
-            .chain(before.iter().flat_map(|before| tokens(&before.exchange.request)))
-            .chain(tokens(&exchange.request))
+            .chain(before.iter().map(|before| &before.exchange).chain([&exchange]).flat_map(secrets))
             .collect(),
         environment,
         before,
@@ -282,6 +281,18 @@ fn words<T: Copy>(
 }
 
 /// The credentials of a request: what stands behind the scheme in `authorization`, and cookies.
+/// The credentials that a request brings, and those that called services answer.
+fn secrets(exchange: &Exchange) -> Vec<String> {
+    let mut found = tokens(&exchange.request);
+    for script in &exchange.callouts {
+        let CalloutScript::Answer(sent, _) = script else { continue };
+        let Ok(answer) = serde_json::from_slice::<Value>(&sent.chunks.concat()) else { continue };
+        let named = ["access_token", "refresh_token", "id_token"].map(|name| answer.get(name).and_then(Value::as_str));
+        found.extend(named.into_iter().flatten().filter(|token| token.len() >= MIN_CANARY).map(str::to_owned));
+    }
+    found
+}
+
 fn tokens(request: &Sent) -> Vec<String> {
     let mut tokens = Vec::new();
     for (name, value) in &request.headers {

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::fields::{Fields, Problems};
+use super::token;
 use super::yaml::{Data, Node};
 use crate::engine::Sent;
 
@@ -106,9 +107,17 @@ fn header_value(node: &Node, path: &str, problems: &mut Problems) -> Option<Vec<
     match &node.data {
         Data::String(text) => Some(text.clone().into_bytes()),
         Data::Number(number) => Some(number.to_string().into_bytes()),
+        Data::Map(_) if node.get("bearer").is_some() => {
+            let value = token::bearer(node);
+            if value.is_none() {
+                problems.expected(node, path, "`{bearer: claims}`, or with members of the token's `header` beside it");
+            }
+            value.map(String::into_bytes)
+        }
         Data::Map(_) => base64_bytes(node.get("base64")?, path, problems),
         _ => {
-            problems.expected(node, path, "a string, a number, a list of them, `{base64: …}`, or null to leave it out");
+            let forms = "a string, a number, a list of them, `{base64: …}`, `{bearer: claims}`, or null to leave it out";
+            problems.expected(node, path, forms);
             None
         }
     }
@@ -151,7 +160,7 @@ pub(super) fn body(node: &Node, path: &str, problems: &mut Problems) -> Vec<u8> 
 }
 
 fn json_bytes(node: &Node) -> Vec<u8> {
-    node.to_json().to_string().into_bytes()
+    token::minted(node.to_json()).to_string().into_bytes()
 }
 
 fn base64_bytes(node: &Node, path: &str, problems: &mut Problems) -> Option<Vec<u8>> {

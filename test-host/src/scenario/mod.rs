@@ -27,6 +27,7 @@ pub mod play;
 pub mod run;
 mod scalar;
 mod sse;
+mod token;
 pub mod yaml;
 
 pub use fields::{LoadError, Problem};

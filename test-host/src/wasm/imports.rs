@@ -190,12 +190,8 @@ fn define_calls(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                                                     data: u32,
                                                     size: u32| {
         let (memory, state) = view(&mut c)?;
-        state.host.check("proxy_call_foreign_function")?;
-        let _arguments = slice(memory, arguments, arguments_size)?;
-        match slice(memory, name, name_size)? {
-            b"clear_route_cache" => give(&mut c, b"", data, size)?,
-            _ => return Err(Status::NOT_FOUND.into()),
-        }
+        let answer = state.host.foreign(slice(memory, name, name_size)?, slice(memory, arguments, arguments_size)?)?;
+        give(&mut c, &answer, data, size)?;
     });
     Ok(())
 }

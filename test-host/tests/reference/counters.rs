@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use wardpoint_core::filter::COUNTERS;
 use wardpoint_core::mcp_authz::McpAuthz;
 use wardpoint_core::policy::Reason;
+use wardpoint_core::token_exchange::TokenExchange;
 use wardpoint_test_host::engine::{Engine as _, Play};
 use wardpoint_test_host::envoy::Envoy;
 use wardpoint_test_host::host::Manners;
@@ -14,8 +15,11 @@ use wardpoint_test_host::scenario::play::play;
 use wardpoint_test_host::scenario::{Expectations, Profile, Scenario, load_all, yaml};
 
 use super::alerts;
+use super::page::plugins;
 
-const PLUGIN: &str = "wardpoint.mcp-authz.";
+const MCP_AUTHZ: &str = "wardpoint.mcp-authz.";
+/// What counts only where several requests are under way in one VM; `shared/src/token_exchange/tests.rs` has them.
+const SEVERAL: &[&str] = &["calls.shared"];
 /// What `decision` can be.
 const DECISIONS: &[&str] = &["allow", "deny", "undecided", "would_deny"];
 /// The name under which Envoy shows a counter of a plugin to Prometheus.
@@ -58,22 +62,31 @@ fn plays(folders: &[&str]) -> Vec<Play> {
 
 #[test]
 fn every_counter_is_on_the_page_and_every_one_of_the_page_is_counted() {
-    let mut native = Native::new(Manners::default()).with::<McpAuthz>();
+    let mut native = Native::new(Manners::default()).with::<McpAuthz>().with::<TokenExchange>();
     let mut seen = BTreeSet::new();
-    for mut play in plays(&["test-host/scenarios/mcp-authz", "examples"]) {
+    for mut play in plays(&["test-host/scenarios/mcp-authz", "test-host/scenarios/token-exchange", "examples"]) {
         seen.extend(native.run(&play).unwrap().counters.into_keys());
         play.faults = ["proxy_log", "proxy_set_property"].map(|import| (import.to_owned(), 10)).to_vec();
         seen.extend(native.run(&play).unwrap().counters.into_keys());
     }
-    let names: Vec<&str> = seen.iter().map(|name| name.strip_prefix(PLUGIN).unwrap_or_else(|| panic!("{name}"))).collect();
-    for name in &names {
-        assert!(
-            COUNTERS.iter().any(|counter| is_of(counter.name, name)),
-            "`{name}` is not on the page: add it to filter/counters.rs"
-        );
+    let mut all = BTreeSet::new();
+    for plugin in plugins() {
+        let prefix = format!("wardpoint.{}.", plugin.name);
+        let names: Vec<&str> = seen.iter().filter_map(|name| name.strip_prefix(&prefix)).collect();
+        for name in &names {
+            assert!(
+                COUNTERS.iter().chain(plugin.counters).any(|counter| is_of(counter.name, name)),
+                "`{prefix}{name}` is not on the page: add it to counters.rs"
+            );
+        }
+        for counter in plugin.counters.iter().filter(|counter| !SEVERAL.contains(&counter.name)) {
+            assert!(names.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {prefix}{}", counter.name);
+        }
+        all.extend(names.into_iter().map(str::to_owned));
     }
+    assert!(seen.iter().all(|name| plugins().iter().any(|plugin| name.starts_with(&format!("wardpoint.{}.", plugin.name)))));
     for counter in COUNTERS {
-        assert!(names.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {}", counter.name);
+        assert!(all.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {}", counter.name);
     }
 }
 
@@ -108,7 +121,7 @@ fn alerts_speak_of_counters_that_there_are() {
                     .iter()
                     .map(move |reason| counter.name.replace("<decision>", decision).replace("<reason>", reason.code()))
             });
-            families.into_iter().any(|family| prometheus(&format!("{PLUGIN}{family}")) == name)
+            families.into_iter().any(|family| prometheus(&format!("{MCP_AUTHZ}{family}")) == name)
         })
     };
     let names = spoken_of();
@@ -139,6 +152,6 @@ fn envoy_shows_them_under_these_names() {
         assert!(shown.contains(name.as_str()), "Envoy does not show {name}: {shown:?}");
     }
     // With a name of Envoy's own before it, a query for ours would find nothing.
-    let ours: BTreeSet<&str> = shown.into_iter().filter(|name| name.contains("wardpoint_mcp_authz")).collect();
+    let ours: BTreeSet<&str> = shown.into_iter().filter(|name| name.contains("wardpoint_")).collect();
     assert_eq!(ours, wanted.iter().map(String::as_str).collect());
 }

@@ -3,6 +3,7 @@
 
 mod config;
 mod counters;
+mod matrix;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -18,12 +19,22 @@ fn alerts() -> String {
 }
 
 #[test]
-fn the_page_of_mcp_authz_is_not_stale() {
-    let file = pages().join("mcp-authz.md");
-    let fresh = page::page(&alerts());
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, &fresh).unwrap();
+fn the_pages_of_plugins_are_not_stale() {
+    for plugin in page::plugins() {
+        let name = format!("{}.md", plugin.name);
+        is_fresh(&pages().join(&name), &page::page(&plugin));
     }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == fresh, "docs/reference/mcp-authz.md is stale: run `make docs`");
+}
+
+#[test]
+fn the_page_of_failures_is_not_stale() {
+    is_fresh(&pages().join("../failure-matrix.md"), &matrix::matrix());
+}
+
+fn is_fresh(file: &Path, fresh: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(file, fresh).unwrap();
+    }
+    let committed = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(committed == fresh, "{} is stale: run `make docs`", file.display());
 }

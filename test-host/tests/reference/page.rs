@@ -4,33 +4,57 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use wardpoint_core::audit;
-use wardpoint_core::filter::COUNTERS;
-use wardpoint_core::mcp_authz;
+use wardpoint_core::filter::{COUNTERS, Counting};
 use wardpoint_core::policy::Reason;
+use wardpoint_core::{mcp_authz, token_exchange};
 
-use super::{config, counters};
+use super::{alerts, config, counters};
 
-const HEAD: &str = "# Reference: mcp-authz
-
+const HEAD: &str = "
 <!-- Made from the code by `make docs`; a test fails when it is stale. Change the code, not this page. -->
 
 - [Configuration](#configuration): every field
 - [Reasons](#reasons): every way to be refused, and what the client gets
-- [Metrics](#metrics): every counter, and alerts to start from
+- [Metrics](#metrics): every counterALERTS
 - [Audit record](#audit-record): every field
 ";
 
-/// The page of mcp-authz.
-pub(super) fn page(alerts: &str) -> String {
-    let schema: Value = serde_json::from_str(&mcp_authz::config::schema()).unwrap();
-    let mut out = HEAD.to_owned();
+/// A plugin that has a page.
+pub(super) struct Plugin {
+    pub(super) name: &'static str,
+    pub(super) schema: fn() -> String,
+    /// What it counts beside what all plugins do.
+    pub(super) counters: &'static [Counting],
+    /// Rules for Prometheus.
+    pub(super) alerts: Option<String>,
+}
+
+/// All that have one.
+pub(super) fn plugins() -> [Plugin; 2] {
+    [
+        Plugin { name: mcp_authz::NAME, schema: mcp_authz::config::schema, counters: &[], alerts: Some(alerts()) },
+        Plugin {
+            name: token_exchange::NAME,
+            schema: token_exchange::config::schema,
+            counters: token_exchange::COUNTERS,
+            alerts: None,
+        },
+    ]
+}
+
+/// The page of a plugin.
+pub(super) fn page(plugin: &Plugin) -> String {
+    let schema: Value = serde_json::from_str(&(plugin.schema)()).unwrap();
+    let name = plugin.name;
+    let alerts = if plugin.alerts.is_some() { ", and alerts to start from" } else { "" };
+    let mut out = format!("# Reference: {name}\n{}", HEAD.replace("ALERTS", alerts));
     out.push_str("\n## Configuration\n\nJSON, or YAML for people; an unknown field is an error. ");
-    out.push_str("`wardpoint check --plugin mcp-authz policy.yaml` says every problem at once, each with its line. ");
-    out.push_str("The JSON Schema is that of `wardpoint schema mcp-authz`.\n");
+    let _ = write!(out, "`wardpoint check --plugin {name} policy.yaml` says every problem at once, each with its line. ");
+    let _ = writeln!(out, "The JSON Schema is that of `wardpoint schema {name}`.");
     out.push_str(&config::tables(&schema));
     out.push_str(&reasons());
-    out.push_str(&metrics(alerts));
-    out.push_str(&record());
+    out.push_str(&metrics(plugin));
+    out.push_str(&record(name));
     out
 }
 
@@ -49,7 +73,7 @@ pub(super) fn plain(doc: &str) -> String {
 
 fn reasons() -> String {
     let mut out = String::from(
-        "\n## Reasons\n\nCodes are stable. The client finds the code in `error.data.reason` of the JSON-RPC answer, ",
+        "\n## Reasons\n\nCodes are stable, and one list for all plugins. The client finds the code in `error.data.reason` of the JSON-RPC answer, ",
     );
     out.push_str("with `error.data.decisionId`, which is `request` of the audit record. The message is fixed text.\n\n");
     out.push_str("| reason | HTTP | JSON-RPC | message | meaning |\n|---|---|---|---|---|\n");
@@ -65,33 +89,40 @@ fn reasons() -> String {
     out
 }
 
-fn metrics(alerts: &str) -> String {
+fn metrics(plugin: &Plugin) -> String {
     let mut out = String::from(
         "\n## Metrics\n\nCounters of the proxy. In Envoy's `/stats` each stands behind `wasmcustom.`; `/stats/prometheus` shows it under the second name: ",
     );
     out.push_str("what is neither letter, digit nor `_` becomes `_`. So give rules ids that still differ then.\n\n");
     out.push_str("| counter | Prometheus | counts |\n|---|---|---|\n");
-    for counter in COUNTERS {
-        let name = format!("wardpoint.mcp-authz.{}", counter.name);
+    for counter in COUNTERS.iter().chain(plugin.counters) {
+        let name = format!("wardpoint.{}.{}", plugin.name, counter.name);
         row(&mut out, &[&format!("`{name}`"), &format!("`{}`", counters::prometheus(&name)), counter.doc]);
     }
     out.push_str("\nA counter is there from the first time that it counts; until then a query finds nothing.\n");
-    let _ = write!(
-        out,
-        "\n### Alerts\n\nTo start from; [the file](mcp-authz.alerts.yaml) is a rule file for Prometheus.\n\n```yaml\n{alerts}```\n"
-    );
+    if let Some(alerts) = &plugin.alerts {
+        let _ = write!(
+            out,
+            "\n### Alerts\n\nTo start from; [the file]({}.alerts.yaml) is a rule file for Prometheus.\n\n```yaml\n{alerts}```\n",
+            plugin.name
+        );
+    }
     out
 }
 
-fn record() -> String {
+fn record(plugin: &str) -> String {
+    let state = format!("wasm.wardpoint_{}", plugin.replace('-', "_"));
     let schema: Value = serde_json::from_str(audit::SCHEMA).unwrap();
     let mut out = String::from(
         "\n## Audit record\n\nOne a decision, mostly one a request. No content and no token. The JSON Schema is that of `wardpoint schema audit`. ",
     );
     out.push_str("Where records go is `audit.to`:\n\n");
     out.push_str("- `log`: a line of the proxy's log, `wardpoint.audit ` and the record, as soon as it is decided.\n");
-    out.push_str("- `accessLog`: filter state `wasm.wardpoint_mcp_authz`, a JSON array of the request's records. The proxy's own access log writes it ");
-    out.push_str("when the request is over, if its format has `%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%`. ");
+    let _ = write!(
+        out,
+        "- `accessLog`: filter state `{state}`, a JSON array of the request's records. The proxy's own access log writes it "
+    );
+    let _ = write!(out, "when the request is over, if its format has `%FILTER_STATE({state}:PLAIN)%`. ");
     out.push_str("This is the cheaper place: the proxy's log is written to at once, which costs it more than the decision.\n\n");
     out.push_str("What the access log cannot take (more than 16 KiB of one request, or a proxy that fails) goes to the log, whatever is configured.\n\n");
     out.push_str("| field | type | meaning |\n|---|---|---|\n");

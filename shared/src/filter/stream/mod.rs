@@ -273,6 +273,9 @@ impl<F: Filter> Stream<F> {
             self.hold_proven.set(true);
         }
         if self.exchange.side(direction).skips_body {
+            if self.waiting.is_some() {
+                return self.keep(direction, Place::Body { last: chunk.end_of_stream, trailers });
+            }
             return self.pass(direction, chunk.end_of_stream, now, services);
         }
         let editable = !self.exchange.side(direction).headers_gone && self.waiting.is_none();
@@ -295,9 +298,8 @@ impl<F: Filter> Stream<F> {
         };
         let direction = waiting.direction;
         let synchronous = waiting.own && matches!(reply, Err(CalloutError::NotDispatched));
-        // Envoy lets headers be edited in the callback of a call that was made with them, not of one made with the body.
-        let side = self.exchange.side_ref(direction);
-        let editable = !side.headers_gone && !side.holding;
+        // Envoy lets headers be edited until they have gone on, whatever the call was made with (calibration, `callout: …`).
+        let editable = !self.exchange.side_ref(direction).headers_gone;
         let step = self.ask(direction, editable, now, services, |filter, fx| filter.on_callout_reply(now, reply, fx));
         self.apply(step, direction, Place::Reply { synchronous }, now, services)
     }

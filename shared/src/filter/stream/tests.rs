@@ -25,6 +25,7 @@ enum Do {
     Replace(&'static str),
     SetHeader,
     Skip,
+    SkipAndAwaitShared,
     SkipResponse,
 }
 
@@ -85,6 +86,10 @@ impl Scripted {
             Do::Skip => {
                 fx.skip_body();
                 Step::Continue
+            }
+            Do::SkipAndAwaitShared => {
+                fx.skip_body();
+                Step::Await(fx.call_out_shared(call()))
             }
             Do::SkipResponse => {
                 fx.skip_response();
@@ -283,6 +288,24 @@ fn a_body_while_a_reply_is_awaited_stays_held_but_a_deny_counts() {
     let mut d = drive(false, &[Do::Call, Do::Deny]);
     let _ = d.request();
     assert_eq!(d.body(Request, "a", true), "Pause, audit deny no_matching_rule, respond 403");
+}
+
+#[test]
+fn a_body_that_nobody_wants_waits_with_its_headers() {
+    let mut d = drive(true, &[Do::SkipAndAwaitShared, Do::SetHeader]);
+    assert_eq!(d.request(), "Pause, shared call");
+    assert_eq!(d.body(Request, "a", false), "Pause");
+    assert_eq!(d.body(Request, "b", true), "Pause");
+    assert_eq!(d.reply(CalloutError::NoReply), "Continue, +x, audit allow -, resume Request");
+}
+
+#[test]
+fn headers_that_are_held_can_be_edited_after_a_call_that_was_made_with_the_body() {
+    let mut d = drive(true, &[Do::Hold, Do::Hold, Do::Call, Do::SetHeader]);
+    assert_eq!(d.request(), "Pause");
+    assert_eq!(d.body(Request, "a", false), "Pause");
+    assert_eq!(d.body(Request, "", true), "Pause, call");
+    assert_eq!(d.reply(CalloutError::NoReply), "Continue, +x, audit allow -, resume Request");
 }
 
 #[test]

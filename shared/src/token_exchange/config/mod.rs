@@ -14,6 +14,7 @@ use super::policy::{Action, CacheLimits, Policy};
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::filter::HostProfile;
 use crate::identity::Source;
+use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
 use crate::time::Duration;
 
@@ -50,8 +51,8 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     if raw.version != 1 {
         problems.field("version", |p| p.add(format!("`{}` is not known. Write 1", raw.version)));
     }
-    if raw.identity.claims.is_none() {
-        let text = "without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them";
+    if raw.identity.claims.is_none() && raw.identity.tokens.is_empty() {
+        let text = "without `claims` or `tokens` no token is verified, and none may be exchanged then. Write one of them";
         problems.field("identity", |p| p.add(text));
     }
     if raw.audiences.is_empty() || raw.audiences.iter().any(String::is_empty) {
@@ -83,6 +84,12 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         }
     };
     let audit = raw.audit.compile(problems);
+    let (source, tokens, revocation) = problems.field("identity", |problems| {
+        let (common, issuers, revocation) = raw.identity.split(problems);
+        let tokens = (!issuers.is_empty()).then(|| problems.field("tokens", |p| Tokens::new(&issuers, p)));
+        let revocation = revocation.map(|raw| problems.field("revocation", |p| raw.compile(p)));
+        (Source::new(common, None, &[]), tokens, revocation)
+    });
     Policy {
         id,
         mode: Mode::from(raw.mode),
@@ -98,7 +105,9 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         },
         ours: raw.audiences,
         chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
-        source: Source::new(raw.identity, None, &[]),
+        source,
+        tokens,
+        revocation,
         warnings,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
-use crate::identity::RawIdentity;
+use crate::identity::tokens::RawOwnIdentity;
 use crate::time::Duration;
 
 choice! {
@@ -83,7 +83,7 @@ record! {
         /// What the proxy can do.
         host_profile: RawHostProfile = "hostProfile", RawHostProfile { hold_headers: false };
         /// Who the caller is and where that is read from.
-        identity: RawIdentity = "identity";
+        identity: RawOwnIdentity = "identity";
         /// What we are called: `aud` of the tokens that requests bring. An issued token that has one of these is refused, for
         /// whoever receives it could come back with it.
         audiences: Vec<String> = "audiences";
@@ -220,7 +220,7 @@ record! {
 record! {
     /// A destination.
     pub struct RawRoute {
-        /// What it is called in audit and metrics; host and path, if absent.
+        /// What it is called in audit and metrics; the words of host and path, if absent: `tools-example-mcp`.
         id: Option<String> = "id", None;
         /// The host as `:authority` has it, in lower case and without port; `*.` before it stands for one label.
         host: String = "host";

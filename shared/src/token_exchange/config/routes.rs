@@ -10,6 +10,9 @@ use crate::config::Problems;
 use crate::path;
 use crate::time::Duration;
 
+/// A life of a token that is worth a warning.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
 type Warnings = Vec<(String, &'static str)>;
 
 pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Routes {
@@ -20,6 +23,9 @@ pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems
     for (index, route) in raw.routes.iter().enumerate() {
         if route.action == RawAction::Passthrough {
             warnings.push((at("routes", index, "action"), "tokens go to this destination as they come"));
+        }
+        if route.max_life > LONG {
+            warnings.push((at("routes", index, "maxLifetime"), "a token that leaks is good for more than a day"));
         }
         problems.item(index, |problems| {
             let compiled = compile(raw, route, problems);
@@ -54,8 +60,8 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
     }
     let path = path.unwrap_or_default().trim_end_matches('/').to_owned();
     let id = route.id.clone().unwrap_or_else(|| {
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}{path}", route.host)
+        let port = port.map(|port| port.to_string()).unwrap_or_default();
+        named(&[&route.host, &port, &path])
     });
     if id.is_empty() {
         problems.field("id", |p| p.add("is empty"));
@@ -72,6 +78,12 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
         }
     }
     Route { id: id.as_str().into(), host, port, path, action }
+}
+
+/// A name of a route that says where it goes, and has nothing that a counter's name cannot have.
+fn named(parts: &[&str]) -> String {
+    let words = parts.iter().flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
 }
 
 fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
@@ -96,8 +108,8 @@ fn target(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Target {
             }
         }
     });
-    if route.max_life.is_zero() || route.max_life > Duration::from_secs(24 * 3600) {
-        problems.field("maxLifetime", |p| p.add("a token may live from 1s to 24h"));
+    if route.max_life < Duration::from_secs(1) {
+        problems.field("maxLifetime", |p| p.add("a token has to live for 1s at the least"));
     }
     let mut scopes = route.scopes.clone();
     scopes.sort_unstable();

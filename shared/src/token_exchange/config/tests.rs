@@ -41,9 +41,11 @@ fn all_problems_come_at_once_with_their_paths() {
             {"host":"c.example","server":"a","resource":"x#y","scopes":["s"],"maxLifetime":"0s"}],
         "cache":{"tokens":1000000,"refusals":"1m"},"audit":{"to":[]}}"#;
     insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
-        token-exchange: 28 problems in the configuration
+        token-exchange: 30 problems in the configuration
           version: `2` is not known. Write 1
-          identity: without `claims` no token is verified, and none may be exchanged then. Say where the proxy leaves them
+          identity: without `claims` or `tokens` no token is verified, and none may be exchanged then. Write one of them
+          audiences: names nobody. Write the `aud` of the tokens that requests bring: no issued token may have it
+          chain.depth: a chain has from 1 to 8 actors
           servers[0].issuer: `idp` is not an issuer. Write `https://host/path`
           servers[0].clients[0].id: is not a client identifier (RFC 6749 appendix A.1)
           servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`
@@ -65,8 +67,8 @@ fn all_problems_come_at_once_with_their_paths() {
           routes[1].scopes[0]: `a b` is not one scope
           routes[2].server: no token is asked for here. Take it away, or write `action: exchange`
           routes[3].resource: `x#y` is not an absolute URI without fragment (RFC 8707 section 2)
-          routes[3].maxLifetime: a token may live from 1s to 24h
-          routes: `b.example` and `twin` are for the same destination. Take one away
+          routes[3].maxLifetime: a token has to live for 1s at the least
+          routes: `b-example` and `twin` are for the same destination. Take one away
           cache.tokens: 100000 is the limit: every worker keeps so many
           cache.refusals: 10s is the limit: what was refused may be granted a moment later
           audit.to: is empty: no decision would be recorded. Write `log`, `accessLog` or both

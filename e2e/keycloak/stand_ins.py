@@ -1,0 +1,165 @@
+"""What stands around an identity provider, played by this process: the mesh that issues JWT-SVIDs, the phones that users approve with,
+and a line to the provider that can be cut."""
+
+import contextlib
+import json
+import secrets
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx2
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+
+TRUST_DOMAIN = "spiffe://cluster.local"
+APPROVAL_REACHES_US_WITHIN = 5.0
+
+
+class SigningKey:
+    """A P-256 key with a name; the public half is what others see of it."""
+
+    def __init__(self, kid: str) -> None:
+        self.kid, self._key = kid, ec.generate_private_key(ec.SECP256R1())
+
+    def public(self, use: str = "sig") -> dict:
+        return {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key())), "kid": self.kid, "use": use, "alg": "ES256"}
+
+    def private(self) -> dict:
+        return {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key)), "kid": self.kid, "use": "sig", "alg": "ES256"}
+
+    def sign(self, claims: dict, typ: str = "JWT") -> str:
+        return jwt.encode(claims, self._key, "ES256", headers={"kid": self.kid, "typ": typ})
+
+    def assertion(self, client: str, audience: str | list[str], *, lives: int = 60, **more) -> str:
+        """RFC 7523 section 3: a client says who it is."""
+        now = int(time.time())
+        return self.sign({"iss": client, "sub": client, "aud": audience, "iat": now, "exp": now + lives, "jti": secrets.token_hex(16), **more})
+
+
+class _Server:
+    """An HTTP server of this process on a loopback port; it can go away and come back on the same port."""
+
+    def __init__(self) -> None:
+        self._port, self._server = 0, None
+        self.start()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        outer = self
+
+        class Request(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._answer(*outer.get(self.path))
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                self._answer(*outer.post(self.path, dict(self.headers.items()), body))
+
+            def _answer(self, status: int, body: str) -> None:
+                with contextlib.suppress(ConnectionError):  # Whoever asked has gone.
+                    self.send_response(status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body.encode())
+
+            def log_message(self, *_) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Request)
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def get(self, path: str) -> tuple[int, str]:
+        return 404, "{}"
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        return 404, "{}"
+
+
+class Spire(_Server):
+    """Plays SPIRE: publishes the bundle of a trust domain and signs the SVIDs of its workloads."""
+
+    def __init__(self) -> None:
+        self.keys, self.asked = [SigningKey("mesh-1")], 0
+        super().__init__()
+
+    @property
+    def bundle_endpoint(self) -> str:
+        return f"{self.origin}/bundle.json"
+
+    def get(self, path: str) -> tuple[int, str]:
+        self.asked += 1
+        keys = [key.public("jwt-svid") for key in self.keys]
+        return 200, json.dumps({"keys": keys, "spiffe_sequence": len(keys), "spiffe_refresh_hint": 5})
+
+    def rotate(self) -> None:
+        """New SVIDs are signed by a new key; the one before stays in the bundle."""
+        self.keys = [SigningKey(f"mesh-{len(self.keys) + 1}"), *self.keys]
+
+    def svid(self, workload: str, audience: str, *, lives: int = 300) -> str:
+        now = int(time.time())
+        return self.keys[0].sign({"sub": workload, "aud": [audience], "iat": now, "exp": now + lives})
+
+
+class Phones(_Server):
+    """Plays the devices on which users approve what an agent wants to do while they are away (CIBA)."""
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[str, dict]] = []
+        super().__init__()
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        authorization = {name.lower(): value for name, value in headers.items()}["authorization"]
+        self._asked.append((authorization, json.loads(body)))
+        return 201, ""
+
+    def count(self) -> int:
+        return len(self._asked)
+
+    def shown(self, binding_message: str) -> dict:
+        """What the user sees."""
+        return self._find(binding_message)[1]
+
+    def answer(self, callback: str, binding_message: str, status: str) -> None:
+        """The user presses a button: `SUCCEED`, `UNAUTHORIZED` or `CANCELLED`."""
+        authorization, _ = self._find(binding_message)
+        httpx2.post(callback, headers={"authorization": authorization}, json={"status": status}).raise_for_status()
+
+    def _find(self, binding_message: str) -> tuple[str, dict]:
+        deadline = time.monotonic() + APPROVAL_REACHES_US_WITHIN
+        while time.monotonic() < deadline:
+            for asked in self._asked:
+                if asked[1]["binding_message"] == binding_message:
+                    return asked
+            time.sleep(0.05)
+        raise AssertionError(f"nobody was asked {binding_message!r}: {[shown for _, shown in self._asked]}")
+
+
+class Line(_Server):
+    """The line to an identity provider: it counts what goes over it, and can be slow; stopped, nobody is there."""
+
+    def __init__(self, to: str) -> None:
+        self._to, self.count, self.delay = to, 0, 0.0
+        super().__init__()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        self.count += 1
+        time.sleep(self.delay)
+        kept = {name: value for name, value in headers.items() if name.lower() in ("authorization", "content-type", "accept")}
+        answer = httpx2.post(self._to + path, headers=kept, content=body, timeout=30)
+        return answer.status_code, answer.text
