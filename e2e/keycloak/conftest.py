@@ -1,22 +1,19 @@
 """What a run shares: one Keycloak, the stand-ins around it, tools that take its tokens; everything that was started is stopped, also
 when a test fails."""
 
-import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import pytest
-from gate import HOSTS, Gate, Mesh, Tool, secret_of
-from server import Keycloak
-from stand_ins import Line, Phones, Spire
+from gate import Gate, Mesh, Service, mesh_of, secret_of, start
+from server import ISSUER, KEYS_PATH, TOKEN_PATH, Keycloak
+from stand_ins import Phones, Spire, Suspended
 
 STARTED = pytest.StashKey[float]()
-NUMBERS = count(1)
 
 
 def pytest_configure() -> None:
@@ -51,31 +48,39 @@ def keycloak(request, folder: Path) -> Iterator[Keycloak]:
 @pytest.fixture(scope="session")
 def mesh(folder: Path, keycloak: Keycloak) -> Iterator[Mesh]:
     with ExitStack() as stack:
-        tools = {}
-        for name in HOSTS:
-            tools[name] = Tool(folder, name, keycloak)
-            stack.callback(tools[name].stop)
-        yield Mesh(folder, Path(os.environ["WARDPOINT_PLUGINS"]), tools, keycloak)
+        yield mesh_of(stack, folder, keycloak_as_a_service(keycloak))
+
+
+def keycloak_as_a_service(keycloak: Keycloak) -> Service:
+    scopes = {"mcp-files": ["files:read", "files:write"], "mcp-mail": ["mail:send"], "reviewer": ["agent:reviewer", "files:read"]}
+    targets = {name: ({"audience": name}, scopes[name]) for name in scopes}
+    return Service("keycloak", "keycloak", ISSUER, TOKEN_PATH, KEYS_PATH, keycloak.port, "RS256", "JWT", targets)
 
 
 @pytest.fixture(scope="session")
-def gate(mesh: Mesh) -> Iterator[Gate]:
+def secrets(keycloak: Keycloak) -> dict[str, str]:
+    """The environment of a gate."""
+    return {name: keycloak.secrets[name] for name in ("PLANNER_SECRET", "REVIEWER_SECRET")}
+
+
+@pytest.fixture(scope="session")
+def gate(mesh: Mesh, secrets: dict[str, str]) -> Iterator[Gate]:
     """Two agents behind it, each with a client of its own. Shared: its line stays as it is."""
     with ExitStack() as stack:
-        yield _start(stack, mesh, clients=[secret_of("planner"), secret_of("reviewer", "client_secret_post")])
+        # Clients whose names cannot be chosen, and a route that no token of Keycloak lives short enough for.
+        routes = mesh.service.route("127.0.0.1", "mcp-files"), mesh.service.route("brief.example.com", "mcp-files", maxLifetime="60s")
+        yield start(stack, mesh, secrets, clients=[secret_of("planner"), secret_of("reviewer", "client_secret_post")], routes=routes)
 
 
 @pytest.fixture
-def start_gate(mesh: Mesh) -> Iterator[Callable[..., Gate]]:
+def start_gate(mesh: Mesh, secrets: dict[str, str]) -> Iterator[Callable[..., Gate]]:
     """Starts a gate with nothing in its memory and a line that a test may do to what it likes; stops it with the test."""
     with ExitStack() as stack:
-        yield partial(_start, stack, mesh)
+        yield partial(start, stack, mesh, secrets)
 
 
-def _start(stack: ExitStack, mesh: Mesh, *, ours: tuple[str, ...] = ("planner", "reviewer"), secrets: dict[str, str] | None = None, **options) -> Gate:
-    line = Line(mesh.keycloak.origin)
-    stack.callback(line.stop)
-    known = {name: mesh.keycloak.secrets[name] for name in ("PLANNER_SECRET", "REVIEWER_SECRET")}
-    gate = Gate(mesh, f"gate-{next(NUMBERS)}", line, ours=list(ours), secrets=known | (secrets or {}), **options)
-    stack.callback(gate.stop)
-    return gate
+@pytest.fixture
+def suspended() -> Iterator[Suspended]:
+    made = Suspended()
+    yield made
+    made.stop()

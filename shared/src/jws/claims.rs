@@ -145,6 +145,8 @@ impl Claims {
             scopes,
             actors: actors.map(|(subject, issuer)| Actor { subject, issuer }).collect(),
             may_act: self.may_act,
+            id: self.id,
+            issued: self.issued,
             begins: self.begins,
             expires: self.expires,
             bound: self.bound.is_some(),

@@ -26,6 +26,10 @@ pub struct Stated {
     pub actors: Vec<Actor>,
     /// The names of the one party that may act (RFC 8693 section 4.4).
     pub may_act: Option<Vec<String>>,
+    /// `jti`, for revocation.
+    pub id: Option<String>,
+    /// `iat`, for revocation.
+    pub issued: Option<Timestamp>,
     /// `nbf`.
     pub begins: Option<Timestamp>,
     /// `exp`.

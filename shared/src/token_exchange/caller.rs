@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::authority::is_that_of;
 use super::credential::bearer;
 use super::failure::Refused;
 use super::policy::Policy;
@@ -43,7 +44,12 @@ impl Policy {
         };
         let caller = caller.map_err(|reason| refused(Refused::plain(reason)))?;
         let Some(revocation) = &self.revocation else { return Ok(caller) };
-        match revocation.judge(&Bearing::of(&caller, verified.as_deref()), fx.now(), fx) {
+        // What else the proxy verified is not in its claims. A token of which that is not true goes nowhere anyhow.
+        let token = bearer(head.headers).ok().filter(|_| verified.is_none());
+        let stated = token.and_then(|token| Stated::read(token.as_bytes()).ok()).filter(|stated| is_that_of(stated, &caller));
+        let bearing = Bearing::of(&caller, verified.as_deref());
+        let bearing = stated.as_ref().map_or(bearing, |stated| bearing.saying(stated));
+        match revocation.judge(&bearing, fx.now(), fx) {
             Standing::Good => Ok(caller),
             Standing::Refused(error) => Err(refused(Refused::token(error, None))),
             Standing::Wait(call) => Err(Unknown::Wait(call)),

@@ -21,6 +21,7 @@ pub mod issued;
 mod key;
 mod policy;
 pub mod profile;
+pub mod reference;
 mod routes;
 #[cfg(test)]
 mod tests;

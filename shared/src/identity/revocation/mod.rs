@@ -15,7 +15,7 @@ use std::rc::Rc;
 use super::{Asked, Caller, Document, Fetching, RawFrom};
 use crate::config::{Problems, choice, record};
 use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects};
-use crate::jws::{TokenError, Verified};
+use crate::jws::{Stated, TokenError, Verified};
 use crate::time::{Duration, Timestamp};
 
 choice! {
@@ -157,8 +157,8 @@ impl Inner {
 }
 
 impl<'a> Bearing<'a> {
-    /// What a caller brings; `verified` where the token was verified here. Of a token that the proxy verified neither `jti`
-    /// nor `iat` is known.
+    /// What a caller brings; `verified` where the token was verified here. Where the proxy did it, [`Bearing::saying`] tells
+    /// the rest.
     pub fn of(caller: &'a Caller, verified: Option<&'a Verified>) -> Self {
         let user = caller.user.as_ref();
         let bearer = verified.map(|verified| &verified.bearer);
@@ -171,6 +171,11 @@ impl<'a> Bearing<'a> {
             token: verified.and_then(|verified| verified.id.as_deref()),
             issued: verified.and_then(|verified| verified.issued),
         }
+    }
+
+    /// With `jti` and `iat` of the token, read without a key: it must be the one that was verified.
+    pub fn saying(self, stated: &'a Stated) -> Self {
+        Self { token: self.token.or(stated.id.as_deref()), issued: self.issued.or(stated.issued), ..self }
     }
 
     fn agents(&self) -> impl Iterator<Item = &'a str> {
