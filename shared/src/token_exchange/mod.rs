@@ -32,6 +32,7 @@ use std::rc::Rc;
 
 use crate::config::{ConfigErrors, Problems};
 use crate::filter::{CallId, CalloutError, Plugin, Reply, RootEffects, Settings};
+use crate::jws::Signer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use exchanger::Exchanger;
@@ -60,6 +61,13 @@ impl Plugin for TokenExchange {
                 let text =
                     "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
                 problems.field(&of.path, |p| p.add(format!("`{}` {text}", of.variable)));
+            }
+        }
+        for key in policy.servers.iter_mut().flat_map(policy::Server::keys) {
+            let Some(value) = &key.secret.value else { continue };
+            match Signer::read(&Secret::new(value.reveal().clone().into_bytes()), key.id.as_deref()) {
+                Ok(signer) => key.signer = Some(Rc::new(signer)),
+                Err(error) => problems.field(&key.secret.path, |p| p.add(error.to_string())),
             }
         }
         let problems = problems.into_list();
