@@ -209,3 +209,32 @@ fn schemas_and_completions_are_printed() {
         assert!(out.contains("wardpoint") && out.contains("explain"), "{shell}");
     }
 }
+
+const TOKENS: &str = r#"version: 1
+identity:
+  direction: outbound
+  peer: waypoint
+  claims: {provider: payload}
+  agents: [{spiffe: "spiffe://c/ns/a/sa/planner", client: planner}]
+audiences: [gate]
+servers:
+  - name: idp
+    profile: keycloak
+    issuer: "https://idp.example"
+    token: {cluster: idp, authority: idp.example, path: /token}
+    clients: [{id: planner, auth: {method: client_secret_basic, secret: {env: PLANNER_SECRET}}}]
+routes: [{host: tools.example, server: idp, audience: tools, scopes: [read]}]
+unmatched: passthrough
+"#;
+
+#[test]
+fn what_is_allowed_and_had_better_be_looked_at_is_told_with_its_line() {
+    let folder = folder(&[("tokens.yaml", TOKENS)]);
+    let warning = "tokens.yaml:15: warning: unmatched: tokens go to every destination that no route is for\n";
+    let (code, out, err) = run(folder.path(), &["check", "--plugin", "token-exchange", "tokens.yaml"]);
+    assert_eq!((code, out, err), (Some(0), format!("{warning}tokens.yaml: ok\n"), String::new()));
+    // What goes into a proxy's configuration has nothing else in it.
+    let (code, out, err) = run(folder.path(), &["check", "--plugin", "token-exchange", "--json", "tokens.yaml"]);
+    assert_eq!((code, err.as_str()), (Some(0), warning));
+    assert!(out.starts_with('{') && out.ends_with("}\n") && out.lines().count() == 1, "{out}");
+}

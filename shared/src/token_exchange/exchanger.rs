@@ -10,9 +10,9 @@ use super::issued::{Expected, Narrowed, Refusal};
 use super::key::Key;
 use super::policy::{Auth, Client, Policy, SecretOf, Server, Target};
 use super::profile::{Asking, Told};
-use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects};
-use crate::jws::Stated;
-use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
+use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
+use crate::jws::{Assertion, Stated};
+use crate::oauth::{AssertionType, ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -143,13 +143,14 @@ impl Exchanger {
         let of = (ask.server, ask.client);
         state.actors.retain(|actor| actor.until > now);
         let (call, stage) = match (self.sends_actor(&ask), state.actors.iter().find(|actor| actor.of == of)) {
-            (false, _) => (self.call(&ask, token, None)?, Stage::Token(None)),
-            (true, Some(actor)) => {
-                (self.call(&ask, token, Some(&actor.token))?, Stage::Token(Some(Box::new(actor.stated.clone()))))
-            }
+            (false, _) => (self.call(&ask, token, None, now, fx.services())?, Stage::Token(None)),
+            (true, Some(actor)) => (
+                self.call(&ask, token, Some(&actor.token), now, fx.services())?,
+                Stage::Token(Some(Box::new(actor.stated.clone()))),
+            ),
             (true, None) => {
                 let post = |_: &Server, auth: &ClientAuth<'_>| TokenRequest::ClientCredentials { scopes: &[] }.post(auth);
-                (self.post(of, post)?, Stage::Actor(Secret::new(token.to_owned())))
+                (self.post(of, now, fx.services(), post)?, Stage::Actor(Secret::new(token.to_owned())))
             }
         };
         let call = fx.call_out_shared(Callout::Http(call));
@@ -178,7 +179,7 @@ impl Exchanger {
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let State { cache, flights, actors, .. } = &mut *state;
         let Some(flight) = flights.iter_mut().find(|flight| flight.call == call && flight.done.is_none()) else { return };
-        let outcome = match self.advance(flight, actors, now, reply) {
+        let outcome = match self.advance(flight, actors, now, reply, fx.services()) {
             Ok(Advance::Call(call)) => {
                 flight.call = fx.call_out(Callout::Http(call));
                 return;
@@ -216,7 +217,14 @@ impl Exchanger {
     }
 
     /// The call for the token, or for the first of two.
-    fn call(&self, ask: &Ask, token: &str, actor: Option<&Secret<String>>) -> Result<HttpCall, Refused> {
+    fn call(
+        &self,
+        ask: &Ask,
+        token: &str,
+        actor: Option<&Secret<String>>,
+        now: Timestamp,
+        services: &mut dyn Services,
+    ) -> Result<HttpCall, Refused> {
         // The assertion is for the server of the resource.
         let redeemer = ask.redeem.and_then(|(server, _)| self.policy.servers.get(server));
         let asking = Asking {
@@ -226,14 +234,21 @@ impl Exchanger {
             resource: ask.target.resource.as_deref(),
             scopes: ask.asked.scopes(),
         };
-        self.post((ask.server, ask.client), |server, auth| server.profile.post(&asking, auth))
+        self.post((ask.server, ask.client), now, services, |server, auth| server.profile.post(&asking, auth))
     }
 
     /// A call of a client to the token endpoint of its server.
-    fn post(&self, of: (usize, usize), post: impl FnOnce(&Server, &ClientAuth<'_>) -> Post) -> Result<HttpCall, Refused> {
+    fn post(
+        &self,
+        of: (usize, usize),
+        now: Timestamp,
+        services: &mut dyn Services,
+        post: impl FnOnce(&Server, &ClientAuth<'_>) -> Post,
+    ) -> Result<HttpCall, Refused> {
         let misconfigured = || Refused::plain(Reason::ExchangeMisconfigured);
         let (server, client) = self.parties(of).ok_or_else(misconfigured)?;
-        let auth = client.auth().ok_or_else(misconfigured)?;
+        let assertion = client.assertion(now, services)?;
+        let auth = client.auth(assertion.as_ref()).ok_or_else(misconfigured)?;
         let (headers, body) = post(server, &auth).into_request(&server.token.authority, &server.token.path);
         Ok(HttpCall { cluster: server.token.cluster.clone(), headers, body, timeout: server.token.timeout })
     }
@@ -245,13 +260,14 @@ impl Exchanger {
         actors: &mut Vec<Actor>,
         now: Timestamp,
         reply: Result<Reply<'_>, CalloutError>,
+        services: &mut dyn Services,
     ) -> Result<Advance, Refused> {
         let issued = read(reply, &flight.ask.target.scopes)?;
         let ask = &flight.ask;
         match &flight.stage {
             Stage::Actor(token) => {
                 let actor = self.actor(ask, issued, now)?;
-                let call = self.call(ask, token.reveal(), Some(&actor.token))?;
+                let call = self.call(ask, token.reveal(), Some(&actor.token), now, services)?;
                 flight.stage = Stage::Token(Some(Box::new(actor.stated.clone())));
                 actors.push(actor);
                 Ok(Advance::Call(call))
@@ -262,8 +278,9 @@ impl Exchanger {
                 let of = ask.redeem.unwrap_or_default();
                 // What the server of the resource is sent is by the profile of the first: one grant, two steps.
                 let profile = self.policy.servers.get(ask.server).map(|server| server.profile);
-                let call =
-                    self.post(of, |server, auth| profile.unwrap_or(server.profile).post_assertion(&assertion, scopes, auth))?;
+                let call = self.post(of, now, services, |server, auth| {
+                    profile.unwrap_or(server.profile).post_assertion(&assertion, scopes, auth)
+                })?;
                 flight.stage = Stage::Redeem;
                 Ok(Advance::Call(call))
             }
@@ -375,14 +392,27 @@ fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Iss
 }
 
 impl Client {
+    /// What it signs for this call, where that is how it shows who it is (RFC 7523 section 3): good for a minute.
+    fn assertion(&self, now: Timestamp, services: &mut dyn Services) -> Result<Option<Secret<String>>, Refused> {
+        let Auth::PrivateKey(key) = &self.auth else { return Ok(None) };
+        let signer = key.signer.as_ref().ok_or_else(|| Refused::plain(Reason::ExchangeMisconfigured))?;
+        let what = Assertion { client: &self.id, audience: &key.audience, life: Duration::from_secs(60) };
+        signer.assert(&what, now, services).map(Some).map_err(|_| Refused::plain(Reason::HostFailed))
+    }
+
     /// How it shows who it is; `None`: its secret is not there.
-    fn auth(&self) -> Option<ClientAuth<'_>> {
+    fn auth<'a>(&'a self, assertion: Option<&'a Secret<String>>) -> Option<ClientAuth<'a>> {
         fn secret(of: &SecretOf) -> Option<Secret<&str>> {
             Some(Secret::new(of.value.as_ref()?.reveal().as_str()))
         }
         Some(match &self.auth {
             Auth::Basic(of) => ClientAuth::Basic { id: &self.id, secret: secret(of)? },
             Auth::Post(of) => ClientAuth::Post { id: &self.id, secret: secret(of)? },
+            Auth::PrivateKey(_) => ClientAuth::Assertion {
+                id: Some(&self.id),
+                kind: AssertionType::JwtBearer,
+                text: Secret::new(assertion?.reveal().as_str()),
+            },
             Auth::Cluster => ClientAuth::Cluster { id: Some(&self.id) },
         })
     }

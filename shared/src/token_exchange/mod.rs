@@ -33,6 +33,7 @@ use std::rc::Rc;
 
 use crate::config::{ConfigErrors, Problems};
 use crate::filter::{CallId, CalloutError, Plugin, Reply, RootEffects, Settings};
+use crate::jws::Signer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use exchanger::Exchanger;
@@ -65,6 +66,13 @@ impl Plugin for TokenExchange {
         }
         if let Some(tokens) = &policy.tokens {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
+        }
+        for key in policy.servers.iter_mut().flat_map(policy::Server::keys) {
+            let Some(value) = &key.secret.value else { continue };
+            match Signer::read(&Secret::new(value.reveal().clone().into_bytes()), key.id.as_deref()) {
+                Ok(signer) => key.signer = Some(Rc::new(signer)),
+                Err(error) => problems.field(&key.secret.path, |p| p.add(error.to_string())),
+            }
         }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }

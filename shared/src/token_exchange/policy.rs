@@ -9,6 +9,7 @@ use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
 use crate::identity::tokens::Tokens;
+use crate::jws::Signer;
 use crate::policy::{Mode, PolicyId};
 use crate::secret::Secret;
 use crate::time::Duration;
@@ -88,8 +89,20 @@ pub(super) struct Client {
 pub(super) enum Auth {
     Basic(SecretOf),
     Post(SecretOf),
+    PrivateKey(KeyOf),
     /// The proxy's cluster does it.
     Cluster,
+}
+
+/// A private key, and what is signed with it.
+#[derive(Clone, Debug)]
+pub(super) struct KeyOf {
+    pub(super) secret: SecretOf,
+    pub(super) id: Option<String>,
+    /// The one `aud` of assertions.
+    pub(super) audience: Rc<str>,
+    /// Made of the secret.
+    pub(super) signer: Option<Rc<Signer>>,
 }
 
 /// A secret of the proxy's environment; its value is there once the plugin was equipped.
@@ -159,10 +172,19 @@ impl Target {
 }
 
 impl Server {
+    /// Every private key that its clients have.
+    pub(super) fn keys(&mut self) -> impl Iterator<Item = &mut KeyOf> {
+        self.clients.iter_mut().filter_map(|client| match &mut client.auth {
+            Auth::PrivateKey(key) => Some(key),
+            Auth::Basic(_) | Auth::Post(_) | Auth::Cluster => None,
+        })
+    }
+
     /// Every secret that its clients have.
     pub(super) fn secrets(&mut self) -> impl Iterator<Item = &mut SecretOf> {
         self.clients.iter_mut().filter_map(|client| match &mut client.auth {
             Auth::Basic(secret) | Auth::Post(secret) => Some(secret),
+            Auth::PrivateKey(key) => Some(&mut key.secret),
             Auth::Cluster => None,
         })
     }

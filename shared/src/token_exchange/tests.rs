@@ -221,3 +221,16 @@ fn without_its_secrets_it_asks_nobody() {
     let (_, _, did) = begin(&root, "alice");
     assert_eq!((did.calls.len(), did.status), (0, Some(500)));
 }
+
+#[test]
+fn a_private_key_that_is_none_is_a_problem() {
+    let auth = r#"{"method":"client_secret_post","secret":{"env":"SECRET"}}"#;
+    assert!(CONFIG.contains(auth));
+    let config = CONFIG.replace(auth, r#"{"method":"private_key_jwt","key":{"env":"SECRET"}}"#);
+    let secret = |_: &str| Some(Secret::new("hush".to_owned()));
+    let errors = Root::<TokenExchange>::equipped(config.as_bytes(), &mut { secret }).err().map(|errors| errors.to_string());
+    insta::assert_snapshot!(errors.unwrap(), @"
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.key.env: the private key is neither a JWK nor PKCS#8, SEC 1 or PKCS#1 in PEM
+    ");
+}

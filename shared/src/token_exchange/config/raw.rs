@@ -66,6 +66,8 @@ choice! {
         Basic = "client_secret_basic",
         /// `client_secret_post`.
         Post = "client_secret_post",
+        /// `private_key_jwt`: an assertion that is signed here, new for each call (RFC 7523 section 2.2).
+        PrivateKey = "private_key_jwt",
         /// Only its `client_id`; the proxy's cluster does the rest: mutual TLS, or `credential_injector`.
         Cluster = "cluster",
     }
@@ -198,6 +200,12 @@ record! {
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
         secret: Option<RawSecret> = "secret", None;
+        /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; RSA, P-256 or Ed25519.
+        key: Option<RawSecret> = "key", None;
+        /// What the token service knows this key as; `kid` of the JWK, if absent.
+        key_id: Option<String> = "keyId", None;
+        /// The one `aud` of its assertions; the issuer of the server, if absent. Some want the URL of their token endpoint.
+        audience: Option<String> = "audience", None;
     }
 }
 

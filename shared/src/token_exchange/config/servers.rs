@@ -1,11 +1,12 @@
 //! Token services and their clients.
 
 use super::super::authority::ScopeMap;
-use super::super::policy::{Auth, Client, Endpoint, SecretOf, Server, Whose};
+use super::super::policy::{Auth, Client, Endpoint, KeyOf, SecretOf, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
 use super::at;
 use super::raw::{
-    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject, RawWhose,
+    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawSecret, RawServer, RawSubject,
+    RawWhose,
 };
 use crate::config::Problems;
 use crate::identity::Peer;
@@ -43,7 +44,7 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
     }
     let clients: Vec<Client> = problems.field("clients", |problems| {
         let each = server.clients.iter().enumerate();
-        each.map(|(at, raw)| problems.item(at, |p| client(raw, &server.clients, (index, at), p))).collect()
+        each.map(|(at, raw)| problems.item(at, |p| client(raw, &server.clients, (index, at), &server.issuer, p))).collect()
     });
     let whose = problems.field("client", |problems| whose(raw, server, problems));
     if whose == Whose::Caller {
@@ -153,36 +154,51 @@ fn whose(raw: &Raw, server: &RawServer, problems: &mut Problems) -> Whose {
     Whose::Caller
 }
 
-fn client(raw: &RawClient, all: &[RawClient], (server, index): (usize, usize), problems: &mut Problems) -> Client {
+fn client(raw: &RawClient, all: &[RawClient], (server, index): (usize, usize), issuer: &str, problems: &mut Problems) -> Client {
     if raw.id.is_empty() || raw.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
         problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
     }
     if all.iter().take(index).any(|other| other.id == raw.id) {
         problems.field("id", |p| p.add(format!("`{}` is there twice", raw.id)));
     }
-    let path = format!("servers[{server}].clients[{index}].auth.secret.env");
-    let auth = problems.field("auth", |problems| auth(&raw.auth, path, problems));
+    let path = format!("servers[{server}].clients[{index}].auth");
+    let auth = problems.field("auth", |problems| auth(&raw.auth, issuer, &path, problems));
     Client { id: raw.id.as_str().into(), auth }
 }
 
-fn auth(raw: &RawAuth, path: String, problems: &mut Problems) -> Auth {
-    let secret = raw.secret.as_ref().map(|secret| {
+fn auth(raw: &RawAuth, issuer: &str, path: &str, problems: &mut Problems) -> Auth {
+    let mut variable = |name: &str, secret: &Option<RawSecret>| {
+        let secret = secret.as_ref()?;
         let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
         if secret.env.is_empty() || !secret.env.bytes().all(plain) {
-            problems.field("secret", |p| p.field("env", |p| p.add(format!("`{}` is not the name of a variable", secret.env))));
+            problems.field(name, |p| p.field("env", |p| p.add(format!("`{}` is not the name of a variable", secret.env))));
         }
-        SecretOf { variable: secret.env.clone(), path, value: None }
-    });
-    match (raw.method, secret) {
-        (RawMethod::Basic, Some(secret)) => Auth::Basic(secret),
-        (RawMethod::Post, Some(secret)) => Auth::Post(secret),
-        (RawMethod::Cluster, None) => Auth::Cluster,
-        (RawMethod::Cluster, Some(_)) => {
-            problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
-            Auth::Cluster
+        Some(SecretOf { variable: secret.env.clone(), path: format!("{path}.{name}.env"), value: None })
+    };
+    let (secret, key) = (variable("secret", &raw.secret), variable("key", &raw.key));
+    let mut unwanted = |name: &str, there: bool| {
+        if there {
+            problems.field(name, |p| p.add("is not for this method. Take it away"));
         }
-        (RawMethod::Basic | RawMethod::Post, None) => {
-            problems.field("secret", |p| p.add("is required. Write `{env: NAME}`"));
+    };
+    unwanted("secret", secret.is_some() && !matches!(raw.method, RawMethod::Basic | RawMethod::Post));
+    let signs = raw.method == RawMethod::PrivateKey;
+    for (name, there) in [("key", key.is_some()), ("keyId", raw.key_id.is_some()), ("audience", raw.audience.is_some())] {
+        unwanted(name, there && !signs);
+    }
+    match (raw.method, secret, key) {
+        (RawMethod::Basic, Some(secret), _) => Auth::Basic(secret),
+        (RawMethod::Post, Some(secret), _) => Auth::Post(secret),
+        (RawMethod::PrivateKey, _, Some(secret)) => Auth::PrivateKey(KeyOf {
+            secret,
+            id: raw.key_id.clone(),
+            audience: raw.audience.as_deref().unwrap_or(issuer).into(),
+            signer: None,
+        }),
+        (RawMethod::Cluster, ..) => Auth::Cluster,
+        (RawMethod::Basic | RawMethod::Post | RawMethod::PrivateKey, ..) => {
+            let name = if signs { "key" } else { "secret" };
+            problems.field(name, |p| p.add("is required. Write `{env: NAME}`"));
             Auth::Cluster
         }
     }
