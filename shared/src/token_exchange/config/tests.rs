@@ -50,7 +50,7 @@ fn all_problems_come_at_once_with_their_paths() {
           servers[0].clients[0].id: is not a client identifier (RFC 6749 appendix A.1)
           servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`
           servers[0].clients[1].auth.secret.env: `A B` is not the name of a variable
-          servers[0].clients[1].auth.secret: the cluster authenticates this client. Take it away
+          servers[0].clients[1].auth.secret: is not for this method. Take it away
           servers[0].client.of: `peer: none` names no calling agent. Write `of: gate` and an `id`
           servers[0].token.cluster: is empty
           servers[0].token.authority: `a b` is not `host` or `host:port`
