@@ -25,21 +25,8 @@ pub struct About {
     pub action: Option<String>,
     /// What it is to be done to.
     pub resource: Option<Resource>,
-    /// By which token, where one was to be asked for.
-    pub exchange: Option<Box<Exchanged>>,
-}
-
-/// Where a token came from, or should have.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Exchanged {
-    /// The token service, by its name in the configuration.
-    pub server: Rc<str>,
-    /// The OAuth client that asked.
-    pub client: Rc<str>,
-    /// It was not asked for now: a token, or a refusal, that was kept.
-    pub cached: bool,
-    /// What exactly was wrong with it.
-    pub detail: Option<&'static str>,
+    /// By which token, where one was to be asked for: JSON, so that only those who ask for tokens can write it.
+    pub exchange: Option<Box<str>>,
 }
 
 /// A user of an issuer; `user` alone names nobody (OA-J-09).
@@ -174,7 +161,8 @@ impl Record {
             }
         }
         if let Some(exchange) = &self.about.exchange {
-            exchange.push_json(out);
+            out.push_str(r#","exchange":"#);
+            out.push_str(exchange);
         }
         out.push_str(r#","decision":"#);
         push_string(out, self.outcome.as_str());
@@ -188,19 +176,6 @@ impl Record {
         push_string(out, self.mode.as_str());
         out.push_str(if self.late { r#","late":true,"took_us":"# } else { r#","late":false,"took_us":"# });
         push_number(out, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        out.push('}');
-    }
-}
-
-impl Exchanged {
-    /// A member of its own, so that records without it stay as they are.
-    fn push_json(&self, out: &mut String) {
-        out.push_str(r#","exchange":{"server":"#);
-        push_string(out, &self.server);
-        out.push_str(r#","client":"#);
-        push_ascii_bounded(out, &self.client, PEER_TEXT);
-        out.push_str(if self.cached { r#","cached":true,"detail":"# } else { r#","cached":false,"detail":"# });
-        push_option(out, self.detail);
         out.push('}');
     }
 }

@@ -93,6 +93,8 @@ record! {
 pub struct Source {
     peer: Peer,
     agents: Vec<RawAgent>,
+    /// Tokens are those that callers have received, so whoever got one is somebody else.
+    received: bool,
     claims: bool,
     roles: bool,
     /// The properties of the claims that conditions read.
@@ -185,7 +187,29 @@ impl Source {
         }
         let has_claims = raw.claims.is_some();
         let roles = has_claims && roles_claim.is_some();
-        Self { peer: raw.peer, agents: raw.agents, claims: has_claims, roles, read: claims, properties: properties.into() }
+        Self {
+            peer: raw.peer,
+            agents: raw.agents,
+            received: false,
+            claims: has_claims,
+            roles,
+            read: claims,
+            properties: properties.into(),
+        }
+    }
+
+    /// For a gate on the way out that judges what a token is for: the tokens there are those that agents have received from
+    /// others, who are their actors and clients. See [`Source::is_for_another`].
+    #[must_use]
+    pub fn of_received(self) -> Self {
+        Self { received: true, ..self }
+    }
+
+    /// Whether a token for this audience is for another agent than the one that calls.
+    pub fn is_for_another(&self, audience: &[String], caller: &Caller) -> bool {
+        let is_caller = |name: &str| [&caller.agent, &caller.client].into_iter().flatten().any(|own| **own == *name);
+        let is_agent = |name: &str| self.agents.iter().any(|agent| agent.client == name || agent.spiffe == name);
+        !audience.iter().any(|name| is_caller(name)) && audience.iter().any(|name| is_agent(name))
     }
 
     /// Whether the proxy leaves verified claims at all.
@@ -276,7 +300,7 @@ impl Source {
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
     fn agree(&self, peer: Option<&str>, mapped: Option<&str>, actor: Option<&str>, client: Option<&str>) -> Result<(), Reason> {
-        if self.agents.is_empty() {
+        if self.agents.is_empty() || self.received {
             return Ok(());
         }
         let is_caller = |name: &str| Some(name) == peer || Some(name) == mapped;

@@ -30,17 +30,6 @@ pub(super) struct Held {
     pub(super) header: Secret<String>,
     /// Until when it may be used.
     pub(super) until: Timestamp,
-    /// Whose it is: issuer, user, agent, client.
-    pub(super) of: Whose,
-}
-
-/// Whose a token is, for revocation.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Whose {
-    pub(super) issuer: Option<Rc<str>>,
-    pub(super) user: Option<Rc<str>>,
-    pub(super) agent: Option<Rc<str>>,
-    pub(super) client: Rc<str>,
 }
 
 struct Entry {
@@ -103,13 +92,6 @@ impl Cache {
         if let Some(moved) = self.entries.get(at) {
             self.places.insert(moved.key, at);
         }
-    }
-
-    /// Drops all tokens that are so; how many they were.
-    pub(super) fn flush(&mut self, so: impl Fn(&Whose) -> bool) -> usize {
-        let keys: Vec<Key> = self.entries.iter().filter(|entry| so(&entry.held.of)).map(|entry| entry.key).collect();
-        keys.iter().for_each(|key| self.forget(key));
-        keys.len()
     }
 
     /// A refusal that still holds.
@@ -175,11 +157,7 @@ mod tests {
     }
 
     fn held(user: &str, until: u64) -> Rc<Held> {
-        Rc::new(Held {
-            header: Secret::new(format!("Bearer {user}")),
-            until: Timestamp::from_secs(until),
-            of: Whose { user: Some(user.into()), ..Whose::default() },
-        })
+        Rc::new(Held { header: Secret::new(format!("Bearer {user}")), until: Timestamp::from_secs(until) })
     }
 
     fn at(secs: u64) -> Timestamp {
@@ -212,21 +190,6 @@ mod tests {
         let mut none = Cache::new(0);
         none.put(key("a"), held("a", 10), at(1));
         assert_eq!(none.len(), 0);
-    }
-
-    #[test]
-    fn a_flush_takes_all_of_one_user_and_nothing_else() {
-        let mut cache = Cache::new(100);
-        for number in 0..50 {
-            cache.put(key(&format!("a{number}")), held("a", 10), at(1));
-            cache.put(key(&format!("b{number}")), held("b", 10), at(1));
-        }
-        assert_eq!(cache.flush(|whose| whose.user.as_deref() == Some("a")), 50);
-        assert_eq!(cache.len(), 50);
-        for number in 0..50 {
-            assert!(cache.get(&key(&format!("a{number}")), at(2)).is_none());
-            assert!(cache.get(&key(&format!("b{number}")), at(2)).is_some());
-        }
     }
 
     #[test]

@@ -4,15 +4,15 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use super::authority::Askable;
-use super::cache::{Cache, Held, Whose as Owner};
+use super::cache::{Cache, Held};
 use super::failure::Refused;
-use super::issued::Expected;
+use super::issued::{Expected, Narrowed, Refusal};
 use super::key::Key;
 use super::policy::{Auth, Client, Policy, SecretOf, Server, Target};
 use super::profile::{Asking, Told};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects};
 use crate::jws::Stated;
-use crate::oauth::{ClientAuth, Failure, Issued};
+use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -32,13 +32,35 @@ pub(super) struct Exchanger {
 struct State {
     salt: Option<[u8; 32]>,
     cache: Cache,
+    actors: Vec<Actor>,
     flights: Vec<Flight>,
+}
+
+/// An agent's own token, got by the client that it is.
+struct Actor {
+    /// Indices of server and client.
+    of: (usize, usize),
+    token: Secret<String>,
+    stated: Stated,
+    until: Timestamp,
+}
+
+/// What the call that is under way is for.
+enum Stage {
+    /// The agent's own token; this is the caller's, which is sent with it.
+    Actor(Secret<String>),
+    /// The token, or the first of two; this is what the agent's own token says, where one was sent.
+    Token(Option<Box<Stated>>),
+    /// The second of two.
+    Redeem,
 }
 
 /// A token that was asked for.
 struct Flight {
     key: Key,
+    /// The call that is under way.
     call: CallId,
+    stage: Stage,
     ask: Ask,
     since: Timestamp,
     /// It came to this. Those who wait for it are told in the same breath.
@@ -51,16 +73,26 @@ pub(super) struct Ask {
     pub(super) server: usize,
     /// Index in [`Server::clients`].
     pub(super) client: usize,
+    /// Server and client of the second of two steps.
+    pub(super) redeem: Option<(usize, usize)>,
     pub(super) target: Rc<Target>,
     pub(super) subject: Stated,
     /// All names of the agent that calls.
     pub(super) agent: Vec<Rc<str>>,
     pub(super) asked: Askable,
-    pub(super) of: Owner,
 }
 
 /// A token, or why there is none.
 pub(super) type Outcome = Result<Rc<Held>, Rc<Refused>>;
+
+/// How far it is with what was asked for.
+pub(super) enum Progress {
+    Done(Outcome),
+    /// A further call brings it.
+    Next(CallId),
+    /// Nobody knows of it any more.
+    Lost,
+}
 
 /// How a token is come by.
 pub(super) enum Found {
@@ -108,16 +140,31 @@ impl Exchanger {
         if state.flights.len() >= MAX_FLIGHTS {
             return Err(Refused { detail: Some("too_many_calls"), ..Refused::plain(Reason::ExchangeUnavailable) });
         }
-        let call = self.call(&ask, token)?;
+        let of = (ask.server, ask.client);
+        state.actors.retain(|actor| actor.until > now);
+        let (call, stage) = match (self.sends_actor(&ask), state.actors.iter().find(|actor| actor.of == of)) {
+            (false, _) => (self.call(&ask, token, None)?, Stage::Token(None)),
+            (true, Some(actor)) => {
+                (self.call(&ask, token, Some(&actor.token))?, Stage::Token(Some(Box::new(actor.stated.clone()))))
+            }
+            (true, None) => {
+                let post = |_: &Server, auth: &ClientAuth<'_>| TokenRequest::ClientCredentials { scopes: &[] }.post(auth);
+                (self.post(of, post)?, Stage::Actor(Secret::new(token.to_owned())))
+            }
+        };
         let call = fx.call_out_shared(Callout::Http(call));
-        state.flights.push(Flight { key, call, ask, since: now, done: None });
+        state.flights.push(Flight { key, call, stage, ask, since: now, done: None });
         Ok(call)
     }
 
-    /// What has become of what was asked for; `None`: nothing yet.
-    pub(super) fn outcome(&self, key: &Key) -> Option<Outcome> {
-        let state = self.state.try_borrow().ok()?;
-        state.flights.iter().rev().find(|flight| flight.key == *key)?.done.clone()
+    /// What has become of what was asked for, after the answer to `call`.
+    pub(super) fn progress(&self, key: &Key, call: CallId) -> Progress {
+        let Ok(state) = self.state.try_borrow() else { return Progress::Lost };
+        match state.flights.iter().rev().find(|flight| flight.key == *key) {
+            Some(Flight { done: Some(outcome), .. }) => Progress::Done(outcome.clone()),
+            Some(flight) if flight.call != call => Progress::Next(flight.call),
+            _ => Progress::Lost,
+        }
     }
 
     /// The answer to a call.
@@ -129,9 +176,16 @@ impl Exchanger {
         fx: &mut RootEffects<'_>,
     ) {
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
-        let State { cache, flights, .. } = &mut *state;
+        let State { cache, flights, actors, .. } = &mut *state;
         let Some(flight) = flights.iter_mut().find(|flight| flight.call == call && flight.done.is_none()) else { return };
-        let outcome = self.judge(&flight.ask, now, reply).map(Rc::new).map_err(Rc::new);
+        let outcome = match self.advance(flight, actors, now, reply) {
+            Ok(Advance::Call(call)) => {
+                flight.call = fx.call_out(Callout::Http(call));
+                return;
+            }
+            Ok(Advance::Done(held)) => Ok(Rc::new(held)),
+            Err(refused) => Err(Rc::new(refused)),
+        };
         match &outcome {
             Ok(held) => cache.put(flight.key, held.clone(), now),
             Err(refused) if refused.lasting => {
@@ -156,50 +210,114 @@ impl Exchanger {
         }
     }
 
-    /// Drops all tokens that are so: revocation beats what is kept (BY-X-04).
-    #[expect(dead_code, reason = "revocation calls it")]
-    pub(super) fn flush(&self, so: impl Fn(&Owner) -> bool) -> usize {
-        self.state.try_borrow_mut().map_or(0, |mut state| state.cache.flush(so))
+    /// Whether the agent's own token is sent beside the caller's.
+    fn sends_actor(&self, ask: &Ask) -> bool {
+        self.policy.servers.get(ask.server).is_some_and(|server| server.sends_actor)
     }
 
-    fn call(&self, ask: &Ask, token: &str) -> Result<HttpCall, Refused> {
-        let misconfigured = || Refused::plain(Reason::ExchangeMisconfigured);
-        let (server, client) = self.parties(ask).ok_or_else(misconfigured)?;
+    /// The call for the token, or for the first of two.
+    fn call(&self, ask: &Ask, token: &str, actor: Option<&Secret<String>>) -> Result<HttpCall, Refused> {
+        // The assertion is for the server of the resource.
+        let redeemer = ask.redeem.and_then(|(server, _)| self.policy.servers.get(server));
         let asking = Asking {
             subject: token,
-            actor: None,
-            audience: ask.target.audience.as_deref(),
+            actor: actor.map(|actor| (actor.reveal().as_str(), TokenType::AccessToken)),
+            audience: redeemer.map(|server| &*server.issuer).or(ask.target.audience.as_deref()),
             resource: ask.target.resource.as_deref(),
             scopes: ask.asked.scopes(),
         };
-        let post = server.profile.post(&asking, &client.auth().ok_or_else(misconfigured)?);
-        let (headers, body) = post.into_request(&server.token.authority, &server.token.path);
+        self.post((ask.server, ask.client), |server, auth| server.profile.post(&asking, auth))
+    }
+
+    /// A call of a client to the token endpoint of its server.
+    fn post(&self, of: (usize, usize), post: impl FnOnce(&Server, &ClientAuth<'_>) -> Post) -> Result<HttpCall, Refused> {
+        let misconfigured = || Refused::plain(Reason::ExchangeMisconfigured);
+        let (server, client) = self.parties(of).ok_or_else(misconfigured)?;
+        let auth = client.auth().ok_or_else(misconfigured)?;
+        let (headers, body) = post(server, &auth).into_request(&server.token.authority, &server.token.path);
         Ok(HttpCall { cluster: server.token.cluster.clone(), headers, body, timeout: server.token.timeout })
     }
 
-    fn judge(&self, ask: &Ask, now: Timestamp, reply: Result<Reply<'_>, CalloutError>) -> Result<Held, Refused> {
-        let scopes = &ask.target.scopes;
-        let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
-        let reply = reply.map_err(|error| match error {
-            CalloutError::NoReply => unavailable("no_reply", false),
-            CalloutError::NotDispatched => unavailable("not_dispatched", true),
-            CalloutError::TimedOut => unavailable("timed_out", false),
-        })?;
-        let issued = Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
-            let detail = detail(&failure);
-            Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
-        })?;
-        let (server, client) = self.parties(ask).ok_or_else(|| Refused::plain(Reason::Internal))?;
-        let agent: Vec<&str> = ask.agent.iter().map(|name| &**name).collect();
+    /// What follows from the answer to the call that was under way.
+    fn advance(
+        &self,
+        flight: &mut Flight,
+        actors: &mut Vec<Actor>,
+        now: Timestamp,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Result<Advance, Refused> {
+        let issued = read(reply, &flight.ask.target.scopes)?;
+        let ask = &flight.ask;
+        match &flight.stage {
+            Stage::Actor(token) => {
+                let actor = self.actor(ask, issued, now)?;
+                let call = self.call(ask, token.reveal(), Some(&actor.token))?;
+                flight.stage = Stage::Token(Some(Box::new(actor.stated.clone())));
+                actors.push(actor);
+                Ok(Advance::Call(call))
+            }
+            Stage::Token(_) if ask.redeem.is_some() => {
+                let assertion = self.judge(ask, What::Assertion, now, |expected| expected.judge_assertion(issued))?;
+                let scopes = ask.asked.scopes();
+                let of = ask.redeem.unwrap_or_default();
+                // What the server of the resource is sent is by the profile of the first: one grant, two steps.
+                let profile = self.policy.servers.get(ask.server).map(|server| server.profile);
+                let call =
+                    self.post(of, |server, auth| profile.unwrap_or(server.profile).post_assertion(&assertion, scopes, auth))?;
+                flight.stage = Stage::Redeem;
+                Ok(Advance::Call(call))
+            }
+            Stage::Token(actor) => {
+                let token = self.judge(ask, What::Token(actor.as_deref()), now, |expected| expected.judge(issued))?;
+                Ok(self.held(&token, now))
+            }
+            Stage::Redeem => {
+                let token = self.judge(ask, What::Redeemed, now, |expected| expected.judge(issued))?;
+                Ok(self.held(&token, now))
+            }
+        }
+    }
+
+    /// The agent's own token: it must be the one of the client that asked for it.
+    fn actor(&self, ask: &Ask, issued: Issued, now: Timestamp) -> Result<Actor, Refused> {
+        let refused = |detail| Refused { detail: Some(detail), ..Refused::plain(Reason::IssuedAgent) };
+        let (_, client) = self.parties((ask.server, ask.client)).ok_or_else(|| Refused::plain(Reason::Internal))?;
+        let stated = Stated::read(issued.token.reveal().as_bytes()).map_err(|_| refused("actor_unreadable"))?;
+        let names = [stated.client.as_deref(), stated.subject.as_deref()];
+        if issued.usage != Usage::Bearer || !names.contains(&Some(&*client.id)) {
+            return Err(refused("actor_other"));
+        }
+        let said = issued.expires_in.map(|life| now + life);
+        let ends = [said, stated.expires].into_iter().flatten().min().ok_or_else(|| refused("actor_never_ends"))?;
+        let until = now + ends.since(now).saturating_sub(self.policy.cache.skew);
+        Ok(Actor { of: (ask.server, ask.client), token: issued.token, stated, until })
+    }
+
+    /// Judges what was issued. With two steps the client of both answers is the one that the server of the resource knows.
+    fn judge<T>(
+        &self,
+        ask: &Ask,
+        what: What<'_>,
+        now: Timestamp,
+        judge: impl FnOnce(&Expected<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refused> {
+        let internal = || Refused::plain(Reason::Internal);
+        let (first, own) = self.parties((ask.server, ask.client)).ok_or_else(internal)?;
+        let second = ask.redeem.and_then(|of| self.parties(of));
+        let server = if let What::Redeemed = what { second.ok_or_else(internal)?.0 } else { first };
+        let audience = if let What::Assertion = what { second.map(|(server, _)| &*server.issuer) } else { None };
+        let actor = if let What::Token(actor) = what { actor } else { None };
+        let actor_name = actor.and_then(|actor| actor.subject.as_deref());
+        let agent: Vec<&str> = ask.agent.iter().map(|name| &**name).chain(actor_name).collect();
         let besides: Vec<&str> = server.besides.iter().map(String::as_str).collect();
         let expected = Expected {
-            profile: &server.profile,
+            profile: &first.profile,
             issuer: &server.issuer,
             subject: &ask.subject,
-            actor: None,
+            actor,
             agent: &agent,
-            client: &client.id,
-            audience: ask.target.audience.as_deref(),
+            client: second.map_or(&own.id, |(_, client)| &client.id),
+            audience: audience.or(ask.target.audience.as_deref()),
             resource: ask.target.resource.as_deref(),
             beside: &server.beside,
             ours: &self.policy.ours,
@@ -210,18 +328,50 @@ impl Exchanger {
             chain: &self.policy.chain,
             now,
         };
-        let token = expected.judge(issued).map_err(|refusal| Refused::issued(refusal, scopes))?;
-        Ok(Held {
+        judge(&expected).map_err(|refusal| Refused::issued(refusal, &ask.target.scopes))
+    }
+
+    fn held(&self, token: &Narrowed, now: Timestamp) -> Advance {
+        Advance::Done(Held {
             header: Secret::new(format!("Bearer {}", token.token.reveal())),
             until: now + token.expires.since(now).saturating_sub(self.policy.cache.skew),
-            of: ask.of.clone(),
         })
     }
 
-    fn parties(&self, ask: &Ask) -> Option<(&Server, &Client)> {
-        let server = self.policy.servers.get(ask.server)?;
-        Some((server, server.clients.get(ask.client)?))
+    fn parties(&self, (server, client): (usize, usize)) -> Option<(&Server, &Client)> {
+        let server = self.policy.servers.get(server)?;
+        Some((server, server.clients.get(client)?))
     }
+}
+
+/// What was issued.
+enum What<'a> {
+    /// The token; with what the agent's own token says, where one was sent.
+    Token(Option<&'a Stated>),
+    /// The first of two: an assertion for the server of the resource.
+    Assertion,
+    /// The second of two: that server's token.
+    Redeemed,
+}
+
+/// What follows from an answer.
+enum Advance {
+    Call(HttpCall),
+    Done(Held),
+}
+
+/// What a token service has issued, as it says.
+fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Issued, Refused> {
+    let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
+    let reply = reply.map_err(|error| match error {
+        CalloutError::NoReply => unavailable("no_reply", false),
+        CalloutError::NotDispatched => unavailable("not_dispatched", true),
+        CalloutError::TimedOut => unavailable("timed_out", false),
+    })?;
+    Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
+        let detail = detail(&failure);
+        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
+    })
 }
 
 impl Client {

@@ -3,16 +3,17 @@
 use std::rc::Rc;
 
 use super::authority::{Askable, is_that_of, may_act};
-use super::cache::{Held, Whose as Owner};
+use super::cache::Held;
 use super::caller::{Arrived, MAX_WAITS, Unknown};
 use super::credential::{bearer, holds, others};
-use super::exchanger::{Ask, Exchanger, Found, Outcome};
+use super::exchanged::Exchanged;
+use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
 use super::policy::{Action, Server, Target, Whose};
 use super::routes::Destination;
-use crate::audit::{About, Exchanged, Resource};
-use crate::filter::{CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
+use crate::audit::{About, Resource};
+use crate::filter::{CallId, CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::http::Headers;
 use crate::identity::Caller;
 use crate::jws::Stated;
@@ -42,8 +43,11 @@ enum State {
 /// A request that waits for its token.
 struct Pending {
     key: Key,
+    /// The call that it waits for.
+    call: Option<CallId>,
     rule: RuleId,
     about: About,
+    exchange: Exchanged,
     /// Headers that must not go on.
     stripped: Vec<String>,
 }
@@ -144,11 +148,16 @@ impl ExchangeFilter {
     /// The call for its token is over.
     fn told(&mut self, pending: Pending, fx: &mut Effects<'_>) -> Step {
         // The plugin has had the answer before; where it has not, it has not come in time.
-        match self.exchanger.outcome(&pending.key) {
-            Some(outcome) => self.finish(pending, outcome, fx),
-            None => {
+        let progress = pending.call.map_or(Progress::Lost, |call| self.exchanger.progress(&pending.key, call));
+        match progress {
+            Progress::Done(outcome) => self.finish(pending, outcome, fx),
+            Progress::Next(call) => {
+                self.state = State::ExpectToken(Box::new(Pending { call: Some(call), ..pending }));
+                Step::Await(call)
+            }
+            Progress::Lost => {
                 let refused = Refused { detail: Some("timed_out"), ..Refused::plain(Reason::ExchangeUnavailable) };
-                refuse(pending.about, &refused, fx)
+                pending.refuse(&refused, fx)
             }
         }
     }
@@ -170,15 +179,12 @@ impl ExchangeFilter {
             Err(refused) => return refuse(about, &refused, fx),
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
-        let exchange = Exchanged { server: server.name.clone(), client: client_id.clone(), cached: false, detail: None };
-        let about = About { exchange: Some(Box::new(exchange)), ..about };
-        let mut pending = Pending { key, rule, about, stripped: others(headers, Some(token)) };
+        let exchange = Exchanged { server: server.name.clone(), client: client_id, cached: false };
+        let mut pending = Pending { key, call: None, rule, about, exchange, stripped: others(headers, Some(token)) };
         let call = match exchanger.find(&key, fx.now()) {
             Some(Found::Kept(outcome)) => {
                 fx.count(if outcome.is_ok() { "cache.hits" } else { "cache.refusals" });
-                if let Some(exchange) = &mut pending.about.exchange {
-                    exchange.cached = true;
-                }
+                pending.exchange.cached = true;
                 return self.finish(pending, outcome, fx);
             }
             Some(Found::Awaited(call)) => {
@@ -187,25 +193,27 @@ impl ExchangeFilter {
             }
             None => {
                 fx.count("calls.made");
-                let asked = ask(&exchanger, caller, target, server, client, &client_id, token)
-                    .and_then(|ask| exchanger.ask(key, ask, token, fx));
+                let asked =
+                    ask(&exchanger, caller, target, server, client, token).and_then(|ask| exchanger.ask(key, ask, token, fx));
                 match asked {
                     Ok(call) => call,
-                    Err(refused) => return refuse(pending.about, &refused, fx),
+                    Err(refused) => return pending.refuse(&refused, fx),
                 }
             }
         };
+        pending.call = Some(call);
         self.state = State::ExpectToken(Box::new(pending));
         Step::Await(call)
     }
 
     /// Lets the request go on with its token and nothing else that it brought, or refuses it.
     fn finish(&mut self, pending: Pending, outcome: Outcome, fx: &mut Effects<'_>) -> Step {
-        let Pending { key, rule, about, stripped } = pending;
         let held = match outcome {
             Ok(held) => held,
-            Err(refused) => return refuse(about, &refused, fx),
+            Err(refused) => return pending.refuse(&refused, fx),
         };
+        let Pending { key, rule, about, exchange, stripped, .. } = pending;
+        let about = About { exchange: Some(exchange.to_json(None)), ..about };
         let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
         if self.exchanger.policy.mode == Mode::Enforce {
             strip(&stripped, true, fx);
@@ -215,6 +223,13 @@ impl ExchangeFilter {
             fx.skip_response();
         }
         step
+    }
+}
+
+impl Pending {
+    /// There is no token for it.
+    fn refuse(self, refused: &Refused, fx: &mut Effects<'_>) -> Step {
+        refuse(About { exchange: Some(self.exchange.to_json(refused.detail)), ..self.about }, refused, fx)
     }
 }
 
@@ -248,7 +263,8 @@ fn prepare<'a>(
     let parts = KeyParts {
         policy: &policy.id.digest,
         subject: token,
-        actor: None,
+        // Its text changes from time to time; whose it is does not.
+        actor: server.sends_actor.then_some("own"),
         agent,
         server: [&server.name, &endpoint.cluster, &endpoint.authority, &endpoint.path],
         client: server.clients.get(client).map(|client| &*client.id).unwrap_or_default(),
@@ -266,6 +282,9 @@ fn prepare<'a>(
     if !is_that_of(&stated, caller) || stated.expires.is_none_or(|expires| expires <= fx.now()) {
         return Err(plain(Reason::InvalidToken));
     }
+    if policy.source.is_for_another(&stated.audience, caller) {
+        return Err(plain(Reason::AgentMismatch));
+    }
     Ok(Prepared { key: Key::new(&salt, &parts), server, client, token })
 }
 
@@ -276,15 +295,22 @@ fn ask(
     target: &Rc<Target>,
     server: &Server,
     client: usize,
-    client_id: &Rc<str>,
     token: &str,
 ) -> Result<Ask, Refused> {
     let subject = Stated::read(token.as_bytes()).map_err(|_| Refused::plain(Reason::InvalidToken))?;
     exchanger.policy.chain.check(&subject.actors, subject.issuer.as_deref()).map_err(Refused::subject)?;
+    let redeem = match server.redeem_at {
+        Some(at) => {
+            let server = exchanger.policy.servers.get(at).ok_or_else(|| Refused::plain(Reason::Internal))?;
+            Some((at, self::client(server, caller).ok_or_else(|| Refused::plain(Reason::NoClient))?))
+        }
+        None => None,
+    };
     let mut agent: Vec<Rc<str>> = caller.agent.iter().chain(&caller.client).cloned().collect();
-    if server.whose != Whose::Caller {
-        // The gate acts for all of them.
-        agent.push(client_id.clone());
+    // A gate acts for all of them.
+    for (server, client) in [Some((target.server, client)), redeem].into_iter().flatten() {
+        let server = exchanger.policy.servers.get(server).filter(|server| server.whose != Whose::Caller);
+        agent.extend(server.and_then(|server| server.clients.get(client)).map(|client| client.id.clone()));
     }
     let names: Vec<&str> = agent.iter().map(|name| &**name).collect();
     may_act(&subject, &names, server.may_act).map_err(Refused::subject)?;
@@ -292,13 +318,7 @@ fn ask(
     if asked.scopes().is_empty() {
         return Err(Refused::scopes(&target.scopes));
     }
-    let of = Owner {
-        issuer: subject.issuer.as_deref().map(Into::into),
-        user: subject.subject.as_deref().map(Into::into),
-        agent: caller.agent.clone(),
-        client: client_id.clone(),
-    };
-    Ok(Ask { server: target.server, client, target: target.clone(), subject, agent, asked, of })
+    Ok(Ask { server: target.server, client, redeem, target: target.clone(), subject, agent, asked })
 }
 
 /// Whose client asks.
@@ -322,10 +342,6 @@ fn strip(names: &[String], authorization: bool, fx: &mut Effects<'_>) {
 }
 
 fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
-    let mut about = about;
-    if let Some(exchange) = &mut about.exchange {
-        exchange.detail = refused.detail;
-    }
     fx.skip_response();
     let decision = Decision::deny(refused.reason);
     let (denial, challenge) = (refused.denial.clone(), refused.challenge.as_deref().cloned());

@@ -13,6 +13,7 @@ mod caller;
 pub mod config;
 mod counters;
 mod credential;
+mod exchanged;
 mod exchanger;
 mod failure;
 mod filter;

@@ -44,6 +44,10 @@ pub(super) struct Server {
     pub(super) token: Endpoint,
     pub(super) whose: Whose,
     pub(super) clients: Vec<Client>,
+    /// The agent's own token is sent beside the caller's.
+    pub(super) sends_actor: bool,
+    /// Index in [`Policy::servers`]: where the assertion that it gives becomes a token.
+    pub(super) redeem_at: Option<usize>,
     pub(super) scopes: ScopeMap,
     /// Subject tokens must have `may_act`.
     pub(super) may_act: bool,

@@ -5,16 +5,16 @@ mod routes;
 mod servers;
 
 pub use raw::{
-    Raw, RawAction, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint, RawMethod,
-    RawProfile, RawRoute, RawSecret, RawServer, RawUnmatched, RawWhose,
+    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
+    RawMethod, RawProfile, RawRoute, RawSecret, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
 
 use super::authority::ChainLimits;
 use super::policy::{Action, CacheLimits, Policy};
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::filter::HostProfile;
-use crate::identity::Source;
 use crate::identity::tokens::Tokens;
+use crate::identity::{Side, Source};
 use crate::policy::{Mode, PolicyId};
 use crate::time::Duration;
 
@@ -88,7 +88,9 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         let (common, issuers, revocation) = raw.identity.split(problems);
         let tokens = (!issuers.is_empty()).then(|| problems.field("tokens", |p| Tokens::new(&issuers, p)));
         let revocation = revocation.map(|raw| problems.field("revocation", |p| raw.compile(p)));
-        (Source::new(common, None, &[]), tokens, revocation)
+        let outbound = common.direction == Side::Outbound;
+        let source = Source::new(common, None, &[]);
+        (if outbound { source.of_received() } else { source }, tokens, revocation)
     });
     Policy {
         id,

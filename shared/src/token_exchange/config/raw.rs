@@ -103,6 +103,28 @@ record! {
     }
 }
 
+choice! {
+    /// As what the caller's token is sent.
+    pub enum RawSubject {
+        /// `urn:ietf:params:oauth:token-type:access_token`.
+        AccessToken = "access_token",
+        /// `urn:ietf:params:oauth:token-type:id_token`.
+        IdToken = "id_token",
+        /// `urn:ietf:params:oauth:token-type:jwt`.
+        Jwt = "jwt",
+    }
+}
+
+choice! {
+    /// Whether the agent's own token is sent beside the caller's (`actor_token`, RFC 8693 section 2.1).
+    pub enum RawActor {
+        /// It is: the one that its client gets for itself (client credentials grant, RFC 6749 section 4.4).
+        Own = "own",
+        /// It is not.
+        None = "none",
+    }
+}
+
 record! {
     /// A token service.
     pub struct RawServer {
@@ -118,6 +140,12 @@ record! {
         client: RawClientOf = "client", RawClientOf { of: RawWhose::Caller, id: None };
         /// Clients, and how each shows who it is.
         clients: Vec<RawClient> = "clients";
+        /// As what the caller's token is sent; as the profile has it, if absent.
+        subject: Option<RawSubject> = "subject", None;
+        /// Whether the agent's own token is sent beside it; as the profile has it, if absent.
+        actor: Option<RawActor> = "actor", None;
+        /// With `id-jag`: the server of the resource, where its assertion becomes a token; one of `servers`.
+        redeem_at: Option<String> = "redeemAt", None;
         /// Which scopes it may be asked for, by the scopes of the token that the request brought; `*` stands for any token.
         /// If absent, a scope stands for itself alone.
         scopes: Vec<(String, Vec<String>)> = "scopes", Vec::new();

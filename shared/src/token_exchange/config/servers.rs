@@ -2,11 +2,14 @@
 
 use super::super::authority::ScopeMap;
 use super::super::policy::{Auth, Client, Endpoint, SecretOf, Server, Whose};
-use super::super::profile::{AgentClaim, Profile};
+use super::super::profile::{AgentClaim, Need, Profile};
 use super::at;
-use super::raw::{Raw, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawWhose};
+use super::raw::{
+    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject, RawWhose,
+};
 use crate::config::Problems;
 use crate::identity::Peer;
+use crate::oauth::TokenType;
 use crate::path;
 use crate::time::Duration;
 
@@ -59,6 +62,25 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
             RawAgentClaim::None => AgentClaim::Unsaid,
         };
     }
+    if let Some(subject) = server.subject {
+        profile.subject = match subject {
+            RawSubject::AccessToken => TokenType::AccessToken,
+            RawSubject::IdToken => TokenType::IdToken,
+            RawSubject::Jwt => TokenType::Jwt,
+        };
+    }
+    let sends_actor = match (profile.actor, server.actor) {
+        (Need::Never, Some(RawActor::Own)) => {
+            problems.field("actor", |p| p.add("this profile takes no actor token. Take it away"));
+            false
+        }
+        (Need::Always, Some(RawActor::None)) => {
+            problems.field("actor", |p| p.add("this profile needs the agent's own token. Take it away, or write `own`"));
+            true
+        }
+        (need, actor) => need == Need::Always || actor == Some(RawActor::Own),
+    };
+    let redeem_at = redeemer(raw, server, problems);
     if profile.agent == AgentClaim::Unsaid {
         warnings.push((at("servers", index, "answer.agent"), "nothing in a token then says that an agent uses it"));
     }
@@ -72,6 +94,8 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
         token: problems.field("token", |p| endpoint(&server.token, p)),
         whose,
         clients,
+        sends_actor,
+        redeem_at,
         scopes: ScopeMap::new(server.scopes.clone()),
         may_act: server.may_act,
         opaque: server.answer.opaque,
@@ -81,6 +105,20 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
             None => profile.besides.iter().map(|&scope| scope.to_owned()).collect(),
         },
     }
+}
+
+/// Where the assertion of an `id-jag` becomes a token.
+fn redeemer(raw: &Raw, server: &RawServer, problems: &mut Problems) -> Option<usize> {
+    let at = server.redeem_at.as_ref().and_then(|name| raw.servers.iter().position(|other| other.name == *name));
+    match (&server.redeem_at, server.profile) {
+        (None, RawProfile::IdJag) => problems.field("redeemAt", |p| p.add("is required by `id-jag`. Name one of `servers`")),
+        (Some(name), RawProfile::IdJag) if at.is_none() || *name == server.name => {
+            problems.field("redeemAt", |p| p.add(format!("`{name}` is not another one of `servers`")));
+        }
+        (Some(_), RawProfile::IdJag) | (None, _) => {}
+        (Some(_), _) => problems.field("redeemAt", |p| p.add("only `id-jag` gives assertions. Take it away")),
+    }
+    at
 }
 
 fn profile(raw: RawProfile) -> Profile {
