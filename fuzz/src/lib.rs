@@ -16,6 +16,7 @@ mod json;
 mod message;
 mod oauth;
 pub mod random;
+mod revoked;
 mod seeds;
 mod sse;
 pub mod stream;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cel", run: cel::run, seeds: seeds::conditions, words: cel::WORDS },
     Target { name: "token", run: token::run, seeds: seeds::tokens, words: token::WORDS },
     Target { name: "oauth", run: oauth::run, seeds: seeds::oauth, words: oauth::WORDS },
+    Target { name: "revoked", run: revoked::run, seeds: seeds::revoked, words: revoked::WORDS },
     Target { name: "order", run: stream::run_scripted, seeds: seeds::orders, words: &[] },
     Target { name: "exchange", run: stream::run_mcp, seeds: seeds::exchanges, words: message::WORDS },
 ];

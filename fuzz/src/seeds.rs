@@ -172,6 +172,25 @@ pub(crate) fn tokens() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
+/// Lists of what is revoked, and of statuses.
+pub(crate) fn revoked() -> Vec<Vec<u8>> {
+    let list = |revoked: &str| format!(r#"{{"version":1,"issued":1795251600,"expires":1795251660,"revoked":[{revoked}]}}"#);
+    let statuses = |bits: u8, packed: &str| {
+        format!(
+            r#"{{"iss":"https://idp","sub":"https://idp/1","iat":1,"exp":2,"ttl":3,"status_list":{{"bits":{bits},"lst":"{packed}"}}}}"#
+        )
+    };
+    [
+        list(r#"{"user":"u"},{"issuer":"i","user":"v","issuedBefore":1795251601},{"agent":"a"}"#),
+        list(r#"{"token":"t"},{"client":"c","until":1795251601},{"client":"c","agent":"a"}"#),
+        list(r#"{"issuedBefore":1795251600},{"issuer":"i"},{"issuer":"j","token":"t"}"#),
+        statuses(1, "eNrbuRgAAhcBXQ"),
+        statuses(2, "eNo76fITAAPfAgc"),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
+
 /// Status and profile, an answer, the claims of its token.
 pub(crate) fn oauth() -> Vec<Vec<u8>> {
     let answer = r#"{"access_token":"t","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":100,"scope":"a"}"#;

@@ -2,7 +2,9 @@
 
 use std::{env, fs, path::Path};
 
+use wardpoint_core::filter::Plugin as _;
 use wardpoint_core::identity::revocation;
+use wardpoint_core::mcp_authz::McpAuthzApproval;
 use wardpoint_core::{mcp_authz, token_exchange};
 
 #[test]
@@ -28,5 +30,5 @@ fn the_schemas_are_not_stale() {
 fn every_plugin_is_known_to_the_audit_schema() {
     let schema: serde_json::Value = serde_json::from_str(wardpoint_core::audit::SCHEMA).unwrap();
     let plugins = schema["properties"]["plugin"]["enum"].as_array().unwrap();
-    assert!([mcp_authz::NAME, token_exchange::NAME].iter().all(|name| plugins.contains(&(*name).into())));
+    assert!([mcp_authz::NAME, McpAuthzApproval::NAME, token_exchange::NAME].iter().all(|name| plugins.contains(&(*name).into())));
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::board::{self, Entry, Found, Place, State};
-use super::ticket::{Envelope, Question};
+use super::ticket::Question;
 use super::{Action, Approval, Key, Server};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
 use crate::jws::{Stated, TokenError};
 use crate::oauth::ciba::{AuthRequest, BindingMessage, Polled, SLOW_DOWN, Started, User};
 use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest, Usage};
+use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
@@ -31,7 +32,7 @@ pub struct Approvals(Rc<Inner>);
 
 struct Inner {
     server: Server,
-    envelope: Box<dyn Envelope>,
+    sealer: Sealer,
     calls: RefCell<HashMap<CallId, Call>>,
 }
 
@@ -68,8 +69,8 @@ enum Outcome {
 
 impl Approvals {
     /// No question is out that this worker knows of.
-    pub fn new(server: Server, envelope: Box<dyn Envelope>) -> Self {
-        Self(Rc::new(Inner { server, envelope, calls: RefCell::default() }))
+    pub fn new(server: Server, sealer: Sealer) -> Self {
+        Self(Rc::new(Inner { server, sealer, calls: RefCell::default() }))
     }
 
     /// Whether this may be done. `user` is who is asked, `client` is how we prove ourselves to the server, `ticket` is what
@@ -151,7 +152,7 @@ impl Inner {
         now: Timestamp,
         services: &mut dyn Services,
     ) -> Result<Todo, ServiceError> {
-        let brought = match ticket.map(|text| Question::open(text, key, &*self.envelope, now)) {
+        let brought = match ticket.map(|text| Question::open(text, key, &self.sealer, now)) {
             Some(None) => return Ok(Todo::Say(Approval::Expired)),
             Some(Some(question)) => Some(question),
             None => None,
@@ -181,7 +182,7 @@ impl Inner {
                     return Ok(Todo::Say(Approval::Pending { ticket: None, retry_after }));
                 }
                 (None, Some(entry @ Entry { state: State::Out, .. })) => {
-                    match Question::open(&entry.ticket, key, &*self.envelope, now) {
+                    match Question::open(&entry.ticket, key, &self.sealer, now) {
                         Some(question) => Question { next: question.next.max(entry.next), ..question },
                         // Sealed with a key that is gone. Nobody can go on with it.
                         None => return Ok(Todo::Say(Approval::Unavailable { retry_after: entry.until.since(now) })),
@@ -224,7 +225,7 @@ impl Inner {
 
     fn too_early(&self, question: &Question, key: &Key, now: Timestamp, services: &mut dyn Services) -> Todo {
         let retry_after = question.next.since(now);
-        Todo::Say(match question.seal(key, &*self.envelope, services) {
+        Todo::Say(match question.seal(key, &self.sealer, services) {
             Some(ticket) => Approval::Pending { ticket: Some(ticket), retry_after },
             None => Approval::Unavailable { retry_after },
         })
@@ -232,7 +233,7 @@ impl Inner {
 
     /// How a question stands on the board.
     fn out(&self, question: &Question, key: &Key, services: &mut dyn Services) -> Option<Entry> {
-        let ticket = question.seal(key, &*self.envelope, services)?;
+        let ticket = question.seal(key, &self.sealer, services)?;
         let (mark, until, next) = (question.mark(), question.expires, question.next);
         Some(Entry { key: *key, state: State::Out, mark, until, next, ticket })
     }

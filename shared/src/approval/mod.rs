@@ -12,15 +12,16 @@
 //! - The server gives the token once; it goes to one request. Whatever cannot be told is no approval.
 
 mod board;
+pub mod config;
 mod machine;
 mod ticket;
 
 pub use machine::Approvals;
-pub use ticket::Envelope;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::filter::CallId;
+use crate::json::push_hex;
 use crate::oauth::Issued;
 use crate::time::Duration;
 
@@ -110,6 +111,15 @@ impl Action<'_> {
     /// Names the user.
     fn owner(&self) -> Key {
         Key(digest(&[self.issuer.as_bytes(), self.user.as_bytes()]))
+    }
+}
+
+impl Key {
+    /// In hexadecimal digits.
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(64);
+        push_hex(&mut text, &self.0);
+        text
     }
 }
 

@@ -2,17 +2,12 @@
 
 use super::{Key, digest};
 use crate::filter::Services;
+use crate::seal::{Bound, NONCE, Sealer};
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
-/// Seals what only this policy, at any replica, may open.
-pub trait Envelope {
-    /// Seals a payload for this purpose; it opens until it expires.
-    fn seal(&self, bound_to: &[u8; 32], expires: Timestamp, payload: &[u8], services: &mut dyn Services) -> Option<String>;
-
-    /// What was sealed for the same purpose, if it has not expired.
-    fn open(&self, text: &str, bound_to: &[u8; 32], now: Timestamp) -> Option<Vec<u8>>;
-}
+/// What a ticket is sealed for.
+const PURPOSE: &str = "approval";
 
 /// A question that the server has taken.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,18 +23,20 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn seal(&self, key: &Key, envelope: &dyn Envelope, services: &mut dyn Services) -> Option<String> {
+    pub(super) fn seal(&self, key: &Key, sealer: &Sealer, services: &mut dyn Services) -> Option<String> {
+        let mut nonce = [0; NONCE];
+        services.random(&mut nonce).ok()?;
         let mut payload = Vec::with_capacity(24 + self.id.reveal().len());
         for number in [self.expires.as_nanos(), self.next.as_nanos(), self.interval.as_secs()] {
             payload.extend(number.to_be_bytes());
         }
         payload.extend(self.id.reveal().as_bytes());
-        envelope.seal(&key.0, self.expires, &payload, services)
+        sealer.seal(Bound { purpose: PURPOSE, to: &key.text() }, self.expires, &payload, nonce)
     }
 
-    pub(super) fn open(text: &str, key: &Key, envelope: &dyn Envelope, now: Timestamp) -> Option<Self> {
-        let payload = envelope.open(text, &key.0, now)?;
-        let (expires, rest) = number(&payload)?;
+    pub(super) fn open(text: &str, key: &Key, sealer: &Sealer, now: Timestamp) -> Option<Self> {
+        let opened = sealer.open(Bound { purpose: PURPOSE, to: &key.text() }, text, now).ok()?;
+        let (expires, rest) = number(opened.payload.reveal())?;
         let (next, rest) = number(rest)?;
         let (interval, rest) = number(rest)?;
         let found = Self {

@@ -17,6 +17,27 @@ pub trait Decode: Sized {
     }
 }
 
+/// A value that is read later, by those who want it. What does not is not in their module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undecoded<T>(Node, core::marker::PhantomData<T>);
+
+impl<T: Decode> Undecoded<T> {
+    /// Reads it.
+    pub fn read(&self, problems: &mut Problems) -> Option<T> {
+        T::decode(&self.0, problems)
+    }
+}
+
+impl<T: Decode> Decode for Undecoded<T> {
+    fn decode(node: &Node, _: &mut Problems) -> Option<Self> {
+        Some(Self(node.clone(), core::marker::PhantomData))
+    }
+
+    fn schema() -> String {
+        T::schema()
+    }
+}
+
 /// The members of a map that a record has.
 pub struct Fields<'a> {
     members: &'a [(String, Node)],

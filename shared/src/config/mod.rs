@@ -8,7 +8,7 @@ mod duration;
 mod error;
 mod problems;
 
-pub use decode::{Decode, Fields, choice_schema, object_schema, shown_map, with_default, word};
+pub use decode::{Decode, Fields, Undecoded, choice_schema, object_schema, shown_map, with_default, word};
 pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;

@@ -3,21 +3,29 @@
 use std::rc::Rc;
 
 use super::answer::{Body, Inspection, Request};
+use super::approve::{Allowed, Asked, Asks, TICKET, ticket};
 use super::how::{How, how};
 use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
-use super::request::{BadBody, Kind, accepts_legacy, declared_length, judge_head, judge_message, routing};
+use super::request::{BadBody, Kind, accepts_legacy, declared_length, has_bearer, judge_head, judge_message, routing};
 use super::session;
+use crate::approval::Approval;
 use crate::audit::{About, Resource};
-use crate::filter::{Chunk, Effects, Filter, Head, Ruling, Step};
+use crate::filter::{CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::http::{Headers, media_type};
 use crate::identity::Caller;
 use crate::mcp::{Era, Message, Method, Shape};
 use crate::policy::{Challenge, Decision, Denial, Mode, Reason, Wire};
+use crate::time::Timestamp;
 
 /// One request. It expects headers, then a body, then an answer; each state owns what is alive in it.
-pub struct McpFilter {
-    policy: Rc<Policy>,
+pub struct McpFilter<D> {
+    pub(super) policy: Rc<Policy>,
+    pub(super) desk: Option<D>,
     state: State,
+    /// What the caller brings to go on with.
+    pub(super) ticket: Option<String>,
+    /// A call whose user is being asked.
+    asked: Option<Box<Asked>>,
     /// Whose the session will be that the answer begins.
     begins: Option<Caller>,
 }
@@ -43,9 +51,9 @@ struct Pending {
 /// So much is set aside for a body when its first part comes: a client that only says that it is long costs no more.
 const FIRST_PIECE: usize = 128 << 10;
 
-impl McpFilter {
-    pub(super) fn new(policy: Rc<Policy>) -> Self {
-        Self { policy, state: State::ExpectHeaders, begins: None }
+impl<D: Asks> McpFilter<D> {
+    pub(super) fn new(policy: Rc<Policy>, desk: Option<D>) -> Self {
+        Self { policy, desk, state: State::ExpectHeaders, ticket: None, asked: None, begins: None }
     }
 }
 
@@ -55,7 +63,7 @@ const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-metho
 const SESSION: &[&str] = &[SESSION_ID, "last-event-id"];
 const SESSION_ID: &str = "mcp-session-id";
 
-impl Filter for McpFilter {
+impl<D: Asks> Filter for McpFilter<D> {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
         if let Some((method, answer)) = self.policy.metadata.as_ref().and_then(|metadata| metadata.serve(head)) {
             self.state = State::Done;
@@ -84,7 +92,8 @@ impl Filter for McpFilter {
         if self.policy.mode == Mode::Enforce {
             let session: &[&str] = if accepts_legacy(&self.policy) { &[] } else { SESSION };
             // An answer that has to be filtered must be readable, hence no `accept-encoding` (BY-H-02).
-            let names = OVERRIDES.iter().chain(session).chain(&["accept-encoding"]);
+            let ticket: &[&str] = if D::ASKS { &[TICKET] } else { &[] };
+            let names = OVERRIDES.iter().chain(session).chain(ticket).chain(&["accept-encoding"]);
             for name in names.filter(|name| head.headers.has(name)) {
                 fx.remove_header(name);
             }
@@ -93,6 +102,11 @@ impl Filter for McpFilter {
             Kind::Message => {
                 let facts = self.policy.request_facts(head.headers);
                 let length = declared_length(head.headers).unwrap_or_default();
+                match head.headers.one(TICKET) {
+                    _ if !D::ASKS => {}
+                    Ok(value) => self.ticket = value.and_then(ticket),
+                    Err(_) => return self.refuse(fx, about(&caller), Reason::RepeatedHeader, None),
+                }
                 let pending = Pending { caller, routing: routing(head.headers), facts, length, body: Vec::new() };
                 self.state = State::ExpectBody(Box::new(pending));
                 return Step::Hold;
@@ -124,6 +138,16 @@ impl Filter for McpFilter {
         match judge_message(&self.policy, &body, &routing) {
             Err(bad) => self.refuse_as(fx, about(&caller), bad),
             Ok((message, era)) => self.decide(caller, &message, &body, era, facts, fx),
+        }
+    }
+
+    fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
+        match (self.asked.take(), &self.desk) {
+            (Some(asked), Some(desk)) if D::ASKS => {
+                let approval = desk.after(asked.call);
+                self.approved(approval, asked.allowed, fx)
+            }
+            _ => Step::Reset,
         }
     }
 
@@ -211,7 +235,7 @@ impl Filter for McpFilter {
     }
 }
 
-impl McpFilter {
+impl<D: Asks> McpFilter<D> {
     /// Decides about one message.
     fn decide(
         &mut self,
@@ -267,6 +291,7 @@ impl McpFilter {
         fx: &mut Effects<'_>,
     ) -> Step {
         let wire = Wire::JsonRpc(request.id.map(Into::into));
+        let mut approval = false;
         let mut allowed: Option<(Decision, About)> = None;
         let mut observed = Vec::new();
         for (method, item) in items {
@@ -280,6 +305,7 @@ impl McpFilter {
                 self.expect_answer(Some(request), caller, &about);
                 return fx.enforce(Ruling { decision: verdict.decision, about, wire, denial, challenge });
             }
+            approval |= verdict.approval;
             observed.extend(verdict.observed.map(|deny| (deny, about.clone())));
             // The record is about the first thing, if there is any.
             if allowed.as_ref().is_none_or(|(_, about)| about.resource.is_none()) {
@@ -289,15 +315,18 @@ impl McpFilter {
         let Some((decision, about)) = allowed else {
             return self.refuse(fx, about, Reason::NoMatchingRule, request.id);
         };
+        // Where nobody is asked, no policy wants it: it could not be configured.
+        let approval = (D::ASKS && approval).then(|| self.ask(&caller, request.item, request.arguments, fx)).flatten();
         self.expect_answer(Some(request), caller, &about);
-        if let (State::Done, None) = (&self.state, &self.begins) {
-            fx.skip_response();
+        let allowed = Allowed { decision, about, wire, observed };
+        match approval {
+            None => self.allow(allowed, fx),
+            Some(Approval::Wait(call)) => {
+                self.asked = Some(Box::new(Asked { call, allowed }));
+                Step::Await(call)
+            }
+            Some(approval) => self.approved(approval, allowed, fx),
         }
-        let step = fx.enforce(Ruling { about, wire, ..Ruling::new(decision) });
-        for (deny, about) in observed {
-            fx.note(&Decision::Deny(deny), about, true);
-        }
-        step
     }
 
     /// The session that a request says it belongs to, where sessions have owners. A modern request should name none (MCP-T-09);
@@ -305,6 +334,16 @@ impl McpFilter {
     fn session<'a>(&self, headers: &'a Headers) -> Option<&'a [u8]> {
         let binds = self.policy.sessions.is_some() && accepts_legacy(&self.policy);
         headers.one(SESSION_ID).ok().flatten().filter(|_| binds)
+    }
+
+    /// Nothing of the answer is looked at.
+    pub(super) fn expect_nothing(&mut self) {
+        self.state = State::Done;
+    }
+
+    /// Whether nothing of the answer is looked at.
+    pub(super) fn expects_nothing(&self) -> bool {
+        matches!((&self.state, &self.begins), (State::Done, None))
     }
 
     fn expect_answer(&mut self, request: Option<Request<'_>>, caller: Caller, about: &About) {
@@ -358,12 +397,6 @@ impl McpFilter {
         }
         step
     }
-}
-
-/// Whether the request brings a token (RFC 6750 section 2.1). The scheme has no case.
-fn has_bearer(headers: &Headers) -> bool {
-    let bearer = |value: &[u8]| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
-    headers.all("authorization").any(bearer)
 }
 
 fn about(caller: &Caller) -> About {

@@ -8,6 +8,7 @@
 //! body does not (`late` in the record).
 
 mod answer;
+mod approve;
 pub mod config;
 mod filter;
 mod how;
@@ -20,37 +21,73 @@ mod surface;
 mod tests;
 
 pub use answer::pin_of;
+pub use approve::{Approving, Asks, Call, Desk, Nobody};
 pub use policy::{Ask, Fit, Item, Miss, Outcome, Policy, RequestFacts, RuleKind, RuleSays, UriPattern, Verdict};
 
 use std::rc::Rc;
 
-use crate::config::ConfigErrors;
-use crate::filter::{Plugin, Properties, Settings};
+use crate::config::{ConfigErrors, Problems};
+use crate::filter::{CallId, CalloutError, Plugin, Properties, Reply, RootEffects, Settings};
 use crate::identity::Caller;
 use crate::policy::Reason;
+use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// The plugin's name.
 pub const NAME: &str = "mcp-authz";
 
-/// The plugin.
-pub struct McpAuthz(Rc<Policy>);
+/// The plugin that asks nobody: what cannot be asked for is not in its module.
+pub type McpAuthz = Gate<Nobody>;
 
-impl Plugin for McpAuthz {
-    const NAME: &'static str = NAME;
-    const CALLS: bool = false;
+/// The plugin that also asks users (`approval`).
+pub type McpAuthzApproval = Gate<Desk>;
+
+/// The plugin; whether it can ask users.
+pub struct Gate<D: Asks> {
+    policy: Rc<Policy>,
+    /// Until it was equipped.
+    setup: Option<D::Setup>,
+    /// Once it was equipped, if the policy asks users.
+    desk: Option<D>,
+}
+
+impl<D: Asks> Plugin for Gate<D> {
+    const NAME: &'static str = D::NAME;
+    const SECRETS: bool = D::ASKS;
+    const CALLS: bool = D::ASKS;
     const SIGNATURES: bool = false;
-    type Filter = filter::McpFilter;
+    type Filter = filter::McpFilter<D>;
 
     fn configure(config: &[u8]) -> Result<Self, ConfigErrors> {
-        Policy::configure(config).map(|policy| Self(Rc::new(policy)))
+        let (policy, setup) = Policy::read::<D>(config)?;
+        Ok(Self { policy: Rc::new(policy), setup, desk: None })
+    }
+
+    fn equip(mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
+        let mut problems = Problems::new();
+        self.desk = self.setup.take().and_then(|setup| D::open(setup, secret, &mut problems));
+        let problems = problems.into_list();
+        if problems.is_empty() { Ok(self) } else { Err(ConfigErrors::new(NAME, problems)) }
     }
 
     fn settings(&self) -> Settings {
-        self.0.settings()
+        self.policy.settings()
     }
 
     fn filter(&self) -> Self::Filter {
-        filter::McpFilter::new(self.0.clone())
+        filter::McpFilter::new(self.policy.clone(), self.desk.clone())
+    }
+
+    fn on_tick(&mut self, now: Timestamp, _: &mut RootEffects<'_>) {
+        if let Some(desk) = &self.desk {
+            desk.on_tick(now);
+        }
+    }
+
+    fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
+        if let Some(desk) = &self.desk {
+            desk.on_reply(call, now, reply, fx);
+        }
     }
 }
 

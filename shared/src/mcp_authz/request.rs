@@ -175,3 +175,9 @@ fn header_reason(fault: HeaderFault) -> Reason {
         HeaderFault::UnsupportedVersion => Reason::UnsupportedVersion,
     }
 }
+
+/// Whether the request brings a token (RFC 6750 section 2.1). The scheme has no case.
+pub(super) fn has_bearer(headers: &Headers) -> bool {
+    let bearer = |value: &[u8]| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+    headers.all("authorization").any(bearer)
+}

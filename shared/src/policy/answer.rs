@@ -1,7 +1,7 @@
 //! From a refusal to the bytes that the client gets: the one place that knows them.
 
 use super::{Deny, Reason};
-use crate::json::{push_ascii_bounded, push_string};
+use crate::json::{push_ascii_bounded, push_number, push_string};
 
 /// Longest version, in characters, that is repeated to a client: any that exists has ten.
 const VERSION: usize = 32;
@@ -9,6 +9,13 @@ const VERSION: usize = 32;
 /// How refusals are shown to clients.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Denial {
+    /// As `Later`, and `data` has what to come back with.
+    Approval {
+        /// A text for the next try; opaque.
+        ticket: Option<String>,
+        /// Seconds until it is worth to try again.
+        retry_after: u32,
+    },
     /// HTTP error status and, where the protocol has one, its error body.
     #[default]
     Refuse,
@@ -85,7 +92,7 @@ impl Answer {
         if let Denial::Methods(methods) = denial {
             headers.push(("allow", (*methods).to_owned()));
         }
-        if let Denial::Later(seconds) = denial {
+        if let Denial::Later(seconds) | Denial::Approval { retry_after: seconds, .. } = denial {
             headers.push(("retry-after", seconds.to_string()));
         }
         let mut body = body(reason, wire, hidden, denial, decision_id);
@@ -123,6 +130,14 @@ fn body(reason: Reason, wire: &Wire, hidden: Option<&str>, denial: &Denial, deci
         push_string(&mut out, reason.code());
         out.push_str(r#","decisionId":"#);
         push_string(&mut out, decision_id);
+        if let Denial::Approval { ticket, retry_after } = denial {
+            out.push_str(r#","retryAfter":"#);
+            push_number(&mut out, (*retry_after).into());
+            if let Some(ticket) = ticket {
+                out.push_str(r#","ticket":"#);
+                push_string(&mut out, ticket);
+            }
+        }
         if let Denial::Versions { supported, requested } = denial {
             out.push_str(r#","supported":["#);
             for (index, version) in supported.iter().enumerate() {

@@ -44,6 +44,16 @@ macro_rules! reasons {
 reasons! {
     /// The configured mapping says that another agent owns the OAuth client of this token.
     AgentMismatch = "agent_mismatch", 403, -32003, "not allowed";
+    /// The user said no to exactly this (OA-C-02).
+    ApprovalDenied = "approval_denied", 403, -32003, "not approved";
+    /// The user did not answer in time, or the ticket is used or for something else. Without a ticket the user is asked anew.
+    ApprovalExpired = "approval_expired", 403, -32003, "the approval has expired";
+    /// The user has been asked and has not answered yet (OA-C-01). The same call again, with the ticket, after the time that is said.
+    ApprovalPending = "approval_pending", 403, -32003, "waiting for approval";
+    /// The user cannot be asked now.
+    ApprovalUnavailable = "approval_unavailable", 503, -32603, "a service that the decision needs is unavailable";
+    /// The user has too many approvals to give already (BY-X-14).
+    ApprovalsExceeded = "approvals_exceeded", 429, -32003, "too many approvals are pending";
     /// The body has an array of messages (MCP-T-11).
     Batch = "batch", 400, -32600, "batches are not supported";
     /// The body is larger than `limits.maxBodyBytes` (BY-H-04).

@@ -21,6 +21,7 @@ pub mod issued;
 mod key;
 mod policy;
 pub mod profile;
+pub mod reference;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,9 @@ impl Plugin for TokenExchange {
                     "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
                 problems.field(&of.path, |p| p.add(format!("`{}` {text}", of.variable)));
             }
+        }
+        if let Some(tokens) = &policy.tokens {
+            problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
         }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }

@@ -2,6 +2,7 @@
 
 mod config;
 mod faults;
+mod introspection;
 mod keys;
 mod revocation;
 #[path = "../jws/signers.rs"]

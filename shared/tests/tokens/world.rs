@@ -18,6 +18,7 @@ use wardpoint_core::identity::revocation::{Bearing, Revocation, Standing};
 use wardpoint_core::identity::tokens::{RawOwnIdentity, Tokens, Verdict};
 use wardpoint_core::jws::{Algorithm, Family, TokenError};
 use wardpoint_core::policy::Decision;
+use wardpoint_core::secret::Secret;
 use wardpoint_core::time::{Duration, Timestamp};
 
 use crate::signers::{bare, encode, header, kid, sign, with};
@@ -52,6 +53,12 @@ impl Plugin for Gate {
             Some(gate) if problems.is_empty() => Ok(gate),
             _ => Err(ConfigErrors::new(Self::NAME, problems.into_list())),
         }
+    }
+
+    fn equip(self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
+        let mut problems = Problems::new();
+        self.tokens.equip(secret, &mut problems);
+        if problems.is_empty() { Ok(self) } else { Err(ConfigErrors::new(Self::NAME, problems.into_list())) }
     }
 
     fn settings(&self) -> Settings {
@@ -145,7 +152,8 @@ struct Vm {
 
 impl World {
     pub(crate) fn new(vms: usize, config: &Value) -> Self {
-        let vm = || match Root::configure(config.to_string().as_bytes()) {
+        let mut secret = |name: &str| (name == "GATE_SECRET").then(|| Secret::new("hush".to_owned()));
+        let mut vm = || match Root::equipped(config.to_string().as_bytes(), &mut secret) {
             Ok(root) => Vm { root, waiting: Vec::new() },
             Err(errors) => panic!("{errors}"),
         };
@@ -202,7 +210,7 @@ impl World {
     /// Answers the oldest call; what those say who waited for it.
     pub(crate) fn answer(&mut self, reply: Result<(u16, &str), CalloutError>) -> Vec<String> {
         let (vm, call, _) = self.calls.pop_front().unwrap();
-        let headers = Headers::default();
+        let headers: Headers = [("content-type", "application/json")].into_iter().collect();
         let reply = reply.map(|(status, body)| Reply { status, headers: &headers, body: body.as_bytes() });
         self.vms[vm].root.on_reply(call, self.now, reply, &mut self.proxy);
         self.drain(vm);

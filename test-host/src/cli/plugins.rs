@@ -2,7 +2,7 @@
 
 use wardpoint_core::config::ConfigErrors;
 use wardpoint_core::filter::Plugin as _;
-use wardpoint_core::mcp_authz::{self, McpAuthz};
+use wardpoint_core::mcp_authz::{self, McpAuthz, McpAuthzApproval};
 use wardpoint_core::token_exchange::{self, TokenExchange};
 
 use super::explain::{Trace, mcp_authz_trace};
@@ -32,6 +32,12 @@ const PLUGINS: &[Plugin] = &[
         trace: mcp_authz_trace,
     },
     Plugin {
+        name: McpAuthzApproval::NAME,
+        configure: |text| McpAuthzApproval::configure(text).map(|_| Vec::new()),
+        schema: mcp_authz::config::schema,
+        trace: mcp_authz_trace,
+    },
+    Plugin {
         name: token_exchange::NAME,
         configure: |text| token_exchange::Policy::configure(text).map(|policy| policy.warnings().to_vec()),
         schema: token_exchange::config::schema,
@@ -41,7 +47,7 @@ const PLUGINS: &[Plugin] = &[
 
 /// The engine `native` with all of them.
 pub(super) fn native() -> Native {
-    Native::new(Manners::default()).with::<McpAuthz>().with::<TokenExchange>()
+    Native::new(Manners::default()).with::<McpAuthz>().with::<McpAuthzApproval>().with::<TokenExchange>()
 }
 
 /// All names.

@@ -78,8 +78,19 @@ impl Revocations {
         Some(Self { issued: date(issued), expires: expires.map(date), revoked: named })
     }
 
+    /// Reads a whole list; `None`: it is none that is taken.
+    pub fn read(text: &[u8]) -> Option<Self> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        let node = parse_tree(text, LIMITS).ok()?;
+        let mut problems = Problems::new();
+        let raw = RawRevocations::decode(&node, &mut problems).filter(|_| problems.is_empty())?;
+        Self::of(raw)
+    }
+
     /// Whether this is on it.
-    pub(super) fn has(&self, who: &Bearing<'_>, now: Timestamp) -> bool {
+    pub fn has(&self, who: &Bearing<'_>, now: Timestamp) -> bool {
         let text = |text: &str| text.to_owned();
         let names = [who.subject.map(text).map(Name::User), who.token.map(text).map(Name::Token), Some(Name::None)];
         let clients = who.clients.iter().flatten().map(|name| Name::Client(text(name)));
@@ -96,13 +107,7 @@ impl Content for Revocations {
     const NAME: &'static str = "revocation";
 
     fn read(text: &[u8]) -> Option<Self> {
-        if text.len() > MAX_BYTES {
-            return None;
-        }
-        let node = parse_tree(text, LIMITS).ok()?;
-        let mut problems = Problems::new();
-        let raw = RawRevocations::decode(&node, &mut problems).filter(|_| problems.is_empty())?;
-        Self::of(raw)
+        Self::read(text)
     }
 
     /// Who was suspended must not come back by an old copy.

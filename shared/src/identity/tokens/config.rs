@@ -1,6 +1,7 @@
 //! From the configuration of issuers to what verifies their tokens.
 
 use super::Authority;
+use super::introspection::RawIntrospection;
 use super::requirement::RawRequirement;
 use super::status::RawStatusList;
 use crate::config::{Decode, Problems, record};
@@ -55,6 +56,8 @@ record! {
         /// Lists of statuses that its tokens name, and where they are fetched (OA-R-06). With any of them a token that names
         /// another one is refused; without, what tokens say of their status is not looked at.
         status_lists: Vec<RawStatusList> = "statusLists", Vec::new();
+        /// Whether the issuer is asked at each token, and where (RFC 7662).
+        introspection: Option<RawIntrospection> = "introspection", None;
         /// How and when the user must have logged in (RFC 9470).
         requires: Option<RawRequirement> = "requires", None;
     }
@@ -195,7 +198,8 @@ fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
     }
     let lists = raw.status_lists.iter().enumerate();
     let lists = problems.field("statusLists", |p| lists.map(|(at, list)| p.item(at, |p| list.compile(&raw.issuer, p))).collect());
-    Some(Authority { issuer, requirement, keys: keys?, lists })
+    let introspection = raw.introspection.as_ref().map(|raw| problems.field("introspection", |p| raw.compile(p)));
+    Some(Authority { issuer, requirement, keys: keys?, lists, introspection })
 }
 
 fn fetching(issuer: &str, raw: &RawFetch, problems: &mut Problems) -> Fetching {

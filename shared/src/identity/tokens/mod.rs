@@ -9,11 +9,13 @@
 //!   and the keys of its issuer are judged again. A refusal that cost a signature is remembered for seconds.
 
 mod config;
+mod introspection;
 mod remembered;
 mod requirement;
 mod status;
 
 pub use config::{RawFetch, RawIssuer, RawJwks, RawOwnIdentity};
+pub use introspection::{RawIntrospection, RawProof};
 pub use requirement::{RawRequirement, Requirement};
 pub use status::{RawStatusList, Statuses};
 
@@ -25,7 +27,9 @@ use super::{Asked, Content, Document, Reach};
 use crate::config::Problems;
 use crate::filter::{CallId, CalloutError, Counting, Effects, Reply, RootEffects, ServiceError};
 use crate::jws::{Algorithm, AnyVerifier, Issuer, Jws, Key, KeySet, Offer, TokenError, Verified, Verifier};
+use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
+use introspection::Introspection;
 use remembered::{Keyed, Place, Remembered};
 use status::StatusList;
 
@@ -57,6 +61,9 @@ pub const COUNTERS: &[Counting] = &[
         doc: "fetches of such lists that failed: no answer, not status 200, or no signed list",
     },
     Counting { name: "status.shared_data_failed", doc: "times that such lists could not be shared with the other workers" },
+    Counting { name: "introspection.active", doc: "answers of issuers that a token still holds" },
+    Counting { name: "introspection.inactive", doc: "answers of issuers that it does not" },
+    Counting { name: "introspection.failed", doc: "questions to issuers without an answer that says so" },
     Counting { name: "keys.host_verifies.<what>", doc: "workers whose proxy checks signatures (`rsa`, `ecdsa`) as it should" },
     Counting { name: "keys.host_lacks.<what>", doc: "workers whose proxy does not" },
     Counting { name: "tokens.refused.<why>", doc: "tokens that were not accepted, by `TokenError`" },
@@ -84,6 +91,7 @@ struct Authority {
     requirement: Requirement,
     keys: Document<KeySet>,
     lists: Vec<StatusList>,
+    introspection: Option<Introspection>,
 }
 
 #[derive(Clone)]
@@ -108,6 +116,16 @@ impl Tokens {
         Self(Rc::new(RefCell::new(Inner { authorities, host: None, good, bad })))
     }
 
+    /// Takes secrets from the proxy's environment; to be called before the first request.
+    pub fn equip(&self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+        let Ok(mut inner) = self.0.try_borrow_mut() else { return };
+        for (index, authority) in inner.authorities.iter_mut().enumerate() {
+            if let Some(introspection) = &mut authority.introspection {
+                problems.item(index, |p| p.field("introspection", |p| introspection.equip(secret, p)));
+            }
+        }
+    }
+
     /// To be called at each tick of the plugin.
     pub fn on_tick(&self, now: Timestamp, fx: &mut RootEffects<'_>) {
         let Ok(mut inner) = self.0.try_borrow_mut() else { return };
@@ -129,8 +147,10 @@ impl Tokens {
         fx: &mut RootEffects<'_>,
     ) -> bool {
         let Ok(mut inner) = self.0.try_borrow_mut() else { return false };
-        inner.authorities.iter_mut().any(|Authority { keys, lists, .. }| {
-            keys.on_reply(call, now, reply, fx) || lists.iter_mut().any(|list| list.text.on_reply(call, now, reply, fx))
+        inner.authorities.iter_mut().any(|Authority { keys, lists, introspection, .. }| {
+            keys.on_reply(call, now, reply, fx)
+                || lists.iter_mut().any(|list| list.text.on_reply(call, now, reply, fx))
+                || introspection.as_mut().is_some_and(|introspection| introspection.on_reply(call, now, reply, fx))
         })
     }
 
@@ -189,7 +209,7 @@ impl Inner {
                 good
             }),
         };
-        match found.and_then(|good| self.still_holds(&good, now, offer, reach).map(|()| good.verified)) {
+        match found.and_then(|good| self.still_holds((token, place), &good, now, reach).map(|()| good.verified)) {
             Ok(verified) => Verdict::Known(verified),
             Err(Refusal::Wait(call)) => Verdict::Wait(call),
             Err(Refusal::Cheap(error)) => Verdict::Refused(error),
@@ -226,18 +246,30 @@ impl Inner {
     }
 
     /// Judges what may change from one use of a token to the next.
-    fn still_holds(&mut self, good: &Good, now: Timestamp, offer: Offer, reach: &mut dyn Reach) -> Result<(), Refusal> {
+    fn still_holds(
+        &mut self,
+        token: (&[u8], Option<Place>),
+        good: &Good,
+        now: Timestamp,
+        reach: &mut dyn Reach,
+    ) -> Result<(), Refusal> {
+        let offer = self.meet(reach);
         let Good { verified, of } = good;
         let authority = self.authorities.get_mut(of.0).ok_or(TokenError::IssuerRefused)?;
         authority.issuer.check_again(verified, now)?;
         authority.requirement.judge(verified, now)?;
-        let Authority { issuer, keys, lists, .. } = authority;
-        let Some(named) = verified.status.as_ref().filter(|_| !lists.is_empty()) else { return Ok(()) };
-        let list = lists.iter_mut().find(|list| list.is(named)).ok_or(TokenError::RevocationUnknown)?;
-        if list.text.usable(now).is_none() {
-            list.text.want(now, reach).renewed(TokenError::RevocationUnknown)?;
+        let Authority { issuer, keys, lists, introspection, .. } = authority;
+        if let Some(named) = verified.status.as_ref().filter(|_| !lists.is_empty()) {
+            let list = lists.iter_mut().find(|list| list.is(named)).ok_or(TokenError::RevocationUnknown)?;
+            if list.text.usable(now).is_none() {
+                list.text.want(now, reach).renewed(TokenError::RevocationUnknown)?;
+            }
+            list.judge(named, issuer, keys, now, &mut AnyVerifier::new(reach.services(), offer))?;
         }
-        Ok(list.judge(named, issuer, keys, now, &mut AnyVerifier::new(reach.services(), offer))?)
+        match introspection {
+            Some(introspection) => introspection.judge(token, verified, now, reach),
+            None => Ok(()),
+        }
     }
 
     /// Judges a token that is not remembered.

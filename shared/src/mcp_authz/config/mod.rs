@@ -7,10 +7,11 @@ mod targets;
 mod words;
 
 pub use raw::{Raw, RawDenial, RawLimits, RawRoles, RawScopes, RawSessions};
-pub use rules::{RawAllow, RawAt, RawDeny, RawRule, RawTiers, RawUser};
+pub use rules::{RawAllow, RawApprovalNeed, RawAt, RawDeny, RawRule, RawTiers, RawUser};
 
 use std::rc::Rc;
 
+use super::approve::{Asks, Desk};
 use super::policy::{DenialForm, Policy};
 use super::session::Owner;
 use super::surface;
@@ -31,11 +32,16 @@ pub fn schema() -> String {
 impl Policy {
     /// Text to policy, with all problems at once.
     pub fn configure(text: &[u8]) -> Result<Self, ConfigErrors> {
+        Self::read::<Desk>(text).map(|(policy, _)| policy)
+    }
+
+    /// Text to policy and to what it says of asking users, with all problems at once.
+    pub(super) fn read<D: Asks>(text: &[u8]) -> Result<(Self, Option<D::Setup>), ConfigErrors> {
         let mut problems = Problems::new();
         let policy = parse(text, &mut problems).and_then(|(node, digest)| {
             let raw = Raw::decode(&node, &mut problems)?;
             let id = PolicyId { name: raw.name.as_str().into(), digest: digest.into() };
-            Some(compile(raw, id, &mut problems))
+            Some(compile::<D>(raw, id, &mut problems))
         });
         match policy {
             Some(policy) if problems.is_empty() => Ok(policy),
@@ -45,7 +51,7 @@ impl Policy {
 }
 
 /// The policy that `raw` means. It is only good if no problem was added.
-fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
+fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy, Option<D::Setup>) {
     if raw.version != 1 {
         problems.field("version", |p| p.add(format!("`{}` is not known. Write 1", raw.version)));
     }
@@ -67,6 +73,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let mut shared = Shared {
         has_claims: raw.identity.claims.is_some(),
         has_peer: raw.identity.peer != Peer::None,
+        approves: raw.approval.is_some(),
         roles,
         implies: &raw.scopes.implies,
         ids: Lookup::new(&ids),
@@ -86,9 +93,13 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let server_requests =
         raw.server_requests.clone().map(|raw| problems.field("serverRequests", |p| surface::server_requests(raw, p)));
     let tools = raw.tools.clone().map(|raw| problems.field("tools", |p| surface::hygiene(raw, p)));
+    let setup = raw
+        .approval
+        .as_ref()
+        .and_then(|raw| problems.field("approval", |p| D::compile(raw, &mut |path| shared.reads.claim(path), p)));
     let Reads { claims, request } = shared.reads;
     let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
-    Policy {
+    let policy = Policy {
         id,
         mode: raw.mode.into(),
         hold_headers: raw.host_profile.hold_headers,
@@ -116,7 +127,8 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         tiers,
         rules,
         request,
-    }
+    };
+    (policy, setup)
 }
 
 fn implied(raw: &[(String, Vec<String>)], problems: &mut Problems) {

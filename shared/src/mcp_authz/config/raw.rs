@@ -2,7 +2,8 @@
 
 use super::super::surface::{RawMetadata, RawServerRequests, RawTools};
 use super::rules::{RawRule, RawTiers};
-use crate::config::{choice, record};
+use crate::approval::config::RawApproval;
+use crate::config::{Undecoded, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::{ClaimPath, RawIdentity};
 
@@ -66,6 +67,8 @@ record! {
         server_requests: Option<RawServerRequests> = "serverRequests", None;
         /// Hygiene of the tools that a client is shown.
         tools: Option<RawTools> = "tools", None;
+        /// How users approve calls while they are away.
+        approval: Option<Undecoded<RawApproval>> = "approval", None;
         /// Rules that can only narrow what `rules` grants.
         tiers: RawTiers = "tiers", RawTiers { global: None, namespaces: Vec::new(), clients: Vec::new() };
         /// What may be done. Nothing that no rule allows.

@@ -57,6 +57,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether the user must approve every call.
+    pub enum RawApprovalNeed {
+        /// The token says enough.
+        None = "none",
+        /// The user approves exactly this call, once, wherever the user is (`approval`).
+        Required = "required",
+    }
+}
+
 record! {
     /// What a rule allows; all of it must hold.
     pub struct RawAllow {
@@ -78,6 +88,8 @@ record! {
         roles: Vec<String> = "roles", Vec::new();
         /// A condition in CEL that must hold. If it cannot be told, the rule does not match.
         when: Option<String> = "when", None;
+        /// Whether the user must approve every call of its tools.
+        approval: RawApprovalNeed = "approval", RawApprovalNeed::None;
     }
 }
 
@@ -103,6 +115,8 @@ record! {
 pub(super) struct Shared<'a> {
     pub(super) has_claims: bool,
     pub(super) has_peer: bool,
+    /// There is somebody to ask users.
+    pub(super) approves: bool,
     /// Groups and the roles that each has.
     pub(super) roles: &'a [(String, Vec<String>)],
     /// Scopes and those that each includes.
@@ -253,11 +267,24 @@ fn needs(raw: &RawAllow, shared: &Shared<'_>, problems: &mut Problems) -> Needs 
             p.item(index, |p| p.add(format!("no group of `roles.map` has the role `{}`, so the rule never matches", need.role)));
         }
     });
+    let approval = raw.approval == RawApprovalNeed::Required;
+    problems.field("approval", |p| {
+        if approval && raw.user == RawUser::None {
+            p.add("`user: none` has nobody who could approve. Write `user: any`");
+        }
+        if approval && (raw.tools.is_none() || raw.prompts.is_some() || raw.resources.is_some() || raw.methods.is_some()) {
+            p.add("is for calls of tools. Write a rule of their own for them");
+        }
+        if approval && !shared.approves {
+            p.add("nobody is asked: add `approval` to the policy");
+        }
+    });
     let scope = |scope: &String| ScopeNeed { scope: scope.clone(), implied_by: implied_by(scope, shared.implies) };
     Needs {
         user: if raw.user == RawUser::None { UserNeed::None } else { UserNeed::Any },
         scopes: raw.scopes.iter().map(scope).collect(),
         roles,
+        approval,
     }
 }
 

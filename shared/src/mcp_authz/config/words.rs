@@ -22,6 +22,16 @@ pub(super) struct Reads {
     pub(super) request: Option<Vec<String>>,
 }
 
+impl Reads {
+    /// Where the claim of this path will stand.
+    pub(super) fn claim(&mut self, path: &[String]) -> usize {
+        self.claims.iter().position(|known| known == path).unwrap_or_else(|| {
+            self.claims.push(path.to_vec());
+            self.claims.len() - 1
+        })
+    }
+}
+
 /// Headers that name somebody without proof, or hold a secret.
 const CREDENTIALS: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
@@ -62,12 +72,8 @@ fn place(field: &FieldRef, reads: &mut Reads) -> Field {
     }
     match path.as_slice() {
         ["jwt", claim @ ..] => {
-            let index = reads.claims.iter().position(|known| known.iter().map(String::as_str).eq(claim.iter().copied()));
-            let index = index.unwrap_or_else(|| {
-                reads.claims.push(claim.iter().map(|part| (*part).to_owned()).collect());
-                reads.claims.len() - 1
-            });
-            Field::Claim(index, field.kind)
+            let claim: Vec<String> = claim.iter().map(|part| (*part).to_owned()).collect();
+            Field::Claim(reads.claim(&claim), field.kind)
         }
         ["mcp", "method"] => Field::Method,
         ["mcp", "result"] => Field::Result,

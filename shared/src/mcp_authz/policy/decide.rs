@@ -21,6 +21,8 @@ use crate::policy::{Allow, Decision, Deny, Reason, RuleId, Tier};
 /// A verdict before anything is copied.
 struct Judged<'p> {
     ruling: Ruling<'p>,
+    /// Some rule of those that allow it wants the user's approval.
+    approval: bool,
     observed: Option<(&'p RuleId, Option<Tier>)>,
 }
 
@@ -52,13 +54,14 @@ impl Policy {
         for (tier, set) in self.stages(caller) {
             let (withheld, seen) = set.withheld(caller, ask);
             if let Some(rule) = withheld {
-                return Some(Verdict { decision: Decision::Deny(deny(&rule.id, tier)), observed: None, needed: Vec::new() });
+                let decision = Decision::Deny(deny(&rule.id, tier));
+                return Some(Verdict { decision, observed: None, approval: false, needed: Vec::new() });
             }
             observed = observed.or(seen.map(|rule| (&rule.id, tier)));
         }
         let (rule, tier) = observed?;
         let decision = Decision::allow(rule.clone());
-        Some(Verdict { decision, observed: Some(deny(rule, tier)), needed: Vec::new() })
+        Some(Verdict { decision, observed: Some(deny(rule, tier)), approval: false, needed: Vec::new() })
     }
 
     /// Whether a response rule could bear on the result of `ask`, so that it must be read.
@@ -99,10 +102,10 @@ impl Policy {
     }
 
     fn judge<'p>(&'p self, caller: &Caller, ask: &Ask<'_>, could: bool) -> Judged<'p> {
-        let mut observed = None;
+        let (mut observed, mut approval) = (None, false);
         let deny = |reason, rule, tier| Ruling::Deny(reason, rule, tier, Vec::new());
         if caller.agent.is_none() && !self.public {
-            return Judged { ruling: deny(Reason::NoAgent, None, None), observed };
+            return Judged { ruling: deny(Reason::NoAgent, None, None), approval, observed };
         }
         let builtin = builtin(ask);
         let mut near: Vec<Near<'p>> = Vec::new();
@@ -111,14 +114,15 @@ impl Policy {
             let (denied, seen) = set.denied(caller, ask, could);
             observed = observed.or(seen.map(|rule| (&rule.id, Some(tier))));
             if let Some(rule) = denied {
-                return Judged { ruling: deny(Reason::DeniedByRule, Some(&rule.id), Some(tier)), observed };
+                return Judged { ruling: deny(Reason::DeniedByRule, Some(&rule.id), Some(tier)), approval, observed };
             }
             if builtin.is_some() || !set.narrows(ask.item) {
                 continue;
             }
             match set.allowed(caller, ask, could) {
-                Ok(_) => {}
-                Err(None) => return Judged { ruling: deny(self.stranger(caller), None, Some(tier)), observed },
+                // A tier narrows: what it wants is wanted, whatever the others want.
+                Ok(rule) => approval |= rule.wants_approval(),
+                Err(None) => return Judged { ruling: deny(self.stranger(caller), None, Some(tier)), approval, observed },
                 Err(Some(miss)) => {
                     near.push(miss);
                     near_tier = near_tier.or(Some(tier));
@@ -129,7 +133,10 @@ impl Policy {
         observed = observed.or(seen.map(|rule| (&rule.id, None)));
         let ruling = match (denied, self.rules.allowed(caller, ask, could)) {
             (Some(rule), _) => deny(Reason::DeniedByRule, Some(&rule.id), None),
-            (None, Ok(rule)) if near.is_empty() => Ruling::Allow(&rule.id),
+            (None, Ok(rule)) if near.is_empty() => {
+                approval |= rule.wants_approval();
+                Ruling::Allow(&rule.id)
+            }
             (None, Ok(_)) => curable(near, near_tier),
             (None, Err(miss)) => match (builtin, miss) {
                 (Some(rule), _) => self.judge_builtin(rule, caller, ask),
@@ -140,7 +147,7 @@ impl Policy {
                 (None, None) => deny(self.stranger(caller), None, None),
             },
         };
-        Judged { ruling, observed }
+        Judged { ruling, approval, observed }
     }
 
     /// What the protocol itself needs. Of tasks, whoever may call some tool may ask: a gate without memory cannot know whose
@@ -223,6 +230,7 @@ impl Judged<'_> {
         let allowed = |rule| Verdict {
             decision: Decision::Allow(Allow { rule, tier: None }),
             observed: self.observed.map(denied),
+            approval: self.approval,
             needed: Vec::new(),
         };
         match self.ruling {
@@ -235,7 +243,8 @@ impl Judged<'_> {
                         needed.push(need.scope.clone());
                     }
                 }
-                Verdict { decision: Decision::Deny(Deny { reason, rule: rule.cloned(), tier }), observed: None, needed }
+                let decision = Decision::Deny(Deny { reason, rule: rule.cloned(), tier });
+                Verdict { decision, observed: None, approval: false, needed }
             }
         }
     }

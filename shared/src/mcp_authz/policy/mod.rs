@@ -87,6 +87,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// What a rule with `mode: observe` would have done to a request or result that goes on.
     pub observed: Option<Deny>,
+    /// It may only go on if the user approves exactly this.
+    pub approval: bool,
     /// For a missing scope or user: all scopes that would cure it (MCP-Z-02).
     pub needed: Vec<String>,
 }

@@ -37,6 +37,8 @@ pub(in crate::mcp_authz) struct Needs {
     pub(in crate::mcp_authz) user: UserNeed,
     pub(in crate::mcp_authz) scopes: Vec<ScopeNeed>,
     pub(in crate::mcp_authz) roles: Vec<RoleNeed>,
+    /// The user must approve every call.
+    pub(in crate::mcp_authz) approval: bool,
 }
 
 /// Whether a rule asks for a user.
@@ -107,6 +109,11 @@ impl Rule {
             Effect::Allow(needs) => Some(needs),
             Effect::Deny | Effect::Withhold => None,
         }
+    }
+
+    /// Whether it allows only what the user approves.
+    pub(super) fn wants_approval(&self) -> bool {
+        self.needs().is_some_and(|needs| needs.approval)
     }
 
     /// Whether it is a deny rule over everything that is carried out.

@@ -1,0 +1,266 @@
+//! Who is asked, and where: the configuration as it is written, and what it means.
+
+use super::Server;
+use crate::config::{Problems, choice, record};
+use crate::identity::ClaimPath;
+use crate::oauth::ClientAuth;
+use crate::oauth::ciba::BindingMessage;
+use crate::path;
+use crate::seal::Sealer;
+use crate::secret::Secret;
+use crate::time::Duration;
+
+record! {
+    /// How users approve while they are away (OpenID Connect CIBA, poll mode).
+    pub struct RawApproval {
+        /// The server that asks them.
+        server: RawAsker = "server";
+        /// The OAuth client that asks.
+        client: RawClient = "client";
+        /// The claim that says how the server knows a user: sent as `login_hint`. Keycloak wants `preferred_username`.
+        hint: ClaimPath = "hint", ClaimPath(vec!["sub".to_owned()]);
+        /// Scopes that an approval is asked for, beside `openid`.
+        scopes: Vec<String> = "scopes", Vec::new();
+        /// How strongly a user must be authenticated to approve.
+        acr_values: Vec<String> = "acrValues", Vec::new();
+        /// How long a user has; as the server says, if absent.
+        expires_in: Option<Duration> = "expiresIn", None;
+        /// Longest message in bytes that the server shows a user: 50 with Keycloak, 256 with ThunderID.
+        message_bytes: u32 = "messageBytes", 50;
+        /// The tokens of approvals may be opaque: then nothing shows that it was this user who approved.
+        opaque: bool = "opaque", false;
+        /// Keys that seal what callers carry until the user has answered. The first one seals, each one opens; all replicas need
+        /// the same.
+        tickets: Vec<RawTicketKey> = "tickets";
+    }
+}
+
+record! {
+    /// The server that asks users.
+    pub struct RawAsker {
+        /// Its issuer identifier.
+        issuer: String = "issuer";
+        /// The proxy's name of its cluster.
+        cluster: String = "cluster";
+        /// `:authority` of the calls.
+        authority: String = "authority";
+        /// `:path` of its backchannel authentication endpoint.
+        ask: String = "ask";
+        /// `:path` of its token endpoint.
+        token: String = "token";
+        /// How long a call may take, from 1ms to 9s.
+        timeout: Duration = "timeout", Duration::from_secs(2);
+    }
+}
+
+choice! {
+    /// How the client shows who it is.
+    pub enum RawMethod {
+        /// `client_secret_basic` (RFC 6749 section 2.3.1).
+        Basic = "client_secret_basic",
+        /// `client_secret_post`.
+        Post = "client_secret_post",
+        /// Only its `client_id`; the proxy's cluster does the rest.
+        Cluster = "cluster",
+    }
+}
+
+record! {
+    /// The OAuth client that asks.
+    pub struct RawClient {
+        /// Its `client_id`.
+        id: String = "id";
+        /// How it shows who it is.
+        method: RawMethod = "method";
+        /// Its secret, for `client_secret_basic` and `client_secret_post`.
+        secret: Option<RawVariable> = "secret", None;
+    }
+}
+
+record! {
+    /// Where a secret is. Never the secret itself.
+    pub struct RawVariable {
+        /// The variable of the proxy's environment that holds it. In Envoy the plugin sees those that `vm_config.environment_variables` names.
+        env: String = "env";
+    }
+}
+
+record! {
+    /// A key that seals tickets.
+    pub struct RawTicketKey {
+        /// Its name, in every ticket that it seals.
+        id: String = "id";
+        /// The key: 32 random bytes in base64url without padding, or in hexadecimal digits (`openssl rand -hex 32`).
+        secret: RawVariable = "secret";
+    }
+}
+
+/// What it means.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The server.
+    pub server: Server,
+    /// The client that asks.
+    pub client: Client,
+    /// Keys of tickets; the first one seals.
+    pub tickets: Vec<TicketKey>,
+}
+
+/// The client that asks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    id: String,
+    method: RawMethod,
+    secret: Option<Variable>,
+}
+
+/// A key of tickets.
+#[derive(Clone, Debug)]
+pub struct TicketKey {
+    /// Its name.
+    pub id: String,
+    /// Its secret.
+    pub secret: Variable,
+}
+
+/// A variable of the proxy's environment, and its value once the plugin was equipped.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    name: String,
+    /// Where the configuration names it.
+    path: &'static str,
+    value: Option<Secret<String>>,
+}
+
+/// Longest time that a call may take: a request that waits for it is ended soon after (`filter::stream`).
+const MAX_TIMEOUT: Duration = Duration::from_secs(9);
+
+impl RawApproval {
+    /// What it means. It is only good if no problem was added.
+    pub fn compile(&self, problems: &mut Problems) -> Setup {
+        let server = problems.field("server", |p| self.server.compile(self, p));
+        if BindingMessage::new("", &[0; 32], usize::try_from(self.message_bytes).unwrap_or_default()).is_none() {
+            problems.field("messageBytes", |p| p.add("has no place for the digest of what is approved. Write 17 or more"));
+        }
+        let client = problems.field("client", |p| self.client.compile(p));
+        let tickets = problems.field("tickets", |problems| {
+            if self.tickets.is_empty() {
+                problems.add("is empty: no other replica could go on with what a caller brings. Name a key");
+            }
+            let each = self.tickets.iter().enumerate();
+            each.map(|(index, key)| {
+                problems.item(index, |problems| {
+                    if key.id.is_empty() || self.tickets.iter().take(index).any(|other| other.id == key.id) {
+                        problems.field("id", |p| p.add(format!("`{}` is empty or there twice", key.id)));
+                    }
+                    TicketKey { id: key.id.clone(), secret: key.secret.compile("approval.tickets", problems) }
+                })
+            })
+            .collect()
+        });
+        Setup { server, client, tickets }
+    }
+}
+
+impl RawAsker {
+    fn compile(&self, of: &RawApproval, problems: &mut Problems) -> Server {
+        for (name, value) in [("issuer", &self.issuer), ("cluster", &self.cluster), ("authority", &self.authority)] {
+            if value.is_empty() || !value.bytes().all(|c| c.is_ascii_graphic()) {
+                problems.field(name, |p| p.add(format!("`{value}` is not one name")));
+            }
+        }
+        for (name, value) in [("ask", &self.ask), ("token", &self.token)] {
+            if path::split(value.as_bytes()).is_none_or(|(_, query)| query.is_some()) {
+                problems
+                    .field(name, |p| p.add(format!("`{value}` is not the path of an endpoint. Write `/path`, without query")));
+            }
+        }
+        if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
+            problems.field("timeout", |p| p.add("a call may take from 1ms to 9s"));
+        }
+        Server {
+            cluster: self.cluster.clone(),
+            authority: self.authority.clone(),
+            ask: self.ask.clone(),
+            token: self.token.clone(),
+            timeout: self.timeout,
+            issuer: self.issuer.clone(),
+            scopes: of.scopes.clone(),
+            acr_values: of.acr_values.clone(),
+            expires_in: of.expires_in,
+            message: usize::try_from(of.message_bytes).unwrap_or_default(),
+            opaque: of.opaque,
+        }
+    }
+}
+
+impl RawClient {
+    fn compile(&self, problems: &mut Problems) -> Client {
+        if self.id.is_empty() || self.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
+            problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
+        }
+        match (self.method, &self.secret) {
+            (RawMethod::Cluster, Some(_)) => {
+                problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
+            }
+            (RawMethod::Basic | RawMethod::Post, None) => problems.field("secret", |p| p.add("is required. Write `{env: NAME}`")),
+            (RawMethod::Cluster, None) | (RawMethod::Basic | RawMethod::Post, Some(_)) => {}
+        }
+        let secret = self.secret.as_ref().map(|secret| problems.field("secret", |p| secret.compile("approval.client.secret", p)));
+        Client { id: self.id.clone(), method: self.method, secret }
+    }
+}
+
+impl RawVariable {
+    fn compile(&self, path: &'static str, problems: &mut Problems) -> Variable {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        if self.env.is_empty() || !self.env.bytes().all(plain) {
+            problems.field("env", |p| p.add(format!("`{}` is not the name of a variable", self.env)));
+        }
+        Variable { name: self.env.clone(), path, value: None }
+    }
+}
+
+impl Setup {
+    /// Takes the secrets of the proxy's environment.
+    pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+        let tickets = self.tickets.iter_mut().map(|key| &mut key.secret);
+        for variable in self.client.secret.iter_mut().chain(tickets) {
+            variable.value = secret(&variable.name).filter(|value| !value.reveal().is_empty());
+            if variable.value.is_none() {
+                let text =
+                    "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
+                problems.field(variable.path, |p| p.add(format!("`{}` {text}", variable.name)));
+            }
+        }
+    }
+}
+
+impl Setup {
+    /// What seals tickets, once the plugin was equipped; `None` if a problem was added.
+    pub fn sealer(&self, problems: &mut Problems) -> Option<Sealer> {
+        let key = |key: &TicketKey| Some((key.id.clone(), Secret::new((*key.secret.value()?.reveal()).to_owned())));
+        let keys: Vec<(String, Secret<String>)> = self.tickets.iter().map(key).collect::<Option<_>>()?;
+        let keys: Vec<(&str, Secret<String>)> = keys.iter().map(|(id, key)| (id.as_str(), key.clone())).collect();
+        Sealer::new(&keys).map_err(|error| problems.field("approval.tickets", |p| p.add(error.to_string()))).ok()
+    }
+}
+
+impl Variable {
+    /// Its value, once the plugin was equipped.
+    pub fn value(&self) -> Option<Secret<&str>> {
+        Some(Secret::new(self.value.as_ref()?.reveal().as_str()))
+    }
+}
+
+impl Client {
+    /// How it shows who it is; `None`: its secret is not there.
+    pub fn auth(&self) -> Option<ClientAuth<'_>> {
+        let secret = || self.secret.as_ref()?.value();
+        Some(match self.method {
+            RawMethod::Basic => ClientAuth::Basic { id: &self.id, secret: secret()? },
+            RawMethod::Post => ClientAuth::Post { id: &self.id, secret: secret()? },
+            RawMethod::Cluster => ClientAuth::Cluster { id: Some(&self.id) },
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Asking the issuer whether a token still holds (RFC 7662, OA-R-05), for a token that was verified here.
+//!
+//! Its answer is believed for `cache`, so what is revoked at the issuer passes for no longer than that. One call at a time for
+//! each token; where there is no answer, the token is refused.
+
+use super::Refusal;
+use super::remembered::{Place, Remembered};
+use crate::config::{Problems, choice, record};
+use crate::filter::{CallId, Callout, CalloutError, HttpCall, Reply};
+use crate::identity::{RawFrom, Reach};
+use crate::jws::{TokenError, Verified};
+use crate::oauth::{ClientAuth, Introspected, introspect};
+use crate::secret::Secret;
+use crate::time::{Duration, Timestamp};
+
+choice! {
+    /// How the gate shows the issuer who it is.
+    pub enum RawProof {
+        /// `client_secret_basic` (RFC 6749 section 2.3.1).
+        Basic = "client_secret_basic",
+        /// `client_secret_post`.
+        Post = "client_secret_post",
+        /// Only its `client_id`; the proxy's cluster does the rest.
+        Cluster = "cluster",
+    }
+}
+
+record! {
+    /// Where the issuer says whether a token still holds.
+    pub struct RawIntrospection {
+        /// Its introspection endpoint.
+        endpoint: RawFrom = "endpoint";
+        /// The gate's `client_id` there.
+        client: String = "client";
+        /// How the gate shows who it is.
+        method: RawProof = "method", RawProof::Basic;
+        /// The variable of the proxy's environment that holds the secret of `client_secret_basic` and `client_secret_post`.
+        secret_env: Option<String> = "secretEnv", None;
+        /// How long an answer is believed: the longest time that a revocation takes; at most `5m`.
+        cache: Duration = "cache", Duration::from_secs(10);
+    }
+}
+
+/// Asks, and remembers what was said.
+pub(super) struct Introspection {
+    raw: RawIntrospection,
+    secret: Option<Secret<String>>,
+    said: Remembered<(Timestamp, Result<(), TokenError>)>,
+    asked: Vec<Asked>,
+}
+
+/// A question that is under way.
+struct Asked {
+    call: CallId,
+    place: Place,
+    size: usize,
+    /// `sub` and `exp` of the token: an answer about another is none.
+    subject: Option<String>,
+    expires: Timestamp,
+    until: Timestamp,
+}
+
+/// Most answers that are remembered, and most bytes of their tokens.
+const SAID: (usize, usize) = (8_192, 8 << 20);
+/// Most questions that are under way.
+const MAX_ASKED: usize = 256;
+/// How long a question is not repeated that was not answered.
+const RETRY: Duration = Duration::from_secs(1);
+const MAX_CACHE: Duration = Duration::from_secs(300);
+
+impl RawIntrospection {
+    /// What it means; only good if no problem was added.
+    pub(super) fn compile(&self, problems: &mut Problems) -> Introspection {
+        let _post = problems.field("endpoint", |p| self.endpoint.compile("application/json", p));
+        if self.client.is_empty() {
+            problems.field("client", |p| p.add("is empty"));
+        }
+        let needs = self.method != RawProof::Cluster;
+        let names = |name: &String| !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+        if needs != self.secret_env.is_some() || self.secret_env.as_ref().is_some_and(|name| !names(name)) {
+            problems.field("secretEnv", |p| {
+                p.add("must name a variable with these methods: `client_secret_basic`, `client_secret_post`")
+            });
+        }
+        if self.cache == Duration::ZERO || self.cache > MAX_CACHE {
+            problems.field("cache", |p| p.add("is not between `1ms` and `5m`"));
+        }
+        Introspection { raw: self.clone(), secret: None, said: Remembered::new(SAID.0, SAID.1), asked: Vec::new() }
+    }
+}
+
+impl Introspection {
+    /// Takes its secret from the proxy's environment.
+    pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+        let Some(name) = &self.raw.secret_env else { return };
+        self.secret = secret(name).filter(|value| !value.reveal().is_empty());
+        if self.secret.is_none() {
+            let text = "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
+            problems.field("secretEnv", |p| p.add(format!("`{name}` {text}")));
+        }
+    }
+
+    /// Whether the token still holds.
+    pub(super) fn judge(
+        &mut self,
+        (token, place): (&[u8], Option<Place>),
+        verified: &Verified,
+        now: Timestamp,
+        reach: &mut dyn Reach,
+    ) -> Result<(), Refusal> {
+        let unknown = Refusal::Cheap(TokenError::RevocationUnknown);
+        // Without a place nothing could be remembered, and each use of each token would be a call.
+        let Some(place) = place else { return Err(unknown) };
+        if let Some((until, said)) = self.said.get(place)
+            && now < until
+        {
+            return said.map_err(Refusal::Cheap);
+        }
+        self.asked.retain(|asked| now < asked.until);
+        if let Some(asked) = self.asked.iter().find(|asked| asked.place == place) {
+            return Err(Refusal::Wait(asked.call));
+        }
+        if self.asked.len() >= MAX_ASKED {
+            return Err(Refusal::Cheap(TokenError::TooManyWaiting));
+        }
+        let text = core::str::from_utf8(token).map_err(|_| TokenError::Base64)?;
+        let Some(question) = self.question(text) else { return Err(unknown) };
+        let until = now + question.timeout + RETRY;
+        let call = reach.call(Callout::Http(question));
+        let (subject, expires, size) = (verified.bearer.subject.clone(), verified.expires, token.len());
+        self.asked.push(Asked { call, place, size, subject, expires, until });
+        Err(Refusal::Wait(call))
+    }
+
+    fn question(&self, token: &str) -> Option<HttpCall> {
+        let RawIntrospection { endpoint, client: id, method, .. } = &self.raw;
+        let secret = self.secret.as_ref().map(|secret| Secret::new(secret.reveal().as_str()));
+        let proof = match method {
+            RawProof::Basic => ClientAuth::Basic { id, secret: secret? },
+            RawProof::Post => ClientAuth::Post { id, secret: secret? },
+            RawProof::Cluster => ClientAuth::Cluster { id: Some(id) },
+        };
+        let (headers, body) = introspect(token, &proof).into_request(&endpoint.authority, &endpoint.path);
+        Some(HttpCall { cluster: endpoint.cluster.clone(), headers, body, timeout: endpoint.timeout })
+    }
+
+    /// The answer to a call. `false`: it was not for this.
+    pub(super) fn on_reply(
+        &mut self,
+        call: CallId,
+        now: Timestamp,
+        reply: Result<Reply<'_>, CalloutError>,
+        reach: &mut dyn Reach,
+    ) -> bool {
+        let Some(at) = self.asked.iter().position(|asked| asked.call == call) else { return false };
+        let asked = self.asked.swap_remove(at);
+        let said = reply.ok().and_then(|reply| Introspected::read(reply.status, reply.headers, reply.body).ok());
+        let unknown = (now + RETRY, Err(TokenError::RevocationUnknown));
+        let said = match said {
+            Some(Introspected::Inactive) => (now + self.raw.cache, Err(TokenError::Revoked)),
+            Some(Introspected::Active(token)) => {
+                let same = token.subject.is_none_or(|subject| Some(subject) == asked.subject)
+                    && token.expires.is_none_or(|expires| expires == asked.expires);
+                if same { (now + self.raw.cache, Ok(())) } else { unknown }
+            }
+            None => unknown,
+        };
+        reach.count(match said.1 {
+            Ok(()) => "introspection.active",
+            Err(TokenError::Revoked) => "introspection.inactive",
+            Err(_) => "introspection.failed",
+        });
+        self.said.put(asked.place, said, asked.size);
+        true
+    }
+}
