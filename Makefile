@@ -9,7 +9,7 @@ ENVOY_VERSION := 1.40.0
 ENVOY_OTHERS := 1.38.2 1.39.3
 # Bare: a plugin calls its proxy and nothing else. With WASI come 16 KB that print and read an environment.
 WASM := wasm32-unknown-unknown
-PLUGINS := mcp-authz token-exchange
+PLUGINS := mcp-authz mcp-authz-approval token-exchange
 # For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
 PROBES := probe calibration noop
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
