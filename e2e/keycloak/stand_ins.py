@@ -135,8 +135,9 @@ class Phones(_Server):
         self._asked.append((authorization, json.loads(body)))
         return 201, ""
 
-    def count(self) -> int:
-        return len(self._asked)
+    def messages(self) -> list[str]:
+        """What users were shown, in its order."""
+        return [shown["binding_message"] for _, shown in self._asked]
 
     def shown(self, binding_message: str) -> dict:
         """What the user sees."""

@@ -9,7 +9,6 @@ import pytest
 from conversation import LEGACY, MODERN, Caller, Conversation, call
 from gate import refused, secret_of, shown
 from identity import AGENTS
-from stand_ins import SigningKey
 
 TWO = ["planner", "reviewer"]
 
@@ -156,17 +155,6 @@ def test_a_login_that_was_revoked_is_challenged(gate, keycloak):
     assert keycloak.revoke("chat-ui", alice).status_code == 200
     answer = gate.ask("planner", alice)
     assert refused(answer) == (401, "subject_refused") and 'error="invalid_token"' in answer.headers["www-authenticate"]
-
-
-@pytest.mark.parametrize("scheme", ["Bearer", "DPoP"])
-def test_a_login_that_is_bound_to_a_key_is_refused(gate, keycloak, scheme):
-    """Who shows it must prove the key at every hop, and the gate has no key of Alice's: it says so, and asks nobody."""
-    key, before = SigningKey("alice's"), gate.line.count
-    alice = keycloak.login("alice", "files:read", bound_to=key)
-    assert keycloak.claims(alice)["cnf"]["jkt"]
-    answer = gate.ask("planner", alice, scheme=scheme)
-    print(answer.status_code, answer.headers, answer.text)
-    assert refused(answer) == (401, "sender_constrained") and gate.line.count == before
 
 
 def test_no_login_and_a_forged_one(gate, keycloak):

@@ -8,6 +8,7 @@ import time
 import jwt
 import pytest
 from gate import refused, secret_of, shown
+from stand_ins import SigningKey
 
 
 @pytest.fixture
@@ -43,6 +44,16 @@ def test_other_tokens_of_keycloak_are_not_logins(gate, keycloak):
     for token in (answer["id_token"], answer["refresh_token"], for_agent.json()["access_token"], for_tool.json()["access_token"]):
         assert gate.ask("planner", token).status_code in (401, 403)
     assert gate.line.count == 0
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "DPoP"])
+def test_a_login_that_is_bound_to_a_key_is_refused(gate, keycloak, scheme):
+    """Who shows it must prove the key at every hop, and the gate has no key of Alice's: it says so, and asks nobody."""
+    key, before = SigningKey("alice's"), gate.line.count
+    alice = keycloak.login("alice", "files:read", bound_to=key)
+    assert keycloak.claims(alice)["cnf"]["jkt"]
+    answer = gate.ask("planner", alice, scheme=scheme)
+    assert refused(answer) == (401, "sender_constrained") and gate.line.count == before
 
 
 def test_keys_change_under_traffic(gate, keycloak):

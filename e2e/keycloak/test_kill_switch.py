@@ -14,12 +14,12 @@ def gate(start_gate, suspended):
     return start_gate(clients=[secret_of("planner"), secret_of("reviewer")], suspended=suspended)
 
 
-def becomes(gate, agent: str, token: str, want: int) -> float:
+def becomes(gate, agent: str, token: str, want: int, within: float = T + 4) -> float:
     """How long it takes until every worker says so."""
     started, in_a_row = time.monotonic(), 0
     while in_a_row < 6:
         in_a_row = in_a_row + 1 if gate.ask(agent, token).status_code == want else 0
-        assert time.monotonic() - started < T + 4, f"no {want} within {T + 4:.0f} s"
+        assert time.monotonic() - started < within, f"no {want} within {within:.0f} s"
     return time.monotonic() - started
 
 
@@ -58,4 +58,5 @@ def test_without_a_list_nothing_passes_after_a_while(gate, suspended, keycloak):
     becomes(gate, "planner", alice, 503)
     assert refused(gate.ask("planner", alice)) == (503, "revocation_unknown")
     suspended.start()
-    becomes(gate, "planner", alice, 200)
+    # A fetch that fails is repeated later each time.
+    becomes(gate, "planner", alice, 200, within=90)
