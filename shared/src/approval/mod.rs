@@ -4,7 +4,7 @@
 //! asks what came of it ([`Approvals::after`]). The caller hears `pending` with a ticket and a time to come back, then
 //! `approved` or `denied`; it holds nothing open meanwhile (OA-C-01).
 //!
-//! - One question for (policy, user, agent, action, arguments) and proxy: its workers share a [`Board`](board). A user has a
+//! - One question for (policy, user, agent, action, arguments) and proxy: its workers share a board. A user has a
 //!   few questions at a time at the most (BY-X-14).
 //! - The ticket is sealed and bound to all of that, so any replica can go on with it, for nothing but this action (OA-C-02).
 //! - The server is asked only when the caller comes back, not more often than it wants, and by one worker at a time. Whoever
