@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use wardpoint_core::mcp_authz::McpAuthz;
+use wardpoint_core::mcp_authz::{McpAuthz, McpAuthzApproval};
 use wardpoint_core::policy::Reason;
 use wardpoint_core::token_exchange::TokenExchange;
 use wardpoint_test_host::engine::{Engine, EngineError};
@@ -123,7 +123,7 @@ struct OnlyNative;
 
 impl Engines for OnlyNative {
     fn make(&self, _: &'static str) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(Box::new(Native::new(Manners::default()).with::<McpAuthz>().with::<TokenExchange>()))
+        Ok(Box::new(Native::new(Manners::default()).with::<McpAuthz>().with::<McpAuthzApproval>().with::<TokenExchange>()))
     }
 }
 
@@ -133,7 +133,12 @@ fn root() -> &'static Path {
 
 /// The scenarios of the plugins that ship, and of the examples.
 fn corpus() -> Vec<Scenario> {
-    let folders = ["test-host/scenarios/mcp-authz", "test-host/scenarios/token-exchange", "examples"];
+    let folders = [
+        "test-host/scenarios/mcp-authz",
+        "test-host/scenarios/mcp-authz-approval",
+        "test-host/scenarios/token-exchange",
+        "examples",
+    ];
     let folders: Vec<PathBuf> = folders.map(|folder| root().join(folder)).into();
     load_all(&folders, Expectations::Required).unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
