@@ -119,7 +119,8 @@ impl Sealer {
 fn about(id: &str, bound: Bound<'_>) -> Vec<u8> {
     let mut about = Vec::new();
     for part in [VERSION, id, bound.purpose, bound.to] {
-        about.extend_from_slice(&part.len().to_be_bytes());
+        // The same on every machine: a native `usize` has eight bytes, that of a module four.
+        about.extend_from_slice(&(part.len() as u64).to_be_bytes());
         about.extend_from_slice(part.as_bytes());
     }
     about
