@@ -17,7 +17,8 @@ def gate(start_gate, suspended):
 def becomes(gate, agent: str, token: str, want: int, within: float = T + 4) -> float:
     """How long it takes until every worker says so."""
     started, in_a_row = time.monotonic(), 0
-    while in_a_row < 6:
+    # A worker that is a little later than the others must not be missed: which one answers is chance.
+    while in_a_row < 20:
         in_a_row = in_a_row + 1 if gate.ask(agent, token).status_code == want else 0
         assert time.monotonic() - started < within, f"no {want} within {within:.0f} s"
     return time.monotonic() - started

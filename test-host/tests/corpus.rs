@@ -16,7 +16,6 @@ use wardpoint_test_host::scenario::{Case, Expectations, Profile, Scenario, load_
 
 /// Reasons that no exchange with these plugins can have.
 const NO_CASE: &[(Reason, &str)] = &[
-    (Reason::CalloutFailed, "token-exchange, which calls others, has reasons of its own"),
     (Reason::Internal, "only a bug of a filter; filter/stream_tests.rs"),
     (Reason::Undecided, "only a bug of a filter; filter/stream_tests.rs"),
 ];
@@ -29,7 +28,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("BY-P-05", "no verb stands in a path of MCP"),
     ("BY-S-07", "contexts and tasks of A2A; those of MCP are MCP-K-04"),
     ("BY-X-08", "exchanges come one after the other here; shared/src/token_exchange/tests.rs has fifty at once"),
-    ("BY-X-14", "approvals are CIBA's, which no plugin asks for yet"),
     ("BY-J-14", "what a text says is judged by guards, not by mcp-authz"),
 ];
 

@@ -90,7 +90,7 @@ s.yaml:8:14: cases[0].expect: unknown field `clinet`, did you mean `client`?
 s.yaml:9:5: cases[1].name: `x` is there twice
 s.yaml:10:11: cases[1].time: expected a duration such as `250ms`, `2s` or `3m`
 s.yaml:11:24: cases[1].upstream.status: expected an integer from 0, not a string
-s.yaml:11:44: cases[1].upstream.headers.a: expected a string, a number, a list of them, `{base64: …}`, or null to leave it out, not a boolean
+s.yaml:11:44: cases[1].upstream.headers.a: expected a string, a number, a list of them, `{base64: …}`, `{bearer: claims}`, or null to leave it out, not a boolean
 s.yaml:12:22: cases[1].expect.client: `status` is missing; `client: nothing` if there must be no answer
 s.yaml:12:52: cases[1].expect.audit: expected a list, not a mapping"
     );
