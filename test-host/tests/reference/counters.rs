@@ -8,12 +8,12 @@ use wardpoint_core::jws::TokenError;
 use wardpoint_core::mcp_authz::McpAuthz;
 use wardpoint_core::policy::Reason;
 use wardpoint_core::token_exchange::TokenExchange;
-use wardpoint_test_host::engine::{Engine as _, Play};
+use wardpoint_test_host::engine::{Engine, Play};
 use wardpoint_test_host::envoy::Envoy;
 use wardpoint_test_host::host::Manners;
 use wardpoint_test_host::native::Native;
 use wardpoint_test_host::scenario::play::play;
-use wardpoint_test_host::scenario::{Expectations, Profile, Scenario, load_all, yaml};
+use wardpoint_test_host::scenario::{Case, Expectations, Profile, Scenario, load_all, yaml};
 
 use super::alerts;
 use super::page::plugins;
@@ -70,11 +70,13 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-fn plays(folders: &[&str]) -> Vec<Play> {
+/// What an engine can play: a real proxy would wait as long as a virtual clock says.
+fn plays(engine: &dyn Engine, folders: &[&str]) -> Vec<Play> {
     let folders: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     let scenarios = load_all(&folders, Expectations::Required).unwrap_or_else(|errors| panic!("{errors:?}"));
     let of = |scenario: &Scenario| -> Vec<Play> {
-        let each = scenario.cases.iter().filter(|case| case.expected(Profile::NoHold).is_some());
+        let can = |case: &&Case| case.needs.iter().all(|need| engine.offers(*need)) && case.expected(Profile::NoHold).is_some();
+        let each = scenario.cases.iter().filter(can);
         each.map(|case| play(&scenario.plugin, case, Profile::NoHold)).collect()
     };
     scenarios.iter().flat_map(of).collect()
@@ -84,7 +86,7 @@ fn plays(folders: &[&str]) -> Vec<Play> {
 fn every_counter_is_on_the_page_and_every_one_of_the_page_is_counted() {
     let mut native = Native::new(Manners::default()).with::<McpAuthz>().with::<TokenExchange>();
     let mut seen = BTreeSet::new();
-    for mut play in plays(&["test-host/scenarios/mcp-authz", "test-host/scenarios/token-exchange", "examples"]) {
+    for mut play in plays(&native, &["test-host/scenarios/mcp-authz", "test-host/scenarios/token-exchange", "examples"]) {
         seen.extend(native.run(&play).unwrap().counters.into_keys());
         play.faults = ["proxy_log", "proxy_set_property"].map(|import| (import.to_owned(), 10)).to_vec();
         seen.extend(native.run(&play).unwrap().counters.into_keys());
@@ -160,7 +162,7 @@ fn envoy_shows_them_under_these_names() {
     }
     let mut envoy = Envoy::new().unwrap();
     let mut counted = BTreeSet::new();
-    for play in plays(&["examples"]) {
+    for play in plays(&envoy, &["examples"]) {
         counted.extend(envoy.run(&play).unwrap().counters.into_keys());
     }
     assert!(counted.iter().any(|name| name.ends_with("decisions.deny")), "{counted:?}");
