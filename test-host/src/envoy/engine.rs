@@ -135,8 +135,11 @@ impl Running {
             () = upstream_hangs(stage), if play.time.is_zero() => {}
         }
         tokio::time::sleep(play.time.saturating_sub(begun.elapsed())).await;
+        // The line of the access log is the last that Envoy writes of an exchange: what was said of it stands in the log by then.
+        let mut access_log = None;
         if exchange.end() != Ending::Open {
             settle(proxy, stage).await?;
+            access_log = Some(proxy.logged(&vm).await?);
         }
         let said = proxy.log.news(&vm)?;
         let counters = grown(&before, counters(proxy).await?);
@@ -156,7 +159,11 @@ impl Running {
         drop(run);
         drop(exchange);
         settle(proxy, stage).await?;
-        transcript.set_audit(said.audit, &proxy.logged(&vm).await?);
+        let access_log = match access_log {
+            Some(text) => text,
+            None => proxy.logged(&vm).await?,
+        };
+        transcript.set_audit(said.audit, &access_log);
         if transcript.trapped.is_some() {
             listeners.discard(at);
         }

@@ -18,7 +18,7 @@ use super::log::{FORMAT, Log};
 const START: Duration = Duration::from_secs(20);
 
 /// How long to wait for a line of the access log; it is written a little later.
-const LOGGED: Duration = Duration::from_millis(500);
+const LOGGED: Duration = Duration::from_secs(2);
 
 /// The access log's name.
 const ACCESS_LOG: &str = "access";
