@@ -70,11 +70,7 @@ class Tool:
         command = [sys.executable, "servers/claims.py", str(self.port), audience, service.issuer, keys, service.algorithm, str(self._notes)]
         peer = Peer(name, command, folder / f"{service.name}-{name}.log")
         self.stop = peer.stop
-        try:
-            peer.wait_for(lambda: accepts(self.port))
-        except BaseException:
-            peer.stop()
-            raise
+        peer.wait_for(lambda: accepts(self.port))
 
     def requests(self) -> list[dict[str, str]]:
         """The headers of every request that got here."""
@@ -143,11 +139,7 @@ class Gate:
         command += ["--admin-address-path", str(self._folder / "admin")]
         peer = Peer(f"envoy ({name})", command, self._folder / "envoy.log", secrets)
         self.stop = peer.stop
-        try:
-            peer.wait_for(lambda: accepts(self.port))
-        except BaseException:
-            peer.stop()
-            raise
+        peer.wait_for(lambda: accepts(self.port))
 
     def ask(self, agent: str, token: str | None, tool: str = "mcp-files", name: str = "who", host: str | None = None, scheme: str = "Bearer", **more) -> httpx2.Response:
         """One call of a tool by an agent, on a connection of its own; `more` are its headers and arguments."""

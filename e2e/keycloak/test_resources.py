@@ -23,11 +23,7 @@ class TokenService:
         command = [NODE, "servers/token_service.mjs", str(self.port), ISSUER, str(self._key)]
         peer = Peer("token service", command, folder / "sts.log", {"CLIENTS": json.dumps(clients), "RESOURCES": json.dumps(RESOURCES)})
         self.stop = peer.stop
-        try:
-            peer.wait_for(lambda: accepts(self.port))
-        except BaseException:
-            peer.stop()
-            raise
+        peer.wait_for(lambda: accepts(self.port))
 
     def login(self, audience: str, *scopes: str, **more) -> str:
         """A token that it never issued, but could have."""

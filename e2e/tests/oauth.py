@@ -29,11 +29,7 @@ class AuthorizationServer:
         command += [resource, str(self._keys), str(self._requests)]
         peer = Peer("authorization server", command, folder / "idp.log", {"NODE_EXTRA_CA_CERTS": str(authority)})
         self.stop = peer.stop
-        try:
-            peer.wait_for(lambda: accepts(self.port))
-        except BaseException:
-            peer.stop()
-            raise
+        peer.wait_for(lambda: accepts(self.port))
 
     def requests(self, since: int = 0) -> list[dict]:
         """What it was asked, without codes and tokens."""
@@ -59,11 +55,7 @@ class Gate:
         command += ["--log-level", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "50"]
         peer = Peer(f"envoy ({name})", command, self._log)
         self.stop = peer.stop
-        try:
-            peer.wait_for(lambda: accepts(port))
-        except BaseException:
-            peer.stop()
-            raise
+        peer.wait_for(lambda: accepts(port))
 
     @property
     def origin(self) -> str:

@@ -28,6 +28,14 @@ class Peer:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=E2E, env=environment(**(env or {})))
 
     def wait_for(self, is_ready) -> None:
+        """Returns when it is ready; where it does not become so, it is stopped."""
+        try:
+            self._wait_for(is_ready)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_for(self, is_ready) -> None:
         deadline = time.monotonic() + READY_WITHIN
         while not is_ready():
             if self.process.poll() is not None:
@@ -113,9 +121,5 @@ def start_go_conformance(folder: Path, *, sessions: bool) -> tuple[Peer, int]:
 
 
 def _ready(peer: Peer, port: int) -> tuple[Peer, int]:
-    try:
-        peer.wait_for(lambda: accepts(port))
-    except BaseException:
-        peer.stop()
-        raise
+    peer.wait_for(lambda: accepts(port))
     return peer, port

@@ -63,12 +63,8 @@ class Proxy:
                 self._peer.wait_for(lambda: accepts(self.port))
                 return
             except RuntimeError:
-                self.stop()
                 if last:
                     raise
-            except BaseException:
-                self.stop()
-                raise
 
     def url(self, server: str, conversation: str) -> str:
         """The conversation is part of the path: it finds its lines in the access log by it."""

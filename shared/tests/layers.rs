@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Lowest first; a module may use those of its own line and of the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["http", "pairs", "path", "time", "secret", "seal", "order", "base64", "json", "sse", "jsonrpc", "mcp", "oauth"],
+    &["http", "pairs", "path", "time", "secret", "seal", "order", "digest", "base64", "json", "sse", "jsonrpc", "mcp", "oauth"],
     &["policy"],
     &["audit", "config"],
     &["filter"],

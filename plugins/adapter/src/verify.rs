@@ -1,17 +1,12 @@
 //! Arguments and result of Envoy's foreign function `verify_signature`, two small protobuf messages
 //! (`envoy.source.extensions.common.wasm.VerifySignatureArguments` and `VerifySignatureResult`).
 
-use wardpoint_core::filter::{Digest, Signature};
+use wardpoint_core::filter::Signature;
 
 /// The arguments: `hash_function` = 1, `public_key` = 2 (DER), `signature` = 3, `text` = 4.
 pub(crate) fn arguments(signature: &Signature<'_>, message: &[u8]) -> Vec<u8> {
-    let digest = match signature.digest {
-        Digest::Sha256 => "sha256",
-        Digest::Sha384 => "sha384",
-        Digest::Sha512 => "sha512",
-    };
     let mut out = Vec::with_capacity(32 + signature.key.len() + signature.bytes.len() + message.len());
-    for (number, bytes) in [(1, digest.as_bytes()), (2, signature.key), (3, signature.bytes), (4, message)] {
+    for (number, bytes) in [(1, signature.digest.name().as_bytes()), (2, signature.key), (3, signature.bytes), (4, message)] {
         out.push(number << 3 | 2);
         push_varint(&mut out, bytes.len());
         out.extend_from_slice(bytes);
@@ -61,6 +56,8 @@ fn take_varint(rest: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use wardpoint_core::filter::Digest;
+
     use super::*;
 
     #[test]

@@ -1,9 +1,10 @@
 //! Who is asked, and where: the configuration as it is written, and what it means.
 
 use super::Server;
-use crate::config::{Problems, choice, record};
+use crate::config::{Problems, RawVariable, Variable, record};
+use crate::filter::LONGEST_CALL;
 use crate::identity::ClaimPath;
-use crate::oauth::ClientAuth;
+use crate::identity::client::{Client, RawMethod};
 use crate::oauth::ciba::BindingMessage;
 use crate::path;
 use crate::seal::Sealer;
@@ -53,18 +54,6 @@ record! {
     }
 }
 
-choice! {
-    /// How the client shows who it is.
-    pub enum RawMethod {
-        /// `client_secret_basic` (RFC 6749 section 2.3.1).
-        Basic = "client_secret_basic",
-        /// `client_secret_post`.
-        Post = "client_secret_post",
-        /// Only its `client_id`; the proxy's cluster does the rest.
-        Cluster = "cluster",
-    }
-}
-
 record! {
     /// The OAuth client that asks.
     pub struct RawClient {
@@ -74,14 +63,6 @@ record! {
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
         secret: Option<RawVariable> = "secret", None;
-    }
-}
-
-record! {
-    /// Where a secret is. Never the secret itself.
-    pub struct RawVariable {
-        /// The variable of the proxy's environment that holds it. In Envoy the plugin sees those that `vm_config.environment_variables` names.
-        env: String = "env";
     }
 }
 
@@ -106,14 +87,6 @@ pub struct Setup {
     pub tickets: Vec<TicketKey>,
 }
 
-/// The client that asks.
-#[derive(Clone, Debug)]
-pub struct Client {
-    id: String,
-    method: RawMethod,
-    secret: Option<Variable>,
-}
-
 /// A key of tickets.
 #[derive(Clone, Debug)]
 pub struct TicketKey {
@@ -122,18 +95,6 @@ pub struct TicketKey {
     /// Its secret.
     pub secret: Variable,
 }
-
-/// A variable of the proxy's environment, and its value once the plugin was equipped.
-#[derive(Clone, Debug)]
-pub struct Variable {
-    name: String,
-    /// Where the configuration names it.
-    path: &'static str,
-    value: Option<Secret<String>>,
-}
-
-/// Longest time that a call may take: a request that waits for it is ended soon after (`filter::stream`).
-const MAX_TIMEOUT: Duration = Duration::from_secs(9);
 
 impl RawApproval {
     /// What it means. It is only good if no problem was added.
@@ -175,7 +136,7 @@ impl RawAsker {
                     .field(name, |p| p.add(format!("`{value}` is not the path of an endpoint. Write `/path`, without query")));
             }
         }
-        if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
+        if self.timeout.is_zero() || self.timeout > LONGEST_CALL {
             problems.field("timeout", |p| p.add("a call may take from 1ms to 9s"));
         }
         Server {
@@ -211,56 +172,20 @@ impl RawClient {
     }
 }
 
-impl RawVariable {
-    fn compile(&self, path: &'static str, problems: &mut Problems) -> Variable {
-        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-        if self.env.is_empty() || !self.env.bytes().all(plain) {
-            problems.field("env", |p| p.add(format!("`{}` is not the name of a variable", self.env)));
-        }
-        Variable { name: self.env.clone(), path, value: None }
-    }
-}
-
 impl Setup {
     /// Takes the secrets of the proxy's environment.
     pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
-        let tickets = self.tickets.iter_mut().map(|key| &mut key.secret);
-        for variable in self.client.secret.iter_mut().chain(tickets) {
-            variable.value = secret(&variable.name).filter(|value| !value.reveal().is_empty());
-            if variable.value.is_none() {
-                let text =
-                    "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
-                problems.field(variable.path, |p| p.add(format!("`{}` {text}", variable.name)));
-            }
+        self.client.equip(secret, problems);
+        for key in &mut self.tickets {
+            key.secret.equip(secret, problems);
         }
     }
-}
 
-impl Setup {
     /// What seals tickets, once the plugin was equipped; `None` if a problem was added.
     pub fn sealer(&self, problems: &mut Problems) -> Option<Sealer> {
-        let key = |key: &TicketKey| Some((key.id.clone(), Secret::new((*key.secret.value()?.reveal()).to_owned())));
-        let keys: Vec<(String, Secret<String>)> = self.tickets.iter().map(key).collect::<Option<_>>()?;
-        let keys: Vec<(&str, Secret<String>)> = keys.iter().map(|(id, key)| (id.as_str(), key.clone())).collect();
+        let keys =
+            self.tickets.iter().map(|key| Some((key.id.as_str(), Secret::new((*key.secret.value()?.reveal()).to_owned()))));
+        let keys: Vec<(&str, Secret<String>)> = keys.collect::<Option<_>>()?;
         Sealer::new(&keys).map_err(|error| problems.field("approval.tickets", |p| p.add(error.to_string()))).ok()
-    }
-}
-
-impl Variable {
-    /// Its value, once the plugin was equipped.
-    pub fn value(&self) -> Option<Secret<&str>> {
-        Some(Secret::new(self.value.as_ref()?.reveal().as_str()))
-    }
-}
-
-impl Client {
-    /// How it shows who it is; `None`: its secret is not there.
-    pub fn auth(&self) -> Option<ClientAuth<'_>> {
-        let secret = || self.secret.as_ref()?.value();
-        Some(match self.method {
-            RawMethod::Basic => ClientAuth::Basic { id: &self.id, secret: secret()? },
-            RawMethod::Post => ClientAuth::Post { id: &self.id, secret: secret()? },
-            RawMethod::Cluster => ClientAuth::Cluster { id: Some(&self.id) },
-        })
     }
 }

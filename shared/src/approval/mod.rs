@@ -18,8 +18,7 @@ mod ticket;
 
 pub use machine::Approvals;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::digest;
 use crate::filter::CallId;
 use crate::json::push_hex;
 use crate::oauth::Issued;
@@ -105,12 +104,12 @@ struct Key([u8; 32]);
 impl Action<'_> {
     fn key(&self) -> Key {
         let texts = [self.policy, self.issuer, self.user, self.agent, self.method, self.name];
-        Key(digest(&[&texts.map(str::as_bytes)[..], &[self.arguments]].concat()))
+        Key(digest::of(&[&texts.map(str::as_bytes)[..], &[self.arguments]].concat()))
     }
 
     /// Names the user.
     fn owner(&self) -> Key {
-        Key(digest(&[self.issuer.as_bytes(), self.user.as_bytes()]))
+        Key(digest::of(&[self.issuer.as_bytes(), self.user.as_bytes()]))
     }
 }
 
@@ -121,14 +120,4 @@ impl Key {
         push_hex(&mut text, &self.0);
         text
     }
-}
-
-/// Of the parts and their lengths, so that no two lists of parts are one text.
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
 }

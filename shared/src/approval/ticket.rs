@@ -1,6 +1,7 @@
 //! What a caller carries until the user has answered.
 
-use super::{Key, digest};
+use super::Key;
+use crate::digest;
 use crate::filter::Services;
 use crate::seal::{Bound, NONCE, Sealer};
 use crate::secret::Secret;
@@ -50,7 +51,7 @@ impl Question {
 
     /// Tells it from others about the same thing.
     pub(super) fn mark(&self) -> [u8; 32] {
-        digest(&[self.id.reveal().as_bytes()])
+        digest::of(&[self.id.reveal().as_bytes()])
     }
 }
 

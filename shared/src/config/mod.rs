@@ -7,13 +7,14 @@ mod decode;
 mod duration;
 mod error;
 mod problems;
+mod variable;
 
 pub use decode::{Decode, Fields, Undecoded, choice_schema, object_schema, shown_map, with_default, word};
 pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;
-
-use sha2::{Digest as _, Sha256};
+pub(crate) use variable::is_variable;
+pub use variable::{RawVariable, Variable};
 
 use crate::json::{self, Node};
 
@@ -32,10 +33,8 @@ pub fn parse(text: &[u8], problems: &mut Problems) -> Option<(Node, String)> {
     }
     match json::parse_tree(text, json::Limits::default()) {
         Ok(node) => {
-            let digest = Sha256::digest(node.canonical());
-            let mut name = String::from("sha256:");
-            json::push_hex(&mut name, &digest);
-            Some((node, name))
+            let digest = node.digest();
+            Some((node, digest))
         }
         Err(error) => {
             problems.add(format!("not valid JSON at byte {}: {error}", error.at));

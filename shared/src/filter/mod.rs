@@ -31,6 +31,9 @@ use crate::time::{Duration, Timestamp};
 /// How often a driver tells the root and its streams that time passes.
 pub const TICK_PERIOD: Duration = Duration::from_millis(500);
 
+/// Longest time that a call of a stream may take: what waits for it is ended soon after.
+pub const LONGEST_CALL: Duration = Duration::from_secs(9);
+
 /// A configured policy. One per VM and configuration.
 pub trait Plugin: Sized + 'static {
     /// Its name in configuration, audit and metrics.

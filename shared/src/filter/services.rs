@@ -67,3 +67,14 @@ pub enum ServiceError {
     /// This host has no such service.
     Unsupported,
 }
+
+impl Digest {
+    /// Its name in Envoy's `verify_signature`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+}

@@ -13,6 +13,7 @@
 //! A token that was verified here instead ([`jws`](crate::jws)) goes through the same rules by [`Source::read_with`].
 
 mod claim;
+pub mod client;
 mod document;
 mod from;
 mod reach;

@@ -1,6 +1,8 @@
 //! A tree of a whole text: for configuration, never for traffic.
 
-use super::{Error, Kind, Limits, Reader, push_string};
+use sha2::{Digest as _, Sha256};
+
+use super::{Error, Kind, Limits, Reader, push_hex, push_string};
 use crate::order::sorted;
 
 /// A value with all that is in it. Members keep their order; no name comes twice.
@@ -62,6 +64,13 @@ impl Node {
         let mut out = String::new();
         self.push_canonical(&mut out);
         out
+    }
+
+    /// `sha256:` and the digest of its canonical form.
+    pub fn digest(&self) -> String {
+        let mut text = String::from("sha256:");
+        push_hex(&mut text, &Sha256::digest(self.canonical()));
+        text
     }
 
     fn push_canonical(&self, out: &mut String) {

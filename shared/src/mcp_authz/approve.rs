@@ -6,12 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::filter::McpFilter;
 use super::policy::Item;
-use crate::approval::config::{Client, RawApproval, Setup};
+use crate::approval::config::{RawApproval, Setup};
 use crate::approval::{Action, Approval, Approvals};
 use crate::audit::About;
 use crate::config::{Problems, Undecoded};
 use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects, Ruling, Step};
 use crate::identity::Caller;
+use crate::identity::client::Client;
 use crate::json::{Limits, parse_tree};
 use crate::oauth::ciba::User;
 use crate::policy::{Decision, Denial, Deny, Mode, Reason, Wire};

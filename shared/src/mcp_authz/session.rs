@@ -5,9 +5,8 @@
 //! to refuse a stranger's new one. A session whose slot another one took, or that began at another replica, belongs to who
 //! uses it first here.
 
-use sha2::{Digest as _, Sha256};
-
 use super::policy::Policy;
+use crate::digest;
 use crate::filter::{ServiceError, Services};
 use crate::identity::Caller;
 use crate::policy::Reason;
@@ -71,7 +70,7 @@ struct Slot {
 impl Slot {
     /// Not by the policy's digest: a session outlives a change of policy.
     fn of(policy: &Policy, id: &[u8]) -> Self {
-        let id = digest(&[policy.id.name.as_bytes(), id]);
+        let id = kept(&[policy.id.name.as_bytes(), id]);
         let [a, b, c, d, e, f, g, h, ..] = id;
         let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % SLOTS;
         Self { key: format!("wardpoint.mcp-authz.session.{number}"), id, by_agent: policy.sessions != Some(Owner::User) }
@@ -83,22 +82,16 @@ impl Slot {
         let text = |part: Option<&str>| part.map_or([0_u8].as_slice().to_vec(), |part| [&[1], part.as_bytes()].concat());
         let agent = caller.agent.as_deref().filter(|_| self.by_agent || user.is_none());
         let parts = [text(issuer), text(user), text(agent)];
-        let owner = digest(&parts.each_ref().map(Vec::as_slice));
+        let owner = kept(&parts.each_ref().map(Vec::as_slice));
         [self.id, owner].concat()
     }
 }
 
-/// Of the parts and their lengths, so that no two lists of parts are one text.
-fn digest(parts: &[&[u8]]) -> [u8; KEPT] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(part);
-    }
-    let full: [u8; 32] = hash.finalize().into();
-    let mut kept = [0; KEPT];
-    kept.copy_from_slice(full.split_at(KEPT).0);
-    kept
+/// What is kept of a digest of these parts.
+fn kept(parts: &[&[u8]]) -> [u8; KEPT] {
+    let mut out = [0; KEPT];
+    out.copy_from_slice(digest::of(parts).split_at(KEPT).0);
+    out
 }
 
 #[cfg(test)]

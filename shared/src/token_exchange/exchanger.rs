@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use super::authority::Askable;
 use super::cache::{Cache, Held};
+use super::client::Client;
 use super::failure::Refused;
 use super::issued::{Expected, Narrowed, Refusal};
 use super::key::Key;
-use super::policy::{Auth, Client, Policy, SecretOf, Server, Target};
+use super::policy::{Policy, Server, Target};
 use super::profile::{Asking, Told};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
-use crate::jws::{Assertion, Stated};
-use crate::oauth::{AssertionType, ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
+use crate::jws::Stated;
+use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -389,33 +390,6 @@ fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Iss
         let detail = detail(&failure);
         Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
     })
-}
-
-impl Client {
-    /// What it signs for this call, where that is how it shows who it is (RFC 7523 section 3): good for a minute.
-    fn assertion(&self, now: Timestamp, services: &mut dyn Services) -> Result<Option<Secret<String>>, Refused> {
-        let Auth::PrivateKey(key) = &self.auth else { return Ok(None) };
-        let signer = key.signer.as_ref().ok_or_else(|| Refused::plain(Reason::ExchangeMisconfigured))?;
-        let what = Assertion { client: &self.id, audience: &key.audience, life: Duration::from_secs(60) };
-        signer.assert(&what, now, services).map(Some).map_err(|_| Refused::plain(Reason::HostFailed))
-    }
-
-    /// How it shows who it is; `None`: its secret is not there.
-    fn auth<'a>(&'a self, assertion: Option<&'a Secret<String>>) -> Option<ClientAuth<'a>> {
-        fn secret(of: &SecretOf) -> Option<Secret<&str>> {
-            Some(Secret::new(of.value.as_ref()?.reveal().as_str()))
-        }
-        Some(match &self.auth {
-            Auth::Basic(of) => ClientAuth::Basic { id: &self.id, secret: secret(of)? },
-            Auth::Post(of) => ClientAuth::Post { id: &self.id, secret: secret(of)? },
-            Auth::PrivateKey(_) => ClientAuth::Assertion {
-                id: Some(&self.id),
-                kind: AssertionType::JwtBearer,
-                text: Secret::new(assertion?.reveal().as_str()),
-            },
-            Auth::Cluster => ClientAuth::Cluster { id: Some(&self.id) },
-        })
-    }
 }
 
 /// What a failure was, for the record: a closed set.

@@ -174,7 +174,7 @@ impl ExchangeFilter {
         let exchanger = self.exchanger.clone();
         let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
         let prepared = prepare(&exchanger, caller, target, headers, fx);
-        let Prepared { key, server, client, token } = match prepared {
+        let Prepared { key, server, client, token, subject } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return refuse(about, &refused, fx),
         };
@@ -194,7 +194,7 @@ impl ExchangeFilter {
             None => {
                 fx.count("calls.made");
                 let asked =
-                    ask(&exchanger, caller, target, server, client, token).and_then(|ask| exchanger.ask(key, ask, token, fx));
+                    ask(&exchanger, caller, target, server, client, subject).and_then(|ask| exchanger.ask(key, ask, token, fx));
                 match asked {
                     Ok(call) => call,
                     Err(refused) => return pending.refuse(&refused, fx),
@@ -240,6 +240,8 @@ struct Prepared<'a> {
     /// Index in [`Server::clients`].
     client: usize,
     token: &'a str,
+    /// What the token says.
+    subject: Stated,
 }
 
 fn prepare<'a>(
@@ -275,17 +277,17 @@ fn prepare<'a>(
         max_life: target.max_life.as_secs(),
     };
     // What a request brings must be the very token that was verified: what is kept says nothing of that.
-    let stated = Stated::read(token.as_bytes()).map_err(|_| plain(Reason::InvalidToken))?;
-    if stated.bound {
+    let subject = Stated::read(token.as_bytes()).map_err(|_| plain(Reason::InvalidToken))?;
+    if subject.bound {
         return Err(plain(Reason::SenderConstrained));
     }
-    if !is_that_of(&stated, caller) || stated.expires.is_none_or(|expires| expires <= fx.now()) {
+    if !is_that_of(&subject, caller) || subject.expires.is_none_or(|expires| expires <= fx.now()) {
         return Err(plain(Reason::InvalidToken));
     }
-    if policy.source.is_for_another(&stated.audience, caller) {
+    if policy.source.is_for_another(&subject.audience, caller) {
         return Err(plain(Reason::AgentMismatch));
     }
-    Ok(Prepared { key: Key::new(&salt, &parts), server, client, token })
+    Ok(Prepared { key: Key::new(&salt, &parts), server, client, token, subject })
 }
 
 /// What is asked for this caller; only what it may have is.
@@ -295,9 +297,8 @@ fn ask(
     target: &Rc<Target>,
     server: &Server,
     client: usize,
-    token: &str,
+    subject: Stated,
 ) -> Result<Ask, Refused> {
-    let subject = Stated::read(token.as_bytes()).map_err(|_| Refused::plain(Reason::InvalidToken))?;
     exchanger.policy.chain.check(&subject.actors, subject.issuer.as_deref()).map_err(Refused::subject)?;
     let redeem = match server.redeem_at {
         Some(at) => {

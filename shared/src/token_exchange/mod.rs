@@ -10,6 +10,7 @@
 pub mod authority;
 mod cache;
 mod caller;
+mod client;
 pub mod config;
 mod counters;
 mod credential;
@@ -33,7 +34,6 @@ use std::rc::Rc;
 
 use crate::config::{ConfigErrors, Problems};
 use crate::filter::{CallId, CalloutError, Plugin, Reply, RootEffects, Settings};
-use crate::jws::Signer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use exchanger::Exchanger;
@@ -56,23 +56,11 @@ impl Plugin for TokenExchange {
     fn equip(self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>) -> Result<Self, ConfigErrors> {
         let mut policy = self.0.policy.clone();
         let mut problems = Problems::new();
-        for of in policy.servers.iter_mut().flat_map(policy::Server::secrets) {
-            of.value = secret(&of.variable).filter(|value| !value.reveal().is_empty());
-            if of.value.is_none() {
-                let text =
-                    "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
-                problems.field(&of.path, |p| p.add(format!("`{}` {text}", of.variable)));
-            }
+        for client in policy.servers.iter_mut().flat_map(|server| &mut server.clients) {
+            client.equip(secret, &mut problems);
         }
         if let Some(tokens) = &policy.tokens {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
-        }
-        for key in policy.servers.iter_mut().flat_map(policy::Server::keys) {
-            let Some(value) = &key.secret.value else { continue };
-            match Signer::read(&Secret::new(value.reveal().clone().into_bytes()), key.id.as_deref()) {
-                Ok(signer) => key.signer = Some(Rc::new(signer)),
-                Err(error) => problems.field(&key.secret.path, |p| p.add(error.to_string())),
-            }
         }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }

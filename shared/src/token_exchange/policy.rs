@@ -3,15 +3,14 @@
 use std::rc::Rc;
 
 use super::authority::{ChainLimits, ScopeMap};
+use super::client::Client;
 use super::profile::Profile;
 use super::routes::Routes;
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
 use crate::identity::tokens::Tokens;
-use crate::jws::Signer;
 use crate::policy::{Mode, PolicyId};
-use crate::secret::Secret;
 use crate::time::Duration;
 
 /// A compiled configuration.
@@ -77,43 +76,6 @@ pub(super) enum Whose {
     Gate(usize),
 }
 
-/// An OAuth client.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) id: Rc<str>,
-    pub(super) auth: Auth,
-}
-
-/// How a client shows who it is.
-#[derive(Clone, Debug)]
-pub(super) enum Auth {
-    Basic(SecretOf),
-    Post(SecretOf),
-    PrivateKey(KeyOf),
-    /// The proxy's cluster does it.
-    Cluster,
-}
-
-/// A private key, and what is signed with it.
-#[derive(Clone, Debug)]
-pub(super) struct KeyOf {
-    pub(super) secret: SecretOf,
-    pub(super) id: Option<String>,
-    /// The one `aud` of assertions.
-    pub(super) audience: Rc<str>,
-    /// Made of the secret.
-    pub(super) signer: Option<Rc<Signer>>,
-}
-
-/// A secret of the proxy's environment; its value is there once the plugin was equipped.
-#[derive(Clone, Debug)]
-pub(super) struct SecretOf {
-    pub(super) variable: String,
-    /// Where the configuration names it.
-    pub(super) path: String,
-    pub(super) value: Option<Secret<String>>,
-}
-
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
@@ -168,24 +130,5 @@ impl Target {
     /// What a token for it is for: the audience, or the resource.
     pub(super) fn name(&self) -> &str {
         self.audience.as_deref().or(self.resource.as_deref()).unwrap_or_default()
-    }
-}
-
-impl Server {
-    /// Every private key that its clients have.
-    pub(super) fn keys(&mut self) -> impl Iterator<Item = &mut KeyOf> {
-        self.clients.iter_mut().filter_map(|client| match &mut client.auth {
-            Auth::PrivateKey(key) => Some(key),
-            Auth::Basic(_) | Auth::Post(_) | Auth::Cluster => None,
-        })
-    }
-
-    /// Every secret that its clients have.
-    pub(super) fn secrets(&mut self) -> impl Iterator<Item = &mut SecretOf> {
-        self.clients.iter_mut().filter_map(|client| match &mut client.auth {
-            Auth::Basic(secret) | Auth::Post(secret) => Some(secret),
-            Auth::PrivateKey(key) => Some(&mut key.secret),
-            Auth::Cluster => None,
-        })
     }
 }

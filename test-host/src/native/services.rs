@@ -1,6 +1,6 @@
 //! Host services on the model.
 
-use wardpoint_core::filter::{Cas, Digest, ServiceError, Services, Shared, Signature};
+use wardpoint_core::filter::{Cas, ServiceError, Services, Shared, Signature};
 
 use crate::host::{Host, Status};
 use crate::random::Random;
@@ -35,15 +35,12 @@ impl Services for HostServices<'_> {
     }
 
     fn verify_signature(&mut self, signature: &Signature<'_>, message: &[u8]) -> Result<bool, ServiceError> {
-        let hash: &[u8] = match signature.digest {
-            Digest::Sha256 => b"sha256",
-            Digest::Sha384 => b"sha384",
-            Digest::Sha512 => b"sha512",
-        };
-        self.host.verify_signature(hash, signature.key, signature.bytes, message).map_err(|status| match status {
-            Status::NOT_FOUND | Status::UNIMPLEMENTED => ServiceError::Unsupported,
-            Status::CAS_MISMATCH => ServiceError::CasMismatch,
-            _ => ServiceError::Failed,
-        })
+        self.host.verify_signature(signature.digest.name().as_bytes(), signature.key, signature.bytes, message).map_err(
+            |status| match status {
+                Status::NOT_FOUND | Status::UNIMPLEMENTED => ServiceError::Unsupported,
+                Status::CAS_MISMATCH => ServiceError::CasMismatch,
+                _ => ServiceError::Failed,
+            },
+        )
     }
 }

@@ -5,25 +5,14 @@
 
 use super::Refusal;
 use super::remembered::{Place, Remembered};
-use crate::config::{Problems, choice, record};
+use crate::config::{Problems, Variable, is_variable, record};
 use crate::filter::{CallId, Callout, CalloutError, HttpCall, Reply};
+use crate::identity::client::{Client, RawMethod};
 use crate::identity::{RawFrom, Reach};
 use crate::jws::{TokenError, Verified};
-use crate::oauth::{ClientAuth, Introspected, introspect};
+use crate::oauth::{Introspected, introspect};
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
-
-choice! {
-    /// How the gate shows the issuer who it is.
-    pub enum RawProof {
-        /// `client_secret_basic` (RFC 6749 section 2.3.1).
-        Basic = "client_secret_basic",
-        /// `client_secret_post`.
-        Post = "client_secret_post",
-        /// Only its `client_id`; the proxy's cluster does the rest.
-        Cluster = "cluster",
-    }
-}
 
 record! {
     /// Where the issuer says whether a token still holds.
@@ -33,7 +22,7 @@ record! {
         /// The gate's `client_id` there.
         client: String = "client";
         /// How the gate shows who it is.
-        method: RawProof = "method", RawProof::Basic;
+        method: RawMethod = "method", RawMethod::Basic;
         /// The variable of the proxy's environment that holds the secret of `client_secret_basic` and `client_secret_post`.
         secret_env: Option<String> = "secretEnv", None;
         /// How long an answer is believed: the longest time that a revocation takes; at most `5m`.
@@ -44,7 +33,7 @@ record! {
 /// Asks, and remembers what was said.
 pub(super) struct Introspection {
     raw: RawIntrospection,
-    secret: Option<Secret<String>>,
+    client: Client,
     said: Remembered<(Timestamp, Result<(), TokenError>)>,
     asked: Vec<Asked>,
 }
@@ -75,9 +64,8 @@ impl RawIntrospection {
         if self.client.is_empty() {
             problems.field("client", |p| p.add("is empty"));
         }
-        let needs = self.method != RawProof::Cluster;
-        let names = |name: &String| !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-        if needs != self.secret_env.is_some() || self.secret_env.as_ref().is_some_and(|name| !names(name)) {
+        let needs = self.method != RawMethod::Cluster;
+        if needs != self.secret_env.is_some() || self.secret_env.as_ref().is_some_and(|name| !is_variable(name)) {
             problems.field("secretEnv", |p| {
                 p.add("must name a variable with these methods: `client_secret_basic`, `client_secret_post`")
             });
@@ -85,19 +73,16 @@ impl RawIntrospection {
         if self.cache == Duration::ZERO || self.cache > MAX_CACHE {
             problems.field("cache", |p| p.add("is not between `1ms` and `5m`"));
         }
-        Introspection { raw: self.clone(), secret: None, said: Remembered::new(SAID.0, SAID.1), asked: Vec::new() }
+        let secret = self.secret_env.as_ref().map(|name| Variable::new(name, "secretEnv"));
+        let client = Client { id: self.client.clone(), method: self.method, secret };
+        Introspection { raw: self.clone(), client, said: Remembered::new(SAID.0, SAID.1), asked: Vec::new() }
     }
 }
 
 impl Introspection {
     /// Takes its secret from the proxy's environment.
     pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
-        let Some(name) = &self.raw.secret_env else { return };
-        self.secret = secret(name).filter(|value| !value.reveal().is_empty());
-        if self.secret.is_none() {
-            let text = "is not in the environment of this proxy, or empty. In Envoy `vm_config.environment_variables` names it";
-            problems.field("secretEnv", |p| p.add(format!("`{name}` {text}")));
-        }
+        self.client.equip(secret, problems);
     }
 
     /// Whether the token still holds.
@@ -133,14 +118,8 @@ impl Introspection {
     }
 
     fn question(&self, token: &str) -> Option<HttpCall> {
-        let RawIntrospection { endpoint, client: id, method, .. } = &self.raw;
-        let secret = self.secret.as_ref().map(|secret| Secret::new(secret.reveal().as_str()));
-        let proof = match method {
-            RawProof::Basic => ClientAuth::Basic { id, secret: secret? },
-            RawProof::Post => ClientAuth::Post { id, secret: secret? },
-            RawProof::Cluster => ClientAuth::Cluster { id: Some(id) },
-        };
-        let (headers, body) = introspect(token, &proof).into_request(&endpoint.authority, &endpoint.path);
+        let endpoint = &self.raw.endpoint;
+        let (headers, body) = introspect(token, &self.client.auth()?).into_request(&endpoint.authority, &endpoint.path);
         Some(HttpCall { cluster: endpoint.cluster.clone(), headers, body, timeout: endpoint.timeout })
     }
 

@@ -15,7 +15,7 @@ mod requirement;
 mod status;
 
 pub use config::{RawFetch, RawIssuer, RawJwks, RawOwnIdentity};
-pub use introspection::{RawIntrospection, RawProof};
+pub use introspection::RawIntrospection;
 pub use requirement::{RawRequirement, Requirement};
 pub use status::{RawStatusList, Statuses};
 

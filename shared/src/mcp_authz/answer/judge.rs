@@ -1,7 +1,5 @@
 //! One message of a server: what becomes of it.
 
-use sha2::{Digest as _, Sha256};
-
 use super::super::policy::{Ask, Item, Outcome, Verdict};
 use super::super::surface::Hygiene;
 use super::url::may_be_opened;
@@ -230,9 +228,7 @@ fn deny(reason: Reason) -> Decision {
 /// What `tools.pins` has to say of a tool that is to stay as it is in this item of a list: `sha256:` and the hex digest of its
 /// canonical form (RFC 8785). `None` if it is no JSON that can be read in one way only.
 pub fn pin_of(tool: &[u8]) -> Option<String> {
-    let node = parse_tree(tool, Limits::default()).ok()?;
-    let hex: String = Sha256::digest(node.canonical()).iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("sha256:{hex}"))
+    Some(parse_tree(tool, Limits::default()).ok()?.digest())
 }
 
 /// Whether two raw ids are one: `1` and `"1"` are not, and an escape makes no difference.

@@ -6,7 +6,7 @@ mod servers;
 
 pub use raw::{
     Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
-    RawMethod, RawProfile, RawRoute, RawSecret, RawServer, RawSubject, RawUnmatched, RawWhose,
+    RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
 
 use super::authority::ChainLimits;

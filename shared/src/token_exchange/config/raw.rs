@@ -1,6 +1,6 @@
 //! The configuration as it is written.
 
-use crate::config::{choice, record};
+use crate::config::{RawVariable, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::tokens::RawOwnIdentity;
 use crate::time::Duration;
@@ -199,21 +199,13 @@ record! {
         /// The method.
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
-        secret: Option<RawSecret> = "secret", None;
+        secret: Option<RawVariable> = "secret", None;
         /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; RSA, P-256 or Ed25519.
-        key: Option<RawSecret> = "key", None;
+        key: Option<RawVariable> = "key", None;
         /// What the token service knows this key as; `kid` of the JWK, if absent.
         key_id: Option<String> = "keyId", None;
         /// The one `aud` of its assertions; the issuer of the server, if absent. Some want the URL of their token endpoint.
         audience: Option<String> = "audience", None;
-    }
-}
-
-record! {
-    /// Where a secret is. Never the secret itself.
-    pub struct RawSecret {
-        /// The variable of the proxy's environment that holds it. In Envoy the plugin sees those that `vm_config.environment_variables` names.
-        env: String = "env";
     }
 }
 

@@ -1,21 +1,18 @@
 //! Token services and their clients.
 
 use super::super::authority::ScopeMap;
-use super::super::policy::{Auth, Client, Endpoint, KeyOf, SecretOf, Server, Whose};
+use super::super::client::{Auth, Client, KeyOf};
+use super::super::policy::{Endpoint, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
 use super::at;
 use super::raw::{
-    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawSecret, RawServer, RawSubject,
-    RawWhose,
+    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject, RawWhose,
 };
-use crate::config::Problems;
+use crate::config::{Problems, RawVariable};
+use crate::filter::LONGEST_CALL;
 use crate::identity::Peer;
 use crate::oauth::TokenType;
 use crate::path;
-use crate::time::Duration;
-
-/// Longest time that a call may take: a request that waits for it is ended soon after (`filter::stream`).
-const MAX_TIMEOUT: Duration = Duration::from_secs(9);
 
 type Warnings = Vec<(String, &'static str)>;
 
@@ -167,13 +164,9 @@ fn client(raw: &RawClient, all: &[RawClient], (server, index): (usize, usize), i
 }
 
 fn auth(raw: &RawAuth, issuer: &str, path: &str, problems: &mut Problems) -> Auth {
-    let mut variable = |name: &str, secret: &Option<RawSecret>| {
+    let mut variable = |name: &str, secret: &Option<RawVariable>| {
         let secret = secret.as_ref()?;
-        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-        if secret.env.is_empty() || !secret.env.bytes().all(plain) {
-            problems.field(name, |p| p.field("env", |p| p.add(format!("`{}` is not the name of a variable", secret.env))));
-        }
-        Some(SecretOf { variable: secret.env.clone(), path: format!("{path}.{name}.env"), value: None })
+        Some(problems.field(name, |p| secret.compile(format!("{path}.{name}.env"), p)))
     };
     let (secret, key) = (variable("secret", &raw.secret), variable("key", &raw.key));
     let mut unwanted = |name: &str, there: bool| {
@@ -215,7 +208,7 @@ fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
     if path::split(raw.path.as_bytes()).is_none_or(|(_, query)| query.is_some()) {
         problems.field("path", |p| p.add(format!("`{}` is not the path of an endpoint. Write `/path`, without query", raw.path)));
     }
-    if raw.timeout.is_zero() || raw.timeout > MAX_TIMEOUT {
+    if raw.timeout.is_zero() || raw.timeout > LONGEST_CALL {
         problems.field("timeout", |p| p.add("a call may take from 1ms to 9s"));
     }
     Endpoint { cluster: raw.cluster.clone(), authority: raw.authority.clone(), path: raw.path.clone(), timeout: raw.timeout }
