@@ -12,6 +12,7 @@ use super::key::Key;
 use super::policy::{Policy, Server, Target};
 use super::profile::{Asking, Told};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
+use crate::identity::secret::Ready;
 use crate::jws::Stated;
 use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
@@ -199,10 +200,38 @@ impl Exchanger {
             && refused.alarm
         {
             fx.count("alarms");
+            if refused.reason == Reason::ExchangeMisconfigured
+                && let Some(secret) = self.asking(flight).and_then(Client::fetched)
+            {
+                secret.distrust(now, fx);
+            }
             let server = self.policy.servers.get(flight.ask.server).map(|server| &*server.name).unwrap_or_default();
             fx.warn(&format!("server `{server}`: {}, {}", refused.reason.code(), refused.detail.unwrap_or("see its own log")));
         }
         flight.done = Some(outcome);
+    }
+
+    /// Whether the clients that ask can show who they are; where one cannot yet, the call to wait for.
+    pub(super) fn ready(&self, ask: &Ask, fx: &mut Effects<'_>) -> Result<Option<CallId>, Refused> {
+        for of in [Some((ask.server, ask.client)), ask.redeem].into_iter().flatten() {
+            let (_, client) = self.parties(of).ok_or_else(|| Refused::plain(Reason::Internal))?;
+            match client.ready(fx) {
+                Ready::Yes => {}
+                Ready::Wait(call) => return Ok(Some(call)),
+                Ready::No(missing) => {
+                    fx.count("alarms");
+                    return Err(Refused::secret(missing));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The client whose call is under way.
+    fn asking(&self, flight: &Flight) -> Option<&Client> {
+        let first = (flight.ask.server, flight.ask.client);
+        let of = if let Stage::Redeem = flight.stage { flight.ask.redeem? } else { first };
+        self.parties(of).map(|(_, client)| client)
     }
 
     /// Drops a token that its destination no longer takes.
@@ -248,8 +277,8 @@ impl Exchanger {
     ) -> Result<HttpCall, Refused> {
         let misconfigured = || Refused::plain(Reason::ExchangeMisconfigured);
         let (server, client) = self.parties(of).ok_or_else(misconfigured)?;
-        let assertion = client.assertion(now, services)?;
-        let auth = client.auth(assertion.as_ref()).ok_or_else(misconfigured)?;
+        let proof = client.proof(now, services)?;
+        let auth = client.auth(proof.as_ref()).ok_or_else(misconfigured)?;
         let (headers, body) = post(server, &auth).into_request(&server.token.authority, &server.token.path);
         Ok(HttpCall { cluster: server.token.cluster.clone(), headers, body, timeout: server.token.timeout })
     }

@@ -1,5 +1,6 @@
 //! Text to [`Policy`].
 
+mod clients;
 mod raw;
 mod routes;
 mod servers;
