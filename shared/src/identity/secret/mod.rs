@@ -147,7 +147,7 @@ fn code(fault: Fault) -> &'static str {
         Fault::Call(CalloutError::NotDispatched) => "secret_not_dispatched",
         Fault::Call(CalloutError::TimedOut) => "secret_timed_out",
         Fault::Content(what) => what,
-        Fault::Status => "secret_refused",
+        Fault::Status => "secret_unavailable",
     }
 }
 
