@@ -6,15 +6,15 @@ use std::rc::Rc;
 use super::authority::Askable;
 use super::cache::{Cache, Held};
 use super::client::Client;
-use super::failure::Refused;
+use super::failure::{Refused, read};
 use super::issued::{Expected, Narrowed, Refusal};
 use super::key::Key;
 use super::policy::{Policy, Server, Target};
-use super::profile::{Asking, Told};
+use super::profile::Asking;
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
 use crate::identity::secret::Ready;
 use crate::jws::Stated;
-use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
+use crate::oauth::{ClientAuth, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -200,9 +200,8 @@ impl Exchanger {
             && refused.alarm
         {
             fx.count("alarms");
-            if refused.reason == Reason::ExchangeMisconfigured
-                && let Some(secret) = self.asking(flight).and_then(Client::fetched)
-            {
+            let secret = self.asking(flight).and_then(Client::fetched);
+            if let Some(secret) = secret.filter(|_| refused.reason == Reason::ExchangeMisconfigured) {
                 secret.distrust(now, fx);
             }
             let server = self.policy.servers.get(flight.ask.server).map(|server| &*server.name).unwrap_or_default();
@@ -218,10 +217,7 @@ impl Exchanger {
             match client.ready(fx) {
                 Ready::Yes => {}
                 Ready::Wait(call) => return Ok(Some(call)),
-                Ready::No(missing) => {
-                    fx.count("alarms");
-                    return Err(Refused::secret(missing));
-                }
+                Ready::No(missing) => return Err(Refused::secret(missing)),
             }
         }
         Ok(None)
@@ -229,8 +225,8 @@ impl Exchanger {
 
     /// The client whose call is under way.
     fn asking(&self, flight: &Flight) -> Option<&Client> {
-        let first = (flight.ask.server, flight.ask.client);
-        let of = if let Stage::Redeem = flight.stage { flight.ask.redeem? } else { first };
+        let Flight { ask, stage, .. } = flight;
+        let of = if let Stage::Redeem = stage { ask.redeem? } else { (ask.server, ask.client) };
         self.parties(of).map(|(_, client)| client)
     }
 
@@ -405,28 +401,4 @@ enum What<'a> {
 enum Advance {
     Call(HttpCall),
     Done(Held),
-}
-
-/// What a token service has issued, as it says.
-fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Issued, Refused> {
-    let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
-    let reply = reply.map_err(|error| match error {
-        CalloutError::NoReply => unavailable("no_reply", false),
-        CalloutError::NotDispatched => unavailable("not_dispatched", true),
-        CalloutError::TimedOut => unavailable("timed_out", false),
-    })?;
-    Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
-        let detail = detail(&failure);
-        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
-    })
-}
-
-/// What a failure was, for the record: a closed set.
-fn detail(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Busy { .. } => "busy",
-        Failure::Refused { error, .. } => error.code(),
-        Failure::Unavailable => "unavailable",
-        Failure::Unreadable(_) => "unreadable",
-    }
 }

@@ -204,7 +204,12 @@ impl ExchangeFilter {
                 fx.count("calls.made");
                 match asked {
                     Ok(call) => call,
-                    Err(refused) => return pending.refuse(&refused, fx),
+                    Err(refused) => {
+                        if refused.alarm {
+                            fx.count("alarms");
+                        }
+                        return pending.refuse(&refused, fx);
+                    }
                 }
             }
         };
