@@ -6,7 +6,7 @@ use super::authority::{Askable, is_that_of, may_act};
 use super::cache::Held;
 use super::caller::{Arrived, MAX_WAITS, Unknown};
 use super::credential::{bearer, holds, others};
-use super::exchanged::Exchanged;
+use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
@@ -105,7 +105,9 @@ impl ExchangeFilter {
         let policy = &exchanger.policy;
         let caller = match policy.caller(head, fx) {
             Ok(caller) => caller,
-            Err(Unknown::Refused(refused)) => return refuse(About::default(), &refused, fx),
+            Err(Unknown::Refused(refused)) => {
+                return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
+            }
             Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
                 return refuse(About::default(), &Refused::plain(Reason::CalloutFailed), fx);
             }
