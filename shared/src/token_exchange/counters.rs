@@ -12,6 +12,7 @@ pub const COUNTERS: &[Counting] = &[
         name: "alarms",
         doc: "failures for which somebody has to look at the configuration: client refused, cluster missing",
     },
+    Counting { name: "consent.untold", doc: "users who could not be told where to consent: `consent.tell` failed" },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::consent::{Asked, recorded};
 use crate::json::{push_ascii_bounded, push_string};
 
 /// Longest text, in characters.
@@ -21,6 +22,11 @@ pub(super) struct Exchanged {
 impl Exchanged {
     /// The member `exchange`; `detail` is what exactly was wrong with the token.
     pub(super) fn to_json(&self, detail: Option<&'static str>) -> Box<str> {
+        self.with_consent(detail, None)
+    }
+
+    /// The same, with where the user consents.
+    pub(super) fn with_consent(&self, detail: Option<&'static str>, asked: Option<&Asked>) -> Box<str> {
         let mut out = String::from(r#"{"server":"#);
         push_ascii_bounded(&mut out, &self.server, TEXT);
         out.push_str(r#","client":"#);
@@ -29,6 +35,10 @@ impl Exchanged {
         match detail {
             Some(detail) => push_string(&mut out, detail),
             None => out.push_str("null"),
+        }
+        if let Some(asked) = asked {
+            out.push_str(r#","consent":"#);
+            out.push_str(&recorded(asked));
         }
         out.push('}');
         out.into()

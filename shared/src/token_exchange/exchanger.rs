@@ -263,7 +263,7 @@ impl Exchanger {
         reply: Result<Reply<'_>, CalloutError>,
         services: &mut dyn Services,
     ) -> Result<Advance, Refused> {
-        let issued = read(reply, &flight.ask.target.scopes)?;
+        let issued = read(reply, &flight.ask)?;
         let ask = &flight.ask;
         match &flight.stage {
             Stage::Actor(token) => {
@@ -379,7 +379,7 @@ enum Advance {
 }
 
 /// What a token service has issued, as it says.
-fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Issued, Refused> {
+fn read(reply: Result<Reply<'_>, CalloutError>, ask: &Ask) -> Result<Issued, Refused> {
     let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
     let reply = reply.map_err(|error| match error {
         CalloutError::NoReply => unavailable("no_reply", false),
@@ -388,7 +388,7 @@ fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Iss
     })?;
     Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
         let detail = detail(&failure);
-        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
+        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), &ask.target.scopes, ask.asked.scopes()) }
     })
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Refused {
     pub(super) lasting: bool,
     /// Somebody has to look at the configuration.
     pub(super) alarm: bool,
+    /// The user has to consent to these scopes first: those that were asked for.
+    pub(super) consent: Option<Vec<String>>,
 }
 
 impl Refused {
@@ -40,7 +42,7 @@ impl Refused {
         let later = matches!(reason, Reason::CalloutFailed | Reason::ExchangeUnavailable | Reason::RevocationUnknown);
         let denial = if later { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
         let alarm = reason == Reason::ExchangeMisconfigured;
-        Self { reason, denial, challenge, detail: None, lasting: false, alarm }
+        Self { reason, denial, challenge, detail: None, lasting: false, alarm, consent: None }
     }
 
     /// The caller's token was not accepted; `requirement` is what was asked of the login behind it (RFC 9470 section 3).
@@ -60,10 +62,11 @@ impl Refused {
         Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::InsufficientScope) }
     }
 
-    /// The token service refused or did not answer; `scopes` are those of the route, all at once.
-    pub(super) fn told(told: Told, scopes: &[String]) -> Self {
+    /// The token service refused or did not answer; `scopes` are those of the route, all at once, `asked` those that were asked for.
+    pub(super) fn told(told: Told, scopes: &[String], asked: &[String]) -> Self {
         let lasting = told.is_lasting();
         let refused = match told {
+            Told::Consent => Self { consent: Some(asked.to_vec()), ..Self::plain(Reason::ConsentBlocked) },
             Told::Denied => Self::plain(Reason::ExchangeRefused),
             Told::Misconfigured => Self::plain(Reason::ExchangeMisconfigured),
             Told::SubjectRefused => Self::plain(Reason::SubjectRefused),

@@ -1,12 +1,13 @@
 //! Text to [`Policy`].
 
+mod consent;
 mod raw;
 mod routes;
 mod servers;
 
 pub use raw::{
-    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
-    RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
+    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawConsent,
+    RawEndpoint, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
 
 use super::authority::ChainLimits;
@@ -83,6 +84,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             Action::Passthrough
         }
     };
+    let consent = raw.consent.as_ref().map(|consent| problems.field("consent", |p| consent.compile(&raw.servers, p)));
     let audit = raw.audit.compile(problems);
     let (source, tokens, revocation) = problems.field("identity", |problems| {
         let (common, issuers, revocation) = raw.identity.split(problems);
@@ -107,6 +109,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         },
         ours: raw.audiences,
         chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
+        consent,
         source,
         tokens,
         revocation,
