@@ -1,5 +1,6 @@
 // A real browser, Chromium without a window, and a user who fills in what it shows. Reads a plan as JSON: `at`, which names are where,
-// `steps`, what the user does. Writes a line of JSON for each step: the address and the text of the page that it led to.
+// `steps`, what the user does. Writes a line of JSON for each step: the address and the text of the page that it led to,
+// and the cookies of that page; for a script of the page, status and text of the answer.
 import { readFileSync, existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -40,6 +41,7 @@ try {
   page.setDefaultTimeout(30_000);
   const leaves = (act) => Promise.all([page.waitForNavigation({ waitUntil: "load" }), act()]);
   for (const step of plan.steps) {
+    let answer = {};
     switch (step.do) {
       case "go":
         await page.goto(step.url, { waitUntil: "load" });
@@ -52,12 +54,19 @@ try {
       case "press":
         await leaves(() => page.click(`[name="${step.name}"]`));
         break;
+      case "post":
+        // A script of the page.
+        answer = await page.evaluate(async ({ path, headers, body }) => {
+          const got = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), redirect: "manual" });
+          return { status: got.status, text: await got.text() };
+        }, step);
+        break;
       default:
         throw new Error(`unknown step: ${step.do}`);
     }
     const text = await page.evaluate(() => document.body.innerText);
     const cookies = (await page.cookies()).map(({ name, httpOnly, secure }) => ({ name, httpOnly, secure }));
-    process.stdout.write(`${JSON.stringify({ url: page.url(), text, cookies })}\n`);
+    process.stdout.write(`${JSON.stringify({ url: page.url(), text, cookies, ...answer })}\n`);
   }
 } finally {
   await browser.close();

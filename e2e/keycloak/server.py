@@ -33,7 +33,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 CIBA = "urn:openid:params:grant-type:ciba"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "ASSISTANT_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
+SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "ASSISTANT_SECRET", "WEB_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
 
 
 class _Group(Peer):
