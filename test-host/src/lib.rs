@@ -1,6 +1,7 @@
 //! The behavioural proxy-wasm host: plays scenarios against a plugin on three engines and compares what an outsider saw.
 #![forbid(unsafe_code)]
 
+mod callouts;
 pub mod cli;
 pub mod engine;
 pub mod envoy;

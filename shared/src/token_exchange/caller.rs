@@ -20,7 +20,7 @@ pub(super) enum Unknown {
     Wait(CallId),
 }
 
-/// A request that waits until its caller is known.
+/// A request that waits until it can be decided.
 pub(super) struct Arrived {
     headers: Headers,
     properties: Vec<Result<Option<Vec<u8>>, PropertyError>>,
@@ -28,8 +28,9 @@ pub(super) struct Arrived {
     pub(super) waits: u8,
 }
 
-/// Keys, a list of what is revoked, and what a server says of the token: one wait each.
-pub(super) const MAX_WAITS: u8 = 3;
+/// Keys, a list of what is revoked, what a server says of the token, what our client shows and, with two steps, the other one:
+/// one wait each.
+pub(super) const MAX_WAITS: u8 = 5;
 
 impl Policy {
     /// Who asks.

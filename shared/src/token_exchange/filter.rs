@@ -7,7 +7,7 @@ use super::cache::Held;
 use super::caller::{Arrived, MAX_WAITS, Unknown};
 use super::consent::{self, Standing, Wish};
 use super::credential::{bearer, holds, others};
-use super::exchanged::Exchanged;
+use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
@@ -31,8 +31,8 @@ pub struct ExchangeFilter {
 
 enum State {
     ExpectHeaders,
-    /// Who asks is not known yet.
-    ExpectCaller(Box<Arrived>),
+    /// Who asks is not known yet, or what our client shows has not come.
+    ExpectMore(Box<Arrived>),
     /// A token is being asked for.
     ExpectToken(Box<Pending>),
     /// The request has gone on with a token.
@@ -82,7 +82,7 @@ impl Filter for ExchangeFilter {
 
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         match core::mem::replace(&mut self.state, State::Done) {
-            State::ExpectCaller(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
+            State::ExpectMore(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
             State::ExpectToken(pending) => self.told(*pending, fx),
             State::ExpectHeaders | State::ExpectAnswer { .. } | State::Done => Step::Reset,
         }
@@ -118,15 +118,13 @@ impl ExchangeFilter {
         let policy = &exchanger.policy;
         let caller = match policy.caller(head, fx) {
             Ok(caller) => caller,
-            Err(Unknown::Refused(refused)) => return refuse(About::default(), &refused, fx),
+            Err(Unknown::Refused(refused)) => {
+                return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
+            }
             Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
                 return refuse(About::default(), &Refused::plain(Reason::CalloutFailed), fx);
             }
-            Err(Unknown::Wait(call)) => {
-                let count = policy.source.properties().len();
-                self.state = State::ExpectCaller(Box::new(Arrived::keep(head, count, waits)));
-                return Step::Await(call);
-            }
+            Err(Unknown::Wait(call)) => return self.wait(call, head, waits),
         };
         let about = about(&caller);
         let to = match Destination::read(head.headers) {
@@ -154,8 +152,15 @@ impl ExchangeFilter {
                 let about = About { action: Some("passthrough".to_owned()), ..about };
                 fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
             }
-            Action::Exchange(target) => self.exchange(&caller, target, rule, about, head.headers, fx),
+            Action::Exchange(target) => self.exchange(&caller, target, rule, about, (head, waits), fx),
         }
+    }
+
+    /// Decides anew when a call is over.
+    fn wait(&mut self, call: CallId, head: Head<'_>, waits: u8) -> Step {
+        let count = self.exchanger.policy.source.properties().len();
+        self.state = State::ExpectMore(Box::new(Arrived::keep(head, count, waits)));
+        Step::Await(call)
     }
 
     /// The call for its token is over.
@@ -181,10 +186,10 @@ impl ExchangeFilter {
         target: &Rc<Target>,
         rule: RuleId,
         about: About,
-        headers: &Headers,
+        (head, waits): (Head<'_>, u8),
         fx: &mut Effects<'_>,
     ) -> Step {
-        let exchanger = self.exchanger.clone();
+        let (exchanger, headers) = (self.exchanger.clone(), head.headers);
         let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
         let prepared = prepare(&exchanger, caller, target, headers, fx);
         let Prepared { key, server, client, token, subject } = match prepared {
@@ -205,12 +210,21 @@ impl ExchangeFilter {
                 call
             }
             None => {
+                let asked = ask(&exchanger, caller, target, server, client, subject);
+                let asked = match asked.and_then(|ask| Ok((exchanger.ready(&ask, fx)?, ask))) {
+                    Ok((Some(call), _)) if waits < MAX_WAITS => return self.wait(call, head, waits),
+                    Ok((_, ask)) => exchanger.ask(key, ask, token, fx),
+                    Err(refused) => Err(refused),
+                };
                 fx.count("calls.made");
-                let asked =
-                    ask(&exchanger, caller, target, server, client, subject).and_then(|ask| exchanger.ask(key, ask, token, fx));
                 match asked {
                     Ok(call) => call,
-                    Err(refused) => return pending.refuse(&refused, fx),
+                    Err(refused) => {
+                        if refused.alarm {
+                            fx.count("alarms");
+                        }
+                        return pending.refuse(&refused, fx);
+                    }
                 }
             }
         };

@@ -85,13 +85,17 @@ impl Plugin for TokenExchange {
         if let Some(revocation) = &self.0.policy.revocation {
             revocation.on_tick(now, fx);
         }
+        for secret in self.0.policy.secrets() {
+            secret.on_tick(now, fx);
+        }
     }
 
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
         let Policy { tokens, revocation, consent, .. } = &self.0.policy;
         let theirs = tokens.as_ref().is_some_and(|tokens| tokens.on_reply(call, now, reply, fx))
             || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx))
-            || consent.as_ref().is_some_and(|consent| consent.on_reply(call, reply, fx));
+            || consent.as_ref().is_some_and(|consent| consent.on_reply(call, reply, fx))
+            || self.0.policy.secrets().any(|secret| secret.on_reply(call, now, reply, fx));
         if !theirs {
             self.0.answered(call, now, reply, fx);
         }

@@ -10,6 +10,7 @@ use super::routes::Routes;
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
+use crate::identity::secret::FetchedSecret;
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
 use crate::time::Duration;
@@ -123,6 +124,11 @@ impl Policy {
             audit: self.audit,
             properties: self.source.properties(),
         }
+    }
+
+    /// What its clients show and is fetched.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &FetchedSecret> {
+        self.servers.iter().flat_map(|server| &server.clients).filter_map(Client::fetched)
     }
 
     /// What had better be looked at: the path in the configuration, and why.

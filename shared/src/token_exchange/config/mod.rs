@@ -1,5 +1,6 @@
 //! Text to [`Policy`].
 
+mod clients;
 mod consent;
 mod raw;
 mod routes;
