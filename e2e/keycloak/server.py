@@ -33,7 +33,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 CIBA = "urn:openid:params:grant-type:ciba"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
+SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "ASSISTANT_SECRET", "WEB_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
 
 
 class _Group(Peer):
@@ -196,6 +196,12 @@ class Keycloak:
     def events(self, kind: str) -> list[dict]:
         """What the server noted down of this kind, newest first."""
         return self.administer("GET", f"/admin/realms/agents/events?type={kind}&max=1000").json()
+
+    def forget_consents(self, user: str) -> None:
+        """The user has agreed to nothing."""
+        path = f"/admin/realms/agents/users/{self.user(user)}/consents"
+        for consent in self.administer("GET", path).json():
+            self.administer("DELETE", f"{path}/{consent['clientId']}")
 
     def user(self, name: str) -> str:
         return self.administer("GET", f"/admin/realms/agents/users?exact=true&username={name}").json()[0]["id"]

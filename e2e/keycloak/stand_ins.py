@@ -199,6 +199,25 @@ class Line(_Server):
         return answer.status_code, answer.text
 
 
+class Notices(_Server):
+    """What reaches users: a chat, a push service, mail."""
+
+    def __init__(self) -> None:
+        self._got: list[dict] = []
+        super().__init__()
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        self._got.append(json.loads(body))
+        return 202, "{}"
+
+    def got(self) -> list[dict]:
+        """Every notice, in its order. The first one is waited for."""
+        deadline = time.monotonic() + APPROVAL_REACHES_US_WITHIN
+        while not self._got and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return list(self._got)
+
+
 class Suspended(_Server):
     """Operations keep a list of who may no longer pass."""
 

@@ -15,6 +15,8 @@ use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
+/// Where these questions stand in shared data.
+const BOARD: &str = "approval";
 /// Calls that one worker may have out, and outcomes that it keeps for those who wait.
 const MAX_CALLS: usize = 256;
 /// How long an outcome is kept: those who wait read it at once.
@@ -158,7 +160,7 @@ impl Inner {
             None => None,
         };
         for _ in 0..TRIES {
-            let found = board::find(services, &action.owner(), key, now)?;
+            let found = board::find(services, BOARD, &action.owner(), key, now)?;
             let (entry, place) = match found {
                 Found::Full if brought.is_none() => return Ok(Todo::Say(Approval::TooMany)),
                 Found::Full => (None, None),
@@ -377,7 +379,7 @@ fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> R
 /// Writes what came of a question, if the board is still about this one. If it cannot be written, the ticket still has it.
 fn put(services: &mut dyn Services, call: &Call, now: Timestamp, mark: [u8; 32], entry: &Entry) {
     for _ in 0..TRIES {
-        let Ok(Found::Entry(old, place)) = board::find(services, &call.owner, &call.key, now) else { return };
+        let Ok(Found::Entry(old, place)) = board::find(services, BOARD, &call.owner, &call.key, now) else { return };
         if old.mark != mark || !matches!(board::write(services, &place, entry), Ok(false)) {
             return;
         }

@@ -64,6 +64,11 @@ reasons! {
     CaseTwin = "case_twin", 400, -32600, "ambiguous member name";
     /// The client left before a decision was made; nothing was refused.
     ClientLeft = "client_left", 499, -32603, "client left";
+    /// The user has not consented to what the agent's client would do, and will not be asked: they said no, too much was asked, or
+    /// no page is configured. The agent hears no more.
+    ConsentBlocked = "consent_blocked", 403, -32003, "blocked";
+    /// The user has to consent first and was told where; the agent was not. The same call again, with the ticket, after the time that is said.
+    ConsentPending = "consent_pending", 403, -32003, "waiting for the user's consent";
     /// A deny rule matched.
     DeniedByRule = "denied_by_rule", 403, -32003, "not allowed";
     /// An object has two members of one name (BY-J-01).

@@ -12,6 +12,7 @@ pub const COUNTERS: &[Counting] = &[
         name: "alarms",
         doc: "failures for which somebody has to look at the configuration: client refused, cluster missing, no SVID",
     },
+    Counting { name: "consent.untold", doc: "users who could not be told where to consent: `consent.tell` failed" },
     // What clients show and is fetched: SVIDs, secrets, keys.
     Counting { name: "secrets.fetched", doc: "SVIDs, client secrets and keys that were fetched" },
     Counting {

@@ -1,12 +1,13 @@
 //! The token that a request brings, and every place where it or another credential may stand.
 
+use super::consent;
 use crate::http::Headers;
 use crate::policy::Reason;
 
 /// Longest token in bytes (OA-J-13).
 const MAX_TOKEN: usize = 16 * 1024;
 /// Credentials beside `authorization` that must not go on beside an issued token (OA-TE-08).
-const STRIPPED: &[&str] = &["proxy-authorization", "txn-token", "dpop"];
+const STRIPPED: &[&str] = &["proxy-authorization", "txn-token", "dpop", consent::TICKET];
 /// All headers of workload credentials begin so (OA-D-05).
 const WORKLOAD: &[u8] = b"workload-";
 

@@ -288,7 +288,7 @@ impl Exchanger {
         reply: Result<Reply<'_>, CalloutError>,
         services: &mut dyn Services,
     ) -> Result<Advance, Refused> {
-        let issued = read(reply, &flight.ask.target.scopes)?;
+        let issued = read(reply, &flight.ask)?;
         let ask = &flight.ask;
         match &flight.stage {
             Stage::Actor(token) => {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::authority::{Askable, is_that_of, may_act};
 use super::cache::Held;
 use super::caller::{Arrived, MAX_WAITS, Unknown};
+use super::consent::{self, Standing, Wish};
 use super::credential::{bearer, holds, others};
 use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
@@ -17,13 +18,15 @@ use crate::filter::{CallId, CalloutError, Effects, Filter, Head, Reply, Ruling, 
 use crate::http::Headers;
 use crate::identity::Caller;
 use crate::jws::Stated;
-use crate::policy::{Decision, Mode, Reason, RuleId};
+use crate::policy::{Decision, Denial, Mode, Reason, RuleId};
 use crate::time::Timestamp;
 
 /// One request. All is decided with its headers; each state owns what is alive in it.
 pub struct ExchangeFilter {
     exchanger: Rc<Exchanger>,
     state: State,
+    /// What the caller brought for a consent that its user was asked for.
+    ticket: Option<Box<str>>,
 }
 
 enum State {
@@ -57,13 +60,23 @@ const RESPONSE: &[&str] = &["authorization", "proxy-authorization", "txn-token"]
 
 impl ExchangeFilter {
     pub(super) fn new(exchanger: Rc<Exchanger>) -> Self {
-        Self { exchanger, state: State::ExpectHeaders }
+        Self { exchanger, state: State::ExpectHeaders, ticket: None }
     }
 }
 
 impl Filter for ExchangeFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
         fx.skip_body();
+        if let Some(consent) = &self.exchanger.policy.consent {
+            if let Some(step) = consent.answer(head, fx) {
+                self.state = State::Done;
+                return step;
+            }
+            match head.headers.one(consent::TICKET) {
+                Ok(ticket) => self.ticket = ticket.map(|ticket| String::from_utf8_lossy(ticket).into()),
+                Err(_) => return refuse(About::default(), &Refused::plain(Reason::RepeatedHeader), fx),
+            }
+        }
         self.arrive(head, 0, fx)
     }
 
@@ -224,7 +237,7 @@ impl ExchangeFilter {
     fn finish(&mut self, pending: Pending, outcome: Outcome, fx: &mut Effects<'_>) -> Step {
         let held = match outcome {
             Ok(held) => held,
-            Err(refused) => return pending.refuse(&refused, fx),
+            Err(refused) => return self.without(pending, &refused, fx),
         };
         let Pending { key, rule, about, exchange, stripped, .. } = pending;
         let about = About { exchange: Some(exchange.to_json(None)), ..about };
@@ -237,6 +250,38 @@ impl ExchangeFilter {
             fx.skip_response();
         }
         step
+    }
+
+    /// Refuses a request for which there is no token. Where its user has to consent first, the user is told where.
+    fn without(&self, pending: Pending, refused: &Refused, fx: &mut Effects<'_>) -> Step {
+        let policy = &self.exchanger.policy;
+        let server = policy.servers.iter().find(|server| server.name == pending.exchange.server);
+        let (Some(scopes), Some(consent), Some(server), Mode::Enforce) = (&refused.consent, &policy.consent, server, policy.mode)
+        else {
+            return pending.refuse(refused, fx);
+        };
+        let (Some(page), Some(subject)) = (&server.consent_page, &pending.about.subject) else {
+            return pending.refuse(refused, fx);
+        };
+        let wish = Wish {
+            issuer: subject.issuer.as_deref().unwrap_or_default(),
+            user: &subject.user,
+            agent: pending.about.agent.as_deref().unwrap_or_default(),
+            service: &server.issuer,
+            client: &pending.exchange.client,
+            scopes,
+            page,
+        };
+        match consent.stand(&wish, self.ticket.as_deref(), fx) {
+            Standing::Blocked(detail) => pending.refuse(&Refused { detail: Some(detail), ..refused.clone() }, fx),
+            Standing::Pending { ticket, asked } => {
+                let exchange = pending.exchange.with_consent(refused.detail, asked.as_ref());
+                let retry_after = u32::try_from(consent.retry_after.as_secs()).unwrap_or(u32::MAX);
+                let denial = Denial::Approval { ticket: Some(ticket), retry_after };
+                let refused = Refused { denial, ..Refused::plain(Reason::ConsentPending) };
+                refuse(About { exchange: Some(exchange), ..pending.about }, &refused, fx)
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod cache;
 mod caller;
 mod client;
 pub mod config;
+mod consent;
 mod counters;
 mod credential;
 mod exchanged;
@@ -62,6 +63,9 @@ impl Plugin for TokenExchange {
         if let Some(tokens) = &policy.tokens {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
         }
+        if let Some(consent) = &mut policy.consent {
+            consent.equip(secret, &mut problems);
+        }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
     }
@@ -87,9 +91,10 @@ impl Plugin for TokenExchange {
     }
 
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
-        let Policy { tokens, revocation, .. } = &self.0.policy;
+        let Policy { tokens, revocation, consent, .. } = &self.0.policy;
         let theirs = tokens.as_ref().is_some_and(|tokens| tokens.on_reply(call, now, reply, fx))
             || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx))
+            || consent.as_ref().is_some_and(|consent| consent.on_reply(call, reply, fx))
             || self.0.policy.secrets().any(|secret| secret.on_reply(call, now, reply, fx));
         if !theirs {
             self.0.answered(call, now, reply, fx);

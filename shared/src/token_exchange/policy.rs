@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::authority::{ChainLimits, ScopeMap};
 use super::client::Client;
+use super::consent::Consent;
 use super::profile::Profile;
 use super::routes::Routes;
 use crate::filter::{Destinations, HostProfile, Settings};
@@ -32,6 +33,8 @@ pub struct Policy {
     pub(super) routes: Routes,
     pub(super) unmatched: Action,
     pub(super) cache: CacheLimits,
+    /// How users consent.
+    pub(super) consent: Option<Consent>,
     /// What is as the operator wrote it, and had better be looked at.
     pub(super) warnings: Vec<(String, &'static str)>,
 }
@@ -50,6 +53,8 @@ pub(super) struct Server {
     /// Index in [`Policy::servers`]: where the assertion that it gives becomes a token.
     pub(super) redeem_at: Option<usize>,
     pub(super) scopes: ScopeMap,
+    /// Where its users consent.
+    pub(super) consent_page: Option<Rc<str>>,
     /// Subject tokens must have `may_act`.
     pub(super) may_act: bool,
     pub(super) opaque: bool,

@@ -1,13 +1,14 @@
 //! Text to [`Policy`].
 
 mod clients;
+mod consent;
 mod raw;
 mod routes;
 mod servers;
 
 pub use raw::{
-    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
-    RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
+    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawConsent,
+    RawEndpoint, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
 
 use super::authority::ChainLimits;
@@ -84,6 +85,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             Action::Passthrough
         }
     };
+    let consent = raw.consent.as_ref().map(|consent| problems.field("consent", |p| consent.compile(&raw.servers, p)));
     let audit = raw.audit.compile(problems);
     let (source, tokens, revocation) = problems.field("identity", |problems| {
         let (common, issuers, revocation) = raw.identity.split(problems);
@@ -108,6 +110,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         },
         ours: raw.audiences,
         chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
+        consent,
         source,
         tokens,
         revocation,

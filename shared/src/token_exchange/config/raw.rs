@@ -1,6 +1,6 @@
 //! The configuration as it is written.
 
-use crate::config::{choice, record};
+use crate::config::{RawSealingKey, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::RawFrom;
 use crate::identity::secret::RawSecret;
@@ -104,8 +104,29 @@ record! {
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
         /// Tokens that are kept.
         cache: RawCache = "cache", RawCache::default();
+        /// How users consent to what token services want their consent for.
+        consent: Option<RawConsent> = "consent", None;
         /// Where audit records go.
         audit: RawAudit = "audit", RawAudit::default();
+    }
+}
+
+record! {
+    /// How a user who is present consents: on the page of the identity provider, of which the agent hears nothing.
+    pub struct RawConsent {
+        /// The URL of this gate that the page sends users back to, `https://host/path`. Clients that users are to consent to have it
+        /// among their redirect URIs. A browser must reach it; the plugin answers there.
+        returns: String = "returns";
+        /// How long a user has.
+        within: Duration = "within", Duration::from_secs(600);
+        /// When an agent is to come back.
+        retry_after: Duration = "retryAfter", Duration::from_secs(5);
+        /// How long a no is remembered.
+        refusal: Duration = "refusal", Duration::from_secs(3600);
+        /// What tells users where the page is: it is sent JSON with user, agent, scopes and URL. If absent, the audit record alone has it.
+        tell: Option<RawEndpoint> = "tell", None;
+        /// Keys that seal what agents carry and what the page gives back. The first one seals, each one opens; all replicas need the same.
+        tickets: Vec<RawSealingKey> = "tickets";
     }
 }
 
@@ -155,6 +176,8 @@ record! {
         /// Which scopes it may be asked for, by the scopes of the token that the request brought; `*` stands for any token.
         /// If absent, a scope stands for itself alone.
         scopes: Vec<(String, Vec<String>)> = "scopes", Vec::new();
+        /// Where its users consent to a client: its authorization endpoint, with a query if it wants one. Needs `consent`.
+        consent_page: Option<String> = "consentPage", None;
         /// Whether the token that the request brought must say that the agent may act (`may_act`, RFC 8693 section 4.4). Where
         /// it says who may, that holds in any case.
         may_act: bool = "mayAct", false;

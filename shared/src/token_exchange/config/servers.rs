@@ -5,7 +5,7 @@ use super::super::client::Client;
 use super::super::policy::{Endpoint, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
 use super::raw::{Raw, RawActor, RawAgentClaim, RawEndpoint, RawProfile, RawServer, RawSubject, RawWhose};
-use super::{at, clients};
+use super::{at, clients, consent};
 use crate::config::Problems;
 use crate::filter::LONGEST_CALL;
 use crate::identity::Peer;
@@ -93,6 +93,7 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
         sends_actor,
         redeem_at,
         scopes: ScopeMap::new(server.scopes.clone()),
+        consent_page: consent::page(server, raw.consent.is_some(), problems),
         may_act: server.may_act,
         opaque: server.answer.opaque,
         beside: server.answer.audiences.clone(),
@@ -149,7 +150,7 @@ fn whose(raw: &Raw, server: &RawServer, problems: &mut Problems) -> Whose {
     Whose::Caller
 }
 
-fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
+pub(super) fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
     if raw.cluster.is_empty() {
         problems.field("cluster", |p| p.add("is empty"));
     }
@@ -167,7 +168,7 @@ fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
 }
 
 /// `https`, or `http` of a server inside a mesh; no user, query or fragment.
-fn is_url(url: &str) -> bool {
+pub(super) fn is_url(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
     let plain = |c: u8| c.is_ascii_graphic() && !matches!(c, b'@' | b'#' | b'?' | b'\\' | b'"' | b'%');
     !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(plain)
