@@ -62,6 +62,9 @@ impl Plugin for TokenExchange {
         if let Some(tokens) = &policy.tokens {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
         }
+        if let Some(references) = &mut policy.references {
+            references.equip(secret, &mut problems);
+        }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
     }

@@ -1,6 +1,7 @@
 //! Text to [`Policy`].
 
 mod raw;
+mod references;
 mod routes;
 mod servers;
 
@@ -8,6 +9,7 @@ pub use raw::{
     Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
     RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
+pub use references::{RawPlain, RawReferences};
 
 use super::authority::ChainLimits;
 use super::policy::{Action, CacheLimits, Policy};
@@ -67,6 +69,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     }
     let servers = problems.field("servers", |p| servers::servers(&raw, &mut warnings, p));
     let routes = problems.field("routes", |p| routes::routes(&raw, &mut warnings, p));
+    let references = references::references(&raw, &mut warnings, problems);
     problems.field("cache", |problems| {
         if raw.cache.tokens > MAX_TOKENS {
             problems.field("tokens", |p| p.add(format!("{MAX_TOKENS} is the limit: every worker keeps so many")));
@@ -110,6 +113,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         source,
         tokens,
         revocation,
+        references,
         warnings,
     }
 }

@@ -6,7 +6,8 @@ use super::super::policy::{Endpoint, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
 use super::at;
 use super::raw::{
-    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject, RawWhose,
+    Raw, RawAction, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject,
+    RawWhose,
 };
 use crate::config::{Problems, RawVariable};
 use crate::filter::LONGEST_CALL;
@@ -17,7 +18,7 @@ use crate::path;
 type Warnings = Vec<(String, &'static str)>;
 
 pub(super) fn servers(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Vec<Server> {
-    if raw.servers.is_empty() {
+    if raw.servers.is_empty() && raw.routes.iter().any(|route| route.action == RawAction::Exchange) {
         problems.add("is empty: no token could be exchanged. Name a token service");
     }
     let mut found = Vec::new();
