@@ -1,17 +1,17 @@
 //! Where a secret comes from, as it is written.
 
-use crate::config::{Decode, Problems, RawVariable, record};
+use crate::config::{Problems, RawVariable, record};
 use crate::identity::{Fetching, RawFrom};
-use crate::json::Node;
 use crate::time::Duration;
 
-/// Where a secret comes from. Never the secret itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RawSecret {
-    /// The proxy's environment.
-    Env(RawVariable),
-    /// A call.
-    Fetch(RawFetched),
+record! {
+    /// Where a secret comes from; one of the two. Never the secret itself.
+    pub struct RawSecret {
+        /// The variable of the proxy's environment that holds it. In Envoy the plugin sees those that `vm_config.environment_variables` names.
+        env: Option<String> = "env", None;
+        /// Where it is fetched, with GET.
+        fetch: Option<RawSecretFetch> = "fetch", None;
+    }
 }
 
 record! {
@@ -32,26 +32,26 @@ record! {
     }
 }
 
-record! {
-    /// A secret that is fetched.
-    pub struct RawFetched {
-        /// Where.
-        fetch: RawSecretFetch = "fetch";
-    }
+/// Where a secret comes from.
+#[derive(Debug)]
+pub enum SecretFrom<'a> {
+    /// The proxy's environment.
+    Env(RawVariable),
+    /// A call.
+    Fetch(&'a RawSecretFetch),
 }
 
-impl Decode for RawSecret {
-    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        match node {
-            Node::Map(members) if members.iter().any(|(name, _)| name == "fetch") => {
-                RawFetched::decode(node, problems).map(Self::Fetch)
-            }
-            _ => RawVariable::decode(node, problems).map(Self::Env),
+impl RawSecret {
+    /// Which of the two it is. Adds a problem where it is not one.
+    pub fn from<'a>(secret: Option<&'a Self>, problems: &mut Problems) -> Option<SecretFrom<'a>> {
+        let (env, fetch) = secret.map_or((None, None), |secret| (secret.env.clone(), secret.fetch.as_ref()));
+        match (env, fetch) {
+            (Some(env), None) => return Some(SecretFrom::Env(RawVariable { env })),
+            (None, Some(fetch)) => return Some(SecretFrom::Fetch(fetch)),
+            (None, None) => problems.add("is required. Write `{env: NAME}`, or `{fetch: …}` to have it by callout"),
+            (Some(_), Some(_)) => problems.add("comes from two places. Leave out `env` or `fetch`"),
         }
-    }
-
-    fn schema() -> String {
-        format!(r#"{{"oneOf":[{},{}]}}"#, RawVariable::schema(), RawFetched::schema())
+        None
     }
 }
 

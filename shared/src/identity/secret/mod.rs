@@ -10,7 +10,7 @@
 mod config;
 mod content;
 
-pub use config::{RawFetched, RawSecret, RawSecretFetch};
+pub use config::{RawSecret, RawSecretFetch, SecretFrom};
 pub use content::{Fetched, MAX_KEY, MAX_SECRET, Wanted};
 
 use core::cell::RefCell;

@@ -3,7 +3,7 @@
 use super::super::client::{Auth, Client, KeyOf, SecretOf};
 use super::raw::{Raw, RawAuth, RawClient, RawMethod, RawServer};
 use crate::config::Problems;
-use crate::identity::secret::{FetchedSecret, RawSecret};
+use crate::identity::secret::{FetchedSecret, RawSecret, SecretFrom};
 
 /// Where a client stands in the configuration.
 struct Place<'a> {
@@ -60,7 +60,7 @@ fn auth(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Auth {
     let auth = match raw.method {
         RawMethod::Basic => secret_of(raw, place, problems).map(Auth::Basic),
         RawMethod::Post => secret_of(raw, place, problems).map(Auth::Post),
-        RawMethod::PrivateKey => key_of(raw, place, problems).map(Auth::PrivateKey),
+        RawMethod::PrivateKey => key_of(raw, audience, place, problems).map(Auth::PrivateKey),
         RawMethod::Spiffe => svid(raw, audience, place, problems).map(Auth::Svid),
         RawMethod::Cluster => None,
     };
@@ -68,35 +68,28 @@ fn auth(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Auth {
 }
 
 fn secret_of(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Option<SecretOf> {
-    problems.field("secret", |problems| match &raw.secret {
-        Some(RawSecret::Env(variable)) => Some(SecretOf::Env(variable.compile(place.path + ".secret.env", problems))),
-        Some(RawSecret::Fetch(from)) => {
-            Some(SecretOf::Fetched(problems.field("fetch", |p| FetchedSecret::secret(&from.fetch, place.whose, p))))
-        }
-        None => {
-            problems.add(REQUIRED);
-            None
-        }
+    problems.field("secret", |problems| {
+        Some(match RawSecret::from(raw.secret.as_ref(), problems)? {
+            SecretFrom::Env(variable) => SecretOf::Env(variable.compile(place.path + ".secret.env", problems)),
+            SecretFrom::Fetch(from) => {
+                SecretOf::Fetched(problems.field("fetch", |p| FetchedSecret::secret(from, place.whose, p)))
+            }
+        })
     })
 }
 
-fn key_of(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Option<KeyOf> {
-    let audience = raw.audience.as_deref().unwrap_or(&place.server.issuer).into();
-    let secret = problems.field("key", |problems| match &raw.key {
-        Some(RawSecret::Env(variable)) => Some(SecretOf::Env(variable.compile(place.path + ".key.env", problems))),
-        Some(RawSecret::Fetch(from)) => {
-            let key = |p: &mut Problems| FetchedSecret::key(&from.fetch, raw.key_id.as_deref(), place.whose, p);
-            Some(SecretOf::Fetched(problems.field("fetch", key)))
-        }
-        None => {
-            problems.add(REQUIRED);
-            None
-        }
+fn key_of(raw: &RawAuth, audience: &str, place: Place<'_>, problems: &mut Problems) -> Option<KeyOf> {
+    let id = raw.key_id.clone();
+    let secret = problems.field("key", |problems| {
+        Some(match RawSecret::from(raw.key.as_ref(), problems)? {
+            SecretFrom::Env(variable) => SecretOf::Env(variable.compile(place.path + ".key.env", problems)),
+            SecretFrom::Fetch(from) => {
+                SecretOf::Fetched(problems.field("fetch", |p| FetchedSecret::key(from, id.as_deref(), place.whose, p)))
+            }
+        })
     })?;
-    Some(KeyOf { secret, id: raw.key_id.clone(), audience, signer: None })
+    Some(KeyOf { secret, id, audience: audience.into(), signer: None })
 }
-
-const REQUIRED: &str = "is required. Write `{env: NAME}`, or `{fetch: …}` to have it by callout";
 
 fn svid(raw: &RawAuth, audience: &str, place: Place<'_>, problems: &mut Problems) -> Option<FetchedSecret> {
     let subject = match (raw.spiffe.as_deref(), place.agents.as_slice()) {

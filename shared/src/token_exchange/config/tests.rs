@@ -176,7 +176,7 @@ fn what_a_client_shows_must_be_said() {
       servers[0].clients[0].auth.secret.fetch.refresh: is less than `10s`
       servers[0].clients[0].auth.secret.fetch.keep: is less than `refresh`: there would be none between two fetches
     token-exchange: 1 problem in the configuration
-      servers[0].clients[0].auth.secret.env: unknown field. Known here: `fetch`
+      servers[0].clients[0].auth.secret: comes from two places. Leave out `env` or `fetch`
     token-exchange: 1 problem in the configuration
       servers[0].clients[0].auth.secret.env: `A B` is not the name of a variable
     token-exchange: 1 problem in the configuration
