@@ -106,7 +106,7 @@ class Gate:
     """An Envoy before all tools; `line` is how it reaches the token service.
 
     `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
-    with `approval` users are asked before anything is shredded. `bridge` is where it gets SVIDs, `cache` what it keeps.
+    with `approval` users are asked before anything is shredded; `hold` is whether the proxy can hold headers. `bridge` is where it gets SVIDs, `cache` what it keeps.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class Gate:
         approval: bool = False,
         bridge: Bridge | None = None,
         cache: dict | None = None,
+        hold: bool = True,
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
@@ -133,7 +134,8 @@ class Gate:
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, **identity, **kill_switch) | ({"cache": cache} if cache else {})
         rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
-        self._authz = wasm(*rules, hold=True, secrets=tuple(secrets) if approval else ())
+        self._hold = hold
+        self._authz = wasm(*rules, hold=hold, secrets=tuple(secrets) if approval else ())
         around = {"operations": suspended, "bridge": bridge}
         bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
@@ -171,7 +173,7 @@ class Gate:
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
             self._authz,
-            wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=True, secrets=secrets),
+            wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
         fields = {name: f"%REQ({header})%" for name, header in (("host", ":AUTHORITY"), ("path", ":PATH"))}
