@@ -139,7 +139,7 @@ docs: ## Rewrites the reference pages from the code
 SUITE := all
 ROUNDS := 15
 .PHONY: bench
-bench: plugins envoy ## What a policy costs in Envoy (18 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
+bench: plugins envoy ## What a policy costs in Envoy (24 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
 	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) \
 	  --write $(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE))
 

@@ -1,4 +1,4 @@
-//! Envoy's configuration: one listener for each variant, all alike but for the filters between `jwt_authn` and the router.
+//! Envoy's configuration: one listener for each variant, all alike but for the filters before the router.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,19 +12,25 @@ pub(crate) const CLAIMS: &str = "payload";
 /// The cluster of the gRPC peer.
 pub(crate) const PEER: &str = "peer";
 
-/// Where the servers of a run are.
-pub(crate) struct Servers {
+/// What is around the listeners of a run.
+pub(crate) struct Around {
     pub(crate) upstream: SocketAddr,
     pub(crate) peer: SocketAddr,
+    /// Further clusters: what plugins call.
+    pub(crate) services: Vec<(&'static str, SocketAddr)>,
+    /// Static secrets, for who injects them.
+    pub(crate) secrets: Vec<Value>,
 }
 
 /// One listener.
 pub(crate) struct Listener<'a> {
     pub(crate) name: &'a str,
-    /// What stands between `jwt_authn` and the router.
+    /// `jwt_authn` stands before its filters.
+    pub(crate) verifies: bool,
+    /// What stands before the router, and behind `jwt_authn`.
     pub(crate) filters: &'a [Value],
-    /// Its access log has the audit record.
-    pub(crate) audits: bool,
+    /// The filter state that its access log prints: audit records.
+    pub(crate) audits: Option<&'a str>,
 }
 
 /// An extension by name and type.
@@ -37,21 +43,26 @@ pub(crate) fn typed(name: &str, kind: &str, content: &Value) -> Value {
 }
 
 /// The whole configuration.
-pub(crate) fn bootstrap(folder: &Path, token: &Token, servers: &Servers, listeners: &[Listener<'_>]) -> Value {
+pub(crate) fn bootstrap(folder: &Path, token: &Token, around: &Around, listeners: &[Listener<'_>]) -> Value {
     let listeners: Vec<Value> = listeners.iter().map(|wanted| listener(wanted, folder, token)).collect();
+    let services = around.services.iter().map(|(name, server)| cluster(name, *server, false));
+    let known = [cluster("upstream", around.upstream, false), cluster(PEER, around.peer, true)];
     json!({
         "node": { "id": "bench", "cluster": "bench" },
         "admin": { "address": address(0) },
         "static_resources": {
             "listeners": listeners,
-            "clusters": [cluster("upstream", servers.upstream, false), cluster(PEER, servers.peer, true)],
+            "clusters": known.into_iter().chain(services).collect::<Vec<_>>(),
+            "secrets": around.secrets,
         },
     })
 }
 
 fn listener(wanted: &Listener<'_>, folder: &Path, token: &Token) -> Value {
-    let mut all = vec![jwt_authn(token)];
-    all.extend_from_slice(wanted.filters);
+    // Every token is verified once, then found in the cache: what is compared comes behind it, and a signature of 36 µs in
+    // every request would only add noise.
+    let verifier = wanted.verifies.then(|| jwt_authn(&token.key_set, true));
+    let mut all: Vec<Value> = verifier.into_iter().chain(wanted.filters.iter().cloned()).collect();
     all.push(typed("envoy.filters.http.router", "filters.http.router.v3.Router", &json!({})));
     let manager = json!({
         "stat_prefix": "bench",
@@ -71,16 +82,17 @@ fn listener(wanted: &Listener<'_>, folder: &Path, token: &Token) -> Value {
     })
 }
 
-/// Every token is verified once, then found in the cache: what is compared comes behind it, and a signature of 36 µs in
-/// every request would only add noise.
-fn jwt_authn(token: &Token) -> Value {
-    let provider = json!({
+/// Verifies tokens with these keys and leaves their claims in its metadata; it may remember those that it has verified.
+pub(crate) fn jwt_authn(key_set: &str, remembers: bool) -> Value {
+    let mut provider = json!({
         "issuer": ISSUER,
-        "local_jwks": { "inline_string": token.key_set },
+        "local_jwks": { "inline_string": key_set },
         "forward": true,
         "payload_in_metadata": CLAIMS,
-        "jwt_cache_config": { "jwt_cache_size": 100 },
     });
+    if let (true, Some(provider)) = (remembers, provider.as_object_mut()) {
+        provider.insert("jwt_cache_config".to_owned(), json!({ "jwt_cache_size": 100 }));
+    }
     let content = json!({
         "providers": { "idp": provider },
         "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "idp" } }],
@@ -89,7 +101,7 @@ fn jwt_authn(token: &Token) -> Value {
 }
 
 /// What an operator logs of a request to a tool server.
-fn access_log(path: &Path, audits: bool) -> Value {
+fn access_log(path: &Path, audits: Option<&str>) -> Value {
     let claim = |name: &str| format!("%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:{CLAIMS}:{name})%");
     let mut fields = json!({
         "time": "%START_TIME%",
@@ -105,8 +117,8 @@ fn access_log(path: &Path, audits: bool) -> Value {
         "user": claim("sub"),
         "agent": claim("azp"),
     });
-    if let (true, Some(fields)) = (audits, fields.as_object_mut()) {
-        fields.insert("audit".to_owned(), "%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%".into());
+    if let (Some(state), Some(fields)) = (audits, fields.as_object_mut()) {
+        fields.insert("audit".to_owned(), format!("%FILTER_STATE({state}:PLAIN)%").into());
     }
     let content = json!({ "path": path, "log_format": { "json_format": fields } });
     typed("envoy.access_loggers.file", "access_loggers.file.v3.FileAccessLog", &content)

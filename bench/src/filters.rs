@@ -1,15 +1,22 @@
-//! What stands between `jwt_authn` and the router: each variant's filters, with policies equal in effect. This agent may,
-//! for any user, call these tools.
+//! What stands before the router: each variant's filters, with policies equal in effect. This agent may, for any user, call
+//! these tools.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::config::{CLAIMS, PEER, typed};
-use crate::token::AGENT;
+use crate::token::{AGENT, AUDIENCE, ISSUER, SCOPE};
 
 /// Largest body that any variant takes; above the largest that is sent.
 const LIMIT: usize = 1_000_000;
+
+/// The token service: its cluster and its name.
+pub(crate) const STS: &str = "sts";
+/// Where all requests go.
+pub(crate) const HOST: &str = "tools.example.com";
+/// What a token for it is called.
+pub(crate) const TARGET: &str = "tools";
 
 const JWT: &str = "envoy.filters.http.jwt_authn";
 
@@ -29,6 +36,43 @@ pub(crate) fn ours(module: &Path, tools: &[Vec<String>], to: &[&str]) -> Vec<Val
     });
     // Variants may share a module and its configuration, and so a VM.
     vec![wasm(&format!("mcp-authz-{}-{}", rules.len(), to.join("-")), module, &policy.to_string())]
+}
+
+/// `token-exchange` with this identity: what it knows of callers, and how. Requests get the token of the service
+/// [`STS`], or where nothing is to be exchanged, go on with their own.
+pub(crate) fn exchange(module: &Path, vm: &str, identity: &Value, exchanges: bool) -> Vec<Value> {
+    let policy = json!({
+        "version": 1,
+        "audiences": [AUDIENCE],
+        "identity": identity,
+        "servers": [{
+            "name": STS,
+            "profile": "keycloak",
+            "issuer": ISSUER,
+            "token": { "cluster": STS, "authority": "idp.example.com", "path": "/token" },
+            "client": { "of": "gate", "id": AGENT },
+            "clients": [{ "id": AGENT, "auth": { "method": "cluster" } }],
+        }],
+        "routes": [{
+            "host": if exchanges { HOST } else { "elsewhere.example.com" },
+            "path": "/mcp",
+            "server": STS,
+            "audience": TARGET,
+            "scopes": [SCOPE],
+            "maxLifetime": "2d",
+        }],
+        "unmatched": if exchanges { "deny" } else { "passthrough" },
+        "audit": { "to": ["accessLog"] },
+    });
+    vec![wasm(vm, module, &policy.to_string())]
+}
+
+/// Envoy's own: puts the static secret of this name into `authorization`.
+pub(crate) fn credential_injector(secret: &str) -> Value {
+    let kind = "http.injected_credentials.generic.v3.Generic";
+    let generic = json!({ "credential": { "name": secret }, "header": "authorization" });
+    let content = json!({ "overwrite": true, "credential": typed("envoy.http.injected_credentials.generic", kind, &generic) });
+    typed("envoy.filters.http.credential_injector", "filters.http.credential_injector.v3.CredentialInjector", &content)
 }
 
 /// A plugin that does these things for every request, and decides nothing.
@@ -85,12 +129,27 @@ pub(crate) fn ext_authz() -> Vec<Value> {
     vec![typed("envoy.filters.http.ext_authz", "filters.http.ext_authz.v3.ExtAuthz", &content)]
 }
 
-/// A gRPC server sees the headers, then the whole body, of the request or of the answer.
-pub(crate) fn ext_proc(answers: bool) -> Vec<Value> {
-    let mode = if answers {
-        json!({ "request_header_mode": "SKIP", "response_header_mode": "SEND", "response_body_mode": "BUFFERED" })
-    } else {
-        json!({ "request_header_mode": "SEND", "request_body_mode": "BUFFERED", "response_header_mode": "SKIP" })
+/// What a gRPC server sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sees {
+    /// The headers of the request, then its whole body.
+    Requests,
+    /// Its headers alone.
+    Headers,
+    /// The headers of the answer, then its whole body.
+    Answers,
+}
+
+/// A gRPC server sees this, and changes nothing.
+pub(crate) fn ext_proc(sees: Sees) -> Vec<Value> {
+    let mode = match sees {
+        Sees::Requests => {
+            json!({ "request_header_mode": "SEND", "request_body_mode": "BUFFERED", "response_header_mode": "SKIP" })
+        }
+        Sees::Headers => json!({ "request_header_mode": "SEND", "response_header_mode": "SKIP" }),
+        Sees::Answers => {
+            json!({ "request_header_mode": "SKIP", "response_header_mode": "SEND", "response_body_mode": "BUFFERED" })
+        }
     };
     let content = json!({
         "grpc_service": { "envoy_grpc": { "cluster_name": PEER }, "timeout": "5s" },

@@ -3,6 +3,7 @@
 use crate::start::Start;
 use crate::suite::{NATIVE, OURS, counted};
 use crate::table::Table;
+use crate::tokens;
 
 /// What a gate says in the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,12 +34,21 @@ enum Figure<'a> {
 /// All gates of what was measured.
 pub(crate) fn all(tables: &[Table], starts: &[Start]) -> Vec<Gate> {
     let native = || Figure::Ratio(OURS, NATIVE);
+    let exchanges = || Figure::Ratio(tokens::EXCHANGE, tokens::EXT_PROC_HEADERS);
+    let forged = || Figure::Ratio(tokens::FORGED, tokens::COLD);
     let (one, thousand) = (counted(OURS, 1), counted(OURS, 1000));
     let wanted = [
         ("calls", "2 KiB", native(), 0.50, Some(0.25)),
         ("large", "64 KiB, one text", native(), 0.12, Some(0.07)),
         ("large", "64 KiB, many members", native(), 0.12, Some(0.07)),
         ("rules", "2 KiB", Figure::Ratio(&thousand, &one), 1.5, None),
+        (tokens::NAME, "ES256", exchanges(), 0.25, None),
+        (tokens::NAME, "RS256", exchanges(), 0.25, None),
+        (tokens::NAME, "RS256", Figure::Added(tokens::EXCHANGE), f64::INFINITY, Some(3.5)),
+        (tokens::NAME, "RS256", Figure::Ratio(tokens::COLD, tokens::NATIVE), 1.0, Some(0.70)),
+        (tokens::NAME, "RS256", forged(), 1.0, None),
+        (tokens::NAME, "ES256", forged(), 1.0, None),
+        (tokens::NAME, "EdDSA", forged(), 1.0, None),
         ("lists", "tools/list, 52 KB", Figure::Added(OURS), f64::INFINITY, Some(20.0)),
     ];
     let mut gates = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -9,6 +10,8 @@ use tokio::net::TcpStream;
 /// A kept connection.
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// What is looked for in the heads of messages.
+    mark: Bytes,
     buffer: Vec<u8>,
     /// Bytes of `buffer` that belong to earlier messages.
     used: usize,
@@ -19,6 +22,8 @@ pub(crate) struct Connection {
 pub(crate) struct Message {
     /// Of an answer.
     pub(crate) status: Option<u16>,
+    /// Its head has the mark in it.
+    pub(crate) marked: bool,
     /// The peer closes behind it.
     pub(crate) closes: bool,
     /// The body without any framing.
@@ -33,7 +38,12 @@ enum Length {
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(128 * 1024), used: 0 })
+        Ok(Self { stream, mark: Bytes::new(), buffer: Vec::with_capacity(128 * 1024), used: 0 })
+    }
+
+    /// Looks for this in the heads of messages.
+    pub(crate) fn mark(&mut self, mark: &Bytes) {
+        self.mark = mark.clone();
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -53,7 +63,9 @@ impl Connection {
                 return if self.buffer.is_empty() { Ok(false) } else { Err(cut()) };
             }
         };
-        let length = read_head(self.buffer.get(..head).unwrap_or_default(), message)?;
+        let text = self.buffer.get(..head).unwrap_or_default();
+        message.marked = !self.mark.is_empty() && memmem::find(text, &self.mark).is_some();
+        let length = read_head(text, message)?;
         self.used = head;
         match length {
             Length::Known(length) => {

@@ -1,6 +1,8 @@
 //! The client: some kept connections, each with one request at a time, as fast as they are answered.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -8,6 +10,7 @@ use memchr::memmem;
 use tokio::net::TcpStream;
 
 use crate::http1::{Connection, Message};
+use crate::work::Request;
 
 /// How many connections. Fewer cost the proxy more per request: it sleeps and wakes between them.
 pub(crate) const CONNECTIONS: usize = 8;
@@ -20,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Expected {
     pub(crate) status: u16,
     pub(crate) body: Body,
+    /// What must be in the answer to a forged token; its status is 401.
+    pub(crate) forged: &'static str,
 }
 
 /// What its body must be.
@@ -35,6 +40,8 @@ pub(crate) enum Body {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) completed: u64,
+    /// Those of them whose token was forged.
+    pub(crate) forged: u64,
     /// Of each request, in µs.
     latencies: Vec<u32>,
 }
@@ -48,16 +55,19 @@ impl Tally {
 }
 
 impl Expected {
-    fn check(&self, answer: &Message) -> anyhow::Result<()> {
+    fn check(&self, answer: &Message, forged: bool) -> anyhow::Result<()> {
+        let has = |part: &str| memmem::find(&answer.body, part.as_bytes()).is_some();
         let good = match &self.body {
+            _ if forged => has(self.forged),
             Body::Exactly(body) => *body == answer.body,
-            Body::With(part) => memmem::find(&answer.body, part.as_bytes()).is_some(),
+            Body::With(part) => has(part),
         };
-        if good && answer.status == Some(self.status) {
+        let status = if forged { 401 } else { self.status };
+        if good && answer.status == Some(status) {
             return Ok(());
         }
         let body = String::from_utf8_lossy(answer.body.get(..answer.body.len().min(300)).unwrap_or_default()).into_owned();
-        bail!("wrong verdict: {:?} instead of {}, with {} bytes: {body}", answer.status, self.status, answer.body.len())
+        bail!("wrong verdict: {:?} instead of {status}, with {} bytes: {body}", answer.status, answer.body.len())
     }
 }
 
@@ -70,38 +80,58 @@ pub(crate) async fn ask(proxy: SocketAddr, request: &[u8]) -> anyhow::Result<Mes
     if read { Ok(answer) } else { bail!("closed without an answer") }
 }
 
+/// Requests in their order, from the first one again after the last.
+pub(crate) struct Reel {
+    requests: Arc<[Request]>,
+    sent: AtomicUsize,
+}
+
+impl Reel {
+    pub(crate) fn new(requests: &Arc<[Request]>) -> Self {
+        Self { requests: requests.clone(), sent: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> anyhow::Result<&Request> {
+        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+        self.requests.get(sent % self.requests.len().max(1)).context("nothing to send")
+    }
+}
+
 /// Load for this long. Ends when all answers are there, or with the first wrong one.
-pub(crate) async fn run(proxy: SocketAddr, request: &[u8], expected: &Expected, time: Duration) -> anyhow::Result<Tally> {
+pub(crate) async fn run(proxy: SocketAddr, reel: &Arc<Reel>, expected: &Expected, time: Duration) -> anyhow::Result<Tally> {
     let until = Instant::now() + time;
     let connections = (0..CONNECTIONS).map(|_| {
-        let (request, expected) = (request.to_vec(), expected.clone());
-        tokio::spawn(async move { one(proxy, &request, &expected, until).await })
+        let (reel, expected) = (reel.clone(), expected.clone());
+        tokio::spawn(async move { one(proxy, &reel, &expected, until).await })
     });
     let mut all = Tally::default();
     for connection in connections.collect::<Vec<_>>() {
         let one = tokio::time::timeout(time + PATIENCE, connection).await.context("no answer")??;
         let one = one?;
         all.completed += one.completed;
+        all.forged += one.forged;
         all.latencies.extend(one.latencies);
     }
     Ok(all)
 }
 
-async fn one(proxy: SocketAddr, request: &[u8], expected: &Expected, until: Instant) -> anyhow::Result<Tally> {
+async fn one(proxy: SocketAddr, reel: &Reel, expected: &Expected, until: Instant) -> anyhow::Result<Tally> {
     let (mut tally, mut answer) = (Tally::default(), Message::default());
     let mut connection = Connection::new(TcpStream::connect(proxy).await?)?;
     let mut begun = Instant::now();
     while begun < until {
-        connection.write(request).await?;
+        let request = reel.next()?;
+        connection.write(&request.bytes).await?;
         if !connection.read(&mut answer).await? {
             bail!("the proxy closed a kept connection");
         }
-        expected.check(&answer)?;
+        expected.check(&answer, request.forged)?;
         if answer.closes {
             connection = Connection::new(TcpStream::connect(proxy).await?)?;
         }
         let ended = Instant::now();
         tally.completed += 1;
+        tally.forged += u64::from(request.forged);
         tally.latencies.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
         begun = ended;
     }
@@ -114,11 +144,15 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_seen() {
-        let answer = |status, body: &str| Message { status: Some(status), closes: false, body: body.as_bytes().to_vec() };
-        let exactly = Expected { status: 200, body: Body::Exactly(b"all".to_vec()) };
-        let with = Expected { status: 403, body: Body::With("no_matching_rule") };
-        assert!(exactly.check(&answer(200, "all")).is_ok());
-        assert!(with.check(&answer(403, r#"{"reason":"no_matching_rule","decision":"1"}"#)).is_ok());
+        let answer = |status, body: &str| Message { status: Some(status), body: body.as_bytes().to_vec(), ..Message::default() };
+        let exactly = Expected { status: 200, body: Body::Exactly(b"all".to_vec()), forged: "invalid_token" };
+        let with = Expected { status: 403, body: Body::With("no_matching_rule"), forged: "" };
+        assert!(exactly.check(&answer(200, "all"), false).is_ok());
+        assert!(exactly.check(&answer(401, "invalid_token"), true).is_ok());
+        assert!(with.check(&answer(403, r#"{"reason":"no_matching_rule","decision":"1"}"#), false).is_ok());
+        for passed in [answer(200, "all"), answer(401, "all"), answer(200, "invalid_token")] {
+            assert!(exactly.check(&passed, true).is_err());
+        }
         for (expected, wrong) in [
             (&exactly, answer(403, "all")),
             (&exactly, answer(200, "al")),
@@ -126,7 +160,7 @@ mod tests {
             (&with, answer(200, "no_matching_rule")),
             (&with, answer(403, "upstream connect error")),
         ] {
-            assert!(expected.check(&wrong).is_err(), "{expected:?} {:?}", wrong.status);
+            assert!(expected.check(&wrong, false).is_err(), "{expected:?} {:?}", wrong.status);
         }
     }
 }

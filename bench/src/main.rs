@@ -18,6 +18,7 @@ mod stats;
 mod suite;
 mod table;
 mod token;
+mod tokens;
 mod upstream;
 mod work;
 
@@ -37,11 +38,15 @@ use crate::report::Report;
 /// The suite that puts no load on anything.
 const START: &str = "start";
 
+/// Tokens of each algorithm that are signed beforehand: without those that are forged more than the 8,192 that
+/// a plugin remembers.
+const TOKENS: usize = 10_000;
+
 /// Measures what policies cost in Envoy.
 #[derive(Parser)]
 #[command(name = "wardpoint-bench")]
 struct Args {
-    /// Only this suite: calls, large, deny, lists, rules, parts or start.
+    /// Only this suite: calls, large, deny, lists, rules, token, parts or start.
     #[arg(long, default_value = "all")]
     suite: String,
     /// Only variants whose name has this in it, and the base. May be given several times.
@@ -94,14 +99,16 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<bool> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let (cores, machine) = (cpu::Cores::choose()?, machine::Machine::this());
-    let (token, modules) = (token::Token::new(since_epoch)?, suite::Modules::find()?);
+    let (keys, modules) = (token::Keys::new()?, suite::Modules::find()?);
+    let token = token::Token::new(&keys, since_epoch)?;
+    let callers = tokens::Callers { keys: &keys, now: since_epoch, count: if args.smoke { 200 } else { TOKENS } };
     let plan = args.plan();
     let known = args.suite == "all" || args.suite == START || suite::NAMES.contains(&args.suite.as_str());
     anyhow::ensure!(known, "no suite `{}`. Choose one of {}, {START}, or all", args.suite, suite::NAMES.join(", "));
     anyhow::ensure!(plan.rounds > 0, "0 rounds measure nothing");
     let mut tables = Vec::new();
     for name in suite::NAMES.into_iter().filter(|name| args.wants(name)) {
-        let mut suite = suite::Suite::new(name, &modules, &token);
+        let mut suite = suite::Suite::new(name, &modules, &token, &callers)?;
         suite.keep(&args.only);
         let measured = measure::measure(&suite, &token, plan, cores).with_context(|| format!("suite {name}"))?;
         let table = table::Table::new(&suite, measured, plan.seed);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::config::{self, Listener, Servers};
+use crate::config::{self, Around, Listener};
 use crate::cpu::{self, Cores, Disturbance};
 use crate::envoy::Envoy;
-use crate::load::{self, Body, Expected};
+use crate::load::{self, Body, Expected, Reel};
 use crate::peer::Peer;
 use crate::stats::{Random, median};
 use crate::suite::{Suite, Variant, Want};
 use crate::token::Token;
-use crate::upstream::Upstream;
+use crate::upstream::{Count, Upstream};
 use crate::work::Work;
 
 /// How long the access log may take to be written.
@@ -59,6 +60,8 @@ pub(crate) struct Measured {
     pub(crate) envoy: String,
     /// Variants that let a call with two names pass.
     pub(crate) fooled: Vec<String>,
+    /// How often each service was called.
+    pub(crate) called: Vec<(&'static str, u64)>,
 }
 
 /// Everything that runs.
@@ -68,6 +71,9 @@ struct Bench<'a> {
     envoy: Envoy,
     upstream: Upstream,
     peer: Peer,
+    services: Vec<(&'static str, Upstream)>,
+    /// Where each cell is in its requests.
+    reels: BTreeMap<(usize, usize), Arc<Reel>>,
     listeners: BTreeMap<String, SocketAddr>,
     runtime: Runtime,
     /// Keeps Envoy's files.
@@ -77,6 +83,7 @@ struct Bench<'a> {
 /// Measures a suite. A wrong verdict ends it.
 pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let begun = Instant::now();
+    let plan = Plan { slot: plan.slot.mul_f64(suite.pace), warm: plan.warm.mul_f64(suite.pace), ..plan };
     let bench = Bench::start(suite, token, cores)?;
     let wanted = bench.learn()?;
     let fooled = bench.probe()?;
@@ -114,6 +121,7 @@ pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) ->
         took: begun.elapsed(),
         envoy: bench.envoy.version()?,
         fooled,
+        called: bench.services.iter().map(|(name, service)| (*name, service.seen().so_far().requests)).collect(),
     })
 }
 
@@ -123,15 +131,37 @@ impl<'a> Bench<'a> {
     fn start(suite: &'a Suite, token: &Token, cores: Cores) -> anyhow::Result<Self> {
         cpu::pin(cores.others)?;
         let folder = TempDir::new()?;
-        let (upstream, peer) = (Upstream::start(&suite.answer)?, Peer::start(suite.says)?);
-        let servers = Servers { upstream: upstream.address(), peer: peer.address() };
-        let listener = |variant: &'a Variant| Listener { name: &variant.name, filters: &variant.filters, audits: variant.audits };
+        let mark = if suite.issued.is_empty() { String::new() } else { format!("authorization: Bearer {}\r\n", suite.issued) };
+        let upstream = Upstream::start("upstream", std::slice::from_ref(&suite.answer), mark.as_bytes())?;
+        let peer = Peer::start(suite.says)?;
+        let mut services = Vec::new();
+        for service in &suite.services {
+            services.push((service.name, Upstream::start(service.name, &service.answers, b"")?));
+        }
+        let around = Around {
+            upstream: upstream.address(),
+            peer: peer.address(),
+            services: services.iter().map(|(name, service)| (*name, service.address())).collect(),
+            secrets: suite.secrets(),
+        };
+        let listener = |variant: &'a Variant| Listener {
+            name: &variant.name,
+            verifies: variant.verifies,
+            filters: &variant.filters,
+            audits: variant.audits,
+        };
         let listeners: Vec<Listener<'_>> = suite.variants.iter().map(listener).collect();
-        let config = config::bootstrap(folder.path(), token, &servers, &listeners);
+        let config = config::bootstrap(folder.path(), token, &around, &listeners);
         let envoy = Envoy::start(folder.path(), &config, 1, cores)?;
         let listeners = envoy.listeners()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { suite, cores, envoy, upstream, peer, listeners, runtime, _folder: folder })
+        let mut reels = BTreeMap::new();
+        for (work, its) in suite.works.iter().enumerate() {
+            for (variant, of) in suite.variants.iter().enumerate() {
+                reels.insert((work, variant), Arc::new(Reel::new(its.requests(of.load))));
+            }
+        }
+        Ok(Self { suite, cores, envoy, upstream, peer, services, reels, listeners, runtime, _folder: folder })
     }
 
     fn proxy(&self, variant: &Variant) -> anyhow::Result<SocketAddr> {
@@ -151,16 +181,16 @@ impl<'a> Bench<'a> {
         let mut wanted = Wanted::new();
         for (work, its) in self.suite.works.iter().enumerate() {
             for (variant, asked) in self.suite.variants.iter().enumerate() {
-                let expected = match &asked.want {
-                    Want::Pass => Expected { status: 200, body: Body::Exactly(self.suite.answer.clone()) },
-                    Want::Refuse(status, text) => Expected { status: *status, body: Body::With(text) },
+                let (status, body) = match &asked.want {
+                    Want::Pass | Want::Exchanged => (200, Body::Exactly(self.suite.answer.clone())),
+                    Want::Refuse(status, text) => (*status, Body::With(text)),
                     Want::Tools(tools) => {
-                        let answer = self.runtime.block_on(load::ask(self.proxy(asked)?, &its.request))?;
+                        let answer = self.runtime.block_on(load::ask(self.proxy(asked)?, its.first()))?;
                         check_tools(&answer.body, &self.suite.answer, tools).with_context(|| asked.name.clone())?;
-                        Expected { status: 200, body: Body::Exactly(answer.body) }
+                        (200, Body::Exactly(answer.body))
                     }
                 };
-                wanted.insert((work, variant), expected);
+                wanted.insert((work, variant), Expected { status, body, forged: asked.forged });
             }
         }
         Ok(wanted)
@@ -172,7 +202,7 @@ impl<'a> Bench<'a> {
         let Some(probes) = &self.suite.probes else { return Ok(fooled) };
         for variant in self.suite.variants.iter().filter(|variant| variant.decides()) {
             let ask = |probe: &Work| -> anyhow::Result<bool> {
-                let answer = self.runtime.block_on(load::ask(self.proxy(variant)?, &probe.request))?;
+                let answer = self.runtime.block_on(load::ask(self.proxy(variant)?, probe.first()))?;
                 Ok(matches!(answer.status, Some(400 | 403)))
             };
             ensure!(ask(&probes.forbidden)?, "wrong verdict: {} lets {} pass", variant.name, probes.forbidden.name);
@@ -187,16 +217,17 @@ impl<'a> Bench<'a> {
     fn slot(&self, cell: (usize, usize), wanted: &Wanted, time: Duration) -> anyhow::Result<(Sample, u64)> {
         let (work, variant) = (self.work(cell.0)?, self.variant(cell.1)?);
         let expected = wanted.get(&cell).context("nothing is expected")?;
+        let reel = self.reels.get(&cell).context("nothing to send")?;
         let proxy = self.proxy(variant)?;
         let canary = cpu::canary(self.cores.proxy)?;
         cpu::pin(self.cores.others)?;
         let seen = self.upstream.seen().so_far();
         let before = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
         let said = || format!("{}, {}: {}", variant.name, work.name, self.envoy.last_words());
-        let mut tally = self.runtime.block_on(load::run(proxy, &work.request, expected, time)).with_context(said)?;
+        let mut tally = self.runtime.block_on(load::run(proxy, reel, expected, time)).with_context(said)?;
         let after = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
         let completed = tally.completed;
-        self.check(variant, work, completed, seen)?;
+        self.check(variant, work, (completed, tally.forged), seen)?;
         self.envoy.forget_logs()?;
         let each = |nanos: u64| nanos as f64 / 1000.0 / completed as f64;
         let sample = Sample {
@@ -209,20 +240,19 @@ impl<'a> Bench<'a> {
     }
 
     /// What the client cannot see: that the upstream got all of it or nothing, and that what should be recorded was.
-    fn check(&self, variant: &Variant, work: &Work, completed: u64, before: (u64, u64)) -> anyhow::Result<()> {
-        let now = self.upstream.seen().so_far();
-        let seen = (now.0 - before.0, now.1 - before.1);
-        let passed = if matches!(variant.want, Want::Refuse(..)) { 0 } else { completed };
-        let bytes = passed * u64::try_from(work.body)?;
+    fn check(&self, variant: &Variant, work: &Work, (completed, forged): (u64, u64), before: Count) -> anyhow::Result<()> {
+        let seen = self.upstream.seen().so_far().since(before);
+        let passed = if matches!(variant.want, Want::Refuse(..)) { 0 } else { completed - forged };
+        let marked = if matches!(variant.want, Want::Exchanged) { passed } else { 0 };
+        let wanted = Count { requests: passed, bytes: passed * u64::try_from(work.body)?, marked };
         ensure!(completed > 0, "{}, {}: nothing was completed", variant.name, work.name);
         ensure!(
-            seen == (passed, bytes),
-            "wrong verdict: {}, {}: the upstream saw {seen:?} requests and bytes instead of {:?}",
+            seen == wanted,
+            "wrong verdict: {}, {}: the upstream saw {seen:?} instead of {wanted:?}",
             variant.name,
-            work.name,
-            (passed, bytes)
+            work.name
         );
-        if !variant.audits {
+        if variant.audits.is_none() {
             return Ok(());
         }
         let begun = Instant::now();

@@ -1,5 +1,6 @@
 //! The figures as text: for a terminal, as a page, as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -121,6 +122,10 @@ pub(crate) fn suite(table: &Table) -> String {
         measured.disturbance.steal,
         measured.disturbance.switches,
     );
+    if !measured.called.is_empty() {
+        let called: Vec<String> = measured.called.iter().map(|(name, count)| format!("{name} {count} times")).collect();
+        let _written = writeln!(out, "Called: {}.", called.join(", "));
+    }
     if !measured.fooled.is_empty() {
         let _written =
             writeln!(out, "\nLet a call pass that names a forbidden tool behind an allowed one: {}.", measured.fooled.join(", "));
@@ -213,6 +218,7 @@ fn suite_json(table: &Table) -> Value {
         "steal_ticks": measured.disturbance.steal,
         "involuntary_switches": measured.disturbance.switches,
         "fooled_by_two_names": measured.fooled,
+        "called": measured.called.iter().copied().collect::<BTreeMap<_, _>>(),
         "no_verdict": table.doubt,
     })
 }

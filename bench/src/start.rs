@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::config::{self, Listener, Servers};
+use crate::config::{self, Around, Listener};
 use crate::cpu::{self, Cores};
 use crate::envoy::Envoy;
 use crate::filters;
@@ -42,8 +42,8 @@ struct Sample {
 
 /// Starts Envoy again and again, in random order.
 pub(crate) fn measure(modules: &Modules, token: &Token, times: usize, seed: u64, cores: Cores) -> anyhow::Result<Vec<Start>> {
-    let (upstream, peer) = (Upstream::start(&work::answer())?, Peer::start(Says::Allow)?);
-    let servers = Servers { upstream: upstream.address(), peer: peer.address() };
+    let (upstream, peer) = (Upstream::start("upstream", &[work::answer()], b"")?, Peer::start(Says::Allow)?);
+    let around = Around { upstream: upstream.address(), peer: peer.address(), services: Vec::new(), secrets: Vec::new() };
     let variants: [(&'static str, Option<&Path>, Vec<Value>); 3] = [
         (BASE, None, Vec::new()),
         (NOOP, Some(&modules.noop), filters::noop(&modules.noop, "")),
@@ -58,7 +58,7 @@ pub(crate) fn measure(modules: &Modules, token: &Token, times: usize, seed: u64,
         for cell in order {
             let (_, _, filters) = variants.get(cell / WORKERS.len()).context("no such variant")?;
             let workers = WORKERS.get(cell % WORKERS.len()).copied().unwrap_or(1);
-            let sample = start(filters, token, &servers, workers, cores)?;
+            let sample = start(filters, token, &around, workers, cores)?;
             samples.get_mut(cell).context("no such cell")?.push(sample);
         }
     }
@@ -79,9 +79,10 @@ pub(crate) fn measure(modules: &Modules, token: &Token, times: usize, seed: u64,
     Ok(found)
 }
 
-fn start(filters: &[Value], token: &Token, servers: &Servers, workers: usize, cores: Cores) -> anyhow::Result<Sample> {
+fn start(filters: &[Value], token: &Token, around: &Around, workers: usize, cores: Cores) -> anyhow::Result<Sample> {
     let folder = TempDir::new()?;
-    let config = config::bootstrap(folder.path(), token, servers, &[Listener { name: "one", filters, audits: false }]);
+    let config =
+        config::bootstrap(folder.path(), token, around, &[Listener { name: "one", verifies: true, filters, audits: None }]);
     let envoy = Envoy::start(folder.path(), &config, workers, cores)?;
     let cpu_ms = cpu::of_process(envoy.pid())? as f64 / 1e6;
     sleep(SETTLED);

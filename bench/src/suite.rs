@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::filters;
+use crate::filters::{self, Sees};
 use crate::peer::Says;
 use crate::token::Token;
-use crate::work::{self, FORBIDDEN, Shape, TOOL, Work};
+use crate::tokens::{self, Callers};
+use crate::work::{self, FORBIDDEN, Load, Shape, TOOL, Work};
 
-/// The variant with nothing between `jwt_authn` and the router. What others cost is counted from here.
+/// The variant with nothing before the router but `jwt_authn`. What others cost is counted from here.
 pub(crate) const BASE: &str = "no filter";
 /// Envoy's own filters.
 pub(crate) const NATIVE: &str = "mcp + rbac";
@@ -21,19 +22,21 @@ const OURS_LOGS: &str = "mcp-authz, logs too";
 /// The same, and the access log does not print the record: what is left is the plugin's own.
 const OURS_UNPRINTED: &str = "mcp-authz, unprinted";
 const EXT_AUTHZ: &str = "ext_authz";
-const EXT_PROC: &str = "ext_proc";
+pub(crate) const EXT_PROC: &str = "ext_proc";
 const LUA: &str = "lua";
 /// A plugin that does nothing.
 pub(crate) const NOOP: &str = "noop plugin";
 
 /// All suites that put load on a proxy, in their order.
-pub(crate) const NAMES: [&str; 6] = ["calls", "large", "deny", "lists", "rules", "parts"];
+pub(crate) const NAMES: [&str; 7] = ["calls", "large", "deny", "lists", "rules", tokens::NAME, "parts"];
 
 /// What must become of every request of a suite.
 #[derive(Clone, Debug)]
 pub(crate) enum Want {
     /// The upstream's answer, unchanged.
     Pass,
+    /// The same, and the upstream got the token that was issued for it.
+    Exchanged,
     /// This status, and this in the body; the upstream never sees it.
     Refuse(u16, &'static str),
     /// A list of these tools.
@@ -44,12 +47,17 @@ pub(crate) enum Want {
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub(crate) name: String,
+    /// `jwt_authn` stands before its filters.
+    pub(crate) verifies: bool,
     pub(crate) filters: Vec<Value>,
+    pub(crate) load: Load,
     pub(crate) want: Want,
+    /// What is in the answer to a forged token.
+    pub(crate) forged: &'static str,
     /// It asks the gRPC peer.
     pub(crate) asks: bool,
-    /// Its access log has an audit record for each request.
-    pub(crate) audits: bool,
+    /// The filter state with an audit record for each request, which its access log prints.
+    pub(crate) audits: Option<&'static str>,
 }
 
 /// Variants, and the work that each of them gets.
@@ -65,6 +73,18 @@ pub(crate) struct Suite {
     pub(crate) says: Says,
     /// What who decides by the body must refuse.
     pub(crate) probes: Option<Probes>,
+    /// What plugins call.
+    pub(crate) services: Vec<Service>,
+    /// The token that is issued for the upstream.
+    pub(crate) issued: String,
+    /// A slot is so much shorter than usual.
+    pub(crate) pace: f64,
+}
+
+/// Something that plugins call: gives these answers in turn.
+pub(crate) struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) answers: Vec<Vec<u8>>,
 }
 
 /// Requests that are sent once, before any load.
@@ -78,6 +98,7 @@ pub(crate) struct Probes {
 /// The compiled plugins.
 pub(crate) struct Modules {
     pub(crate) ours: PathBuf,
+    pub(crate) exchange: PathBuf,
     pub(crate) noop: PathBuf,
     /// Other builds of ours to be held against it: `mcp-authz.<name>.wasm` in the same folder.
     others: Vec<(String, PathBuf)>,
@@ -105,7 +126,7 @@ impl Modules {
             others.extend(name.map(|name| (format!("{OURS}, build {name}"), path.clone())));
         }
         others.sort();
-        Ok(Self { ours: find("mcp-authz.wasm")?, noop: find("noop.wasm")?, others })
+        Ok(Self { ours: find("mcp-authz.wasm")?, exchange: find("token-exchange.wasm")?, noop: find("noop.wasm")?, others })
     }
 }
 
@@ -132,9 +153,10 @@ impl Variant {
 
 impl Suite {
     /// The suite of this name.
-    pub(crate) fn new(name: &'static str, modules: &Modules, token: &Token) -> Self {
+    pub(crate) fn new(name: &'static str, modules: &Modules, token: &Token, callers: &Callers<'_>) -> anyhow::Result<Self> {
         let call = |name, size, shape| Work::new(name, &work::call(TOOL, size, shape), token);
-        match name {
+        let suite = match name {
+            tokens::NAME => tokens::suite(modules, callers)?,
             "large" => {
                 let works =
                     vec![call("64 KiB, one text", 65_536, Shape::Text), call("64 KiB, many members", 65_536, Shape::Members)];
@@ -154,7 +176,30 @@ impl Suite {
                 token,
                 Says::Allow,
             ),
+        };
+        Ok(suite)
+    }
+
+    /// One that is about calls that go through: what suites say that are about something else is added by them.
+    pub(crate) fn plain(name: &'static str, works: Vec<Work>, variants: Vec<Variant>, ratios: Vec<(String, String)>) -> Self {
+        Self {
+            name,
+            works,
+            variants,
+            ratios,
+            answer: work::answer(),
+            says: Says::Allow,
+            probes: None,
+            services: Vec::new(),
+            issued: String::new(),
+            pace: 1.0,
         }
+    }
+
+    /// The secrets of the proxy: the token that is issued for the upstream, as a header has it.
+    pub(crate) fn secrets(&self) -> Vec<Value> {
+        let text = json!({ "secret": { "inline_string": format!("Bearer {}", self.issued) } });
+        if self.issued.is_empty() { Vec::new() } else { vec![json!({ "name": filters::STS, "generic_secret": text })] }
     }
 
     /// Only the base and variants whose name has one of these texts in it; all, if there is none.
@@ -173,13 +218,13 @@ impl Suite {
             variant(LUA, filters::lua(TOOL), refuse(403, "denied by Lua")),
             variant(NATIVE, filters::native(&[TOOL]), refuse(403, "RBAC: access denied")),
             variant(EXT_AUTHZ, filters::ext_authz(), refuse(403, "")),
-            variant(EXT_PROC, filters::ext_proc(false), refuse(403, "")),
+            variant(EXT_PROC, filters::ext_proc(Sees::Requests), refuse(403, "")),
             variant(OURS, filters::ours(&modules.ours, &tools, ACCESS_LOG), refuse(403, "no_matching_rule")),
             variant(OURS_LOGS, filters::ours(&modules.ours, &tools, BOTH), refuse(403, "no_matching_rule")),
         ];
         let ratios = [NATIVE, EXT_AUTHZ, EXT_PROC].map(|under| (OURS.to_owned(), under.to_owned())).into();
         let probes = (says == Says::Allow).then(|| Probes::new(token));
-        Self { name, works, variants, ratios, answer: work::answer(), says, probes }
+        Self { says, probes, ..Self::plain(name, works, variants, ratios) }
     }
 
     fn of_lists(name: &'static str, modules: &Modules, token: &Token) -> Self {
@@ -187,18 +232,12 @@ impl Suite {
             variant(BASE, Vec::new(), Want::Pass),
             variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
             variant(LUA, filters::lua_reads_answer(), Want::Pass),
-            variant(EXT_PROC, filters::ext_proc(true), Want::Pass),
+            variant(EXT_PROC, filters::ext_proc(Sees::Answers), Want::Pass),
             variant(OURS, filters::ours(&modules.ours, &[work::kept()], ACCESS_LOG), Want::Tools(work::kept())),
         ];
-        Self {
-            name,
-            works: vec![Work::new("tools/list, 52 KB", work::LIST_REQUEST, token)],
-            variants,
-            ratios: vec![(OURS.to_owned(), EXT_PROC.to_owned())],
-            answer: work::list(),
-            says: Says::Allow,
-            probes: None,
-        }
+        let works = vec![Work::new("tools/list, 52 KB", work::LIST_REQUEST, token)];
+        let ratios = vec![(OURS.to_owned(), EXT_PROC.to_owned())];
+        Self { answer: work::list(), ..Self::plain(name, works, variants, ratios) }
     }
 
     /// What costs what: a plugin that does one thing more each time, up to all that ours does but for reading JSON.
@@ -219,7 +258,7 @@ impl Suite {
         for (name, module) in &modules.others {
             variants.push(variant(name, filters::ours(module, &[vec![TOOL.to_owned()]], ACCESS_LOG), Want::Pass));
         }
-        Self { name, works, variants, ratios: Vec::new(), answer: work::answer(), says: Says::Allow, probes: None }
+        Self::plain(name, works, variants, Vec::new())
     }
 
     /// The rule that matches comes last.
@@ -241,7 +280,7 @@ impl Suite {
             (counted(OURS, 1000), counted(NATIVE, 1000)),
         ];
         let probes = Some(Probes::new(token));
-        Self { name, works, variants, ratios, answer: work::answer(), says: Says::Allow, probes }
+        Self { probes, ..Self::plain(name, works, variants, ratios) }
     }
 }
 
@@ -264,7 +303,9 @@ pub(crate) fn counted(name: &str, rules: usize) -> String {
     format!("{name}, {rules} rule{}", if rules == 1 { "" } else { "s" })
 }
 
-fn variant(name: &str, filters: Vec<Value>, want: Want) -> Variant {
+/// A variant that stands behind `jwt_authn`.
+pub(crate) fn variant(name: &str, filters: Vec<Value>, want: Want) -> Variant {
     let asks = name.starts_with(EXT_AUTHZ) || name.starts_with(EXT_PROC);
-    Variant { name: name.to_owned(), filters, want, asks, audits: name.starts_with(OURS) && name != OURS_UNPRINTED }
+    let audits = (name.starts_with(OURS) && name != OURS_UNPRINTED).then_some("wasm.wardpoint_mcp_authz");
+    Variant { name: name.to_owned(), verifies: true, filters, load: Load::Usual, want, forged: "", asks, audits }
 }

@@ -1,6 +1,7 @@
 //! What is sent: requests of given sizes, and a list of tools as an answer.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -24,27 +25,73 @@ pub(crate) enum Shape {
     Members,
 }
 
-/// One request, to be sent again and again.
+/// Requests, to be sent again and again.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     pub(crate) name: &'static str,
-    /// Head and body.
-    pub(crate) request: Vec<u8>,
+    /// What is sent to who does not say otherwise.
+    pub(crate) usual: Arc<[Request]>,
+    /// The same with some tokens that can be remembered.
+    pub(crate) several: Arc<[Request]>,
+    /// The same with tokens that nobody remembers: so many that each has been forgotten when it comes again.
+    pub(crate) cold: Arc<[Request]>,
+    /// The same, and every tenth token is signed with another signature.
+    pub(crate) forged: Arc<[Request]>,
     /// Bytes of the body.
     pub(crate) body: usize,
 }
 
+/// Which of them a variant gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Load {
+    Usual,
+    Several,
+    Cold,
+    Forged,
+}
+
+/// One request: head and body.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) bytes: Vec<u8>,
+    /// Its token is forged.
+    pub(crate) forged: bool,
+}
+
 impl Work {
-    /// A body as a client of MCP sends it.
+    /// One request, with one token.
     pub(crate) fn new(name: &'static str, body: &str, token: &Token) -> Self {
-        let request = format!(
+        let usual = Arc::new([Request::new(body, &token.text)]);
+        Self { name, usual, several: Arc::default(), cold: Arc::default(), forged: Arc::default(), body: body.len() }
+    }
+
+    /// The requests for a variant.
+    pub(crate) const fn requests(&self, load: Load) -> &Arc<[Request]> {
+        match load {
+            Load::Usual => &self.usual,
+            Load::Several => &self.several,
+            Load::Cold => &self.cold,
+            Load::Forged => &self.forged,
+        }
+    }
+
+    /// The first one.
+    pub(crate) fn first(&self) -> &[u8] {
+        self.usual.first().map_or(&[], |request| request.bytes.as_slice())
+    }
+}
+
+impl Request {
+    /// A body as a client of MCP sends it.
+    pub(crate) fn new(body: &str, token: &str) -> Self {
+        let bytes = format!(
             "POST /mcp HTTP/1.1\r\nhost: tools.example.com\r\nuser-agent: bench\r\naccept: application/json, text/event-stream\r\n\
              content-type: application/json\r\nauthorization: Bearer {}\r\nmcp-protocol-version: 2025-06-18\r\n\
              mcp-session-id: 1868a90c-5f7a-4b7e-9c1d-3f6d0a9f2c11\r\ncontent-length: {}\r\n\r\n{body}",
-            token.text,
+            token,
             body.len()
         );
-        Self { name, request: request.into_bytes(), body: body.len() }
+        Self { bytes: bytes.into_bytes(), forged: false }
     }
 }
 

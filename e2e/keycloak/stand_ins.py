@@ -146,6 +146,17 @@ class Bridge(_Server):
         return 200, svid
 
 
+class Vault(_Server):
+    """Plays who keeps a secret and gives it to a gate."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        super().__init__()
+
+    def get(self, path: str) -> tuple[int, str]:
+        return 200, self.secret + "\n"
+
+
 class Phones(_Server):
     """Plays the devices on which users approve what an agent wants to do while they are away (CIBA)."""
 

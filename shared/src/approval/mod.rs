@@ -49,6 +49,11 @@ pub struct Server {
     pub message: usize,
     /// Its tokens may be opaque: whose they are is then not checked.
     pub opaque: bool,
+    /// A token must be for one of these; for whomever, if there are none.
+    pub audiences: Vec<String>,
+    /// Its tokens go on in the place of those that callers bring. Then they must be access tokens of this client, be good now, and
+    /// be anybody's who has them.
+    pub outgoing: Option<String>,
 }
 
 /// What is to be approved. Any other part of it is another question.

@@ -143,6 +143,11 @@ reasons! {
     ClaimsUnreadable = "claims_unreadable", 403, -32003, "not allowed";
     /// The `Origin` of a browser is not on the list (MCP-T-05).
     OriginRefused = "origin_refused", 403, -32003, "origin not allowed";
+    /// The reference token does not open for the agent that brings it: made for another one, over, changed, or sealed with a key
+    /// that is not known here. It is not said which.
+    ReferenceRefused = "reference_refused", 401, -32003, "the token was not accepted";
+    /// The request brings a token itself where only references to tokens are accepted.
+    ReferenceRequired = "reference_required", 401, -32003, "the token was not accepted";
     /// A header that decides something came twice (BY-H-07).
     RepeatedHeader = "repeated_header", 400, -32600, "repeated header";
     /// The upstream answered with an encoding that cannot be read (BY-H-02).

@@ -20,6 +20,20 @@ pub const COUNTERS: &[Counting] = &[
         doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
     },
     Counting { name: "secrets.missed", doc: "fetches because a token service did not accept a client" },
+    Counting { name: "references.made", doc: "requests that went on to an agent with a reference in the place of their token" },
+    Counting {
+        name: "references.opened",
+        doc: "requests of agents with a reference that opened; a request that waits opens it again",
+    },
+    Counting { name: "references.refused.expired", doc: "references that were over" },
+    Counting {
+        name: "references.refused.not_opened",
+        doc: "references that are none, were changed, or were made for another agent: somebody tries what was not given to them",
+    },
+    Counting {
+        name: "references.refused.unknown_key",
+        doc: "references with a key that is not configured here: keys were rotated too early, or replicas have different ones",
+    },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },

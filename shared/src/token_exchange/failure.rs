@@ -35,9 +35,12 @@ impl Refused {
         let error = match reason {
             // RFC 6750 section 3.1: without any credential there is nothing that could be wrong.
             Reason::NoToken => Some(None),
-            Reason::InvalidToken | Reason::Revoked | Reason::SenderConstrained | Reason::SubjectRefused => {
-                Some(Some("invalid_token"))
-            }
+            Reason::InvalidToken
+            | Reason::ReferenceRefused
+            | Reason::ReferenceRequired
+            | Reason::Revoked
+            | Reason::SenderConstrained
+            | Reason::SubjectRefused => Some(Some("invalid_token")),
             Reason::MalformedCredential | Reason::RepeatedHeader | Reason::TokenInQuery => Some(Some("invalid_request")),
             _ => None,
         };

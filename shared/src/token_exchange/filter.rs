@@ -2,23 +2,24 @@
 
 use std::rc::Rc;
 
-use super::authority::{Askable, is_that_of, may_act};
+use super::authority::{Askable, may_act};
 use super::cache::Held;
-use super::caller::{Arrived, MAX_WAITS, Unknown};
+use super::caller::{Arrived, Asker, MAX_WAITS, Unknown};
 use super::consent::{self, Standing, Wish};
-use super::credential::{bearer, holds, others};
+use super::credential::holds;
 use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
-use super::policy::{Action, Server, Target, Whose};
+use super::policy::{Action, Policy, Server, Target, Whose};
+use super::reference::Referred;
 use super::routes::Destination;
 use crate::audit::{About, Resource};
 use crate::filter::{CallId, CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
-use crate::http::Headers;
 use crate::identity::Caller;
 use crate::jws::Stated;
 use crate::policy::{Decision, Denial, Mode, Reason, RuleId};
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// One request. All is decided with its headers; each state owns what is alive in it.
@@ -116,8 +117,8 @@ impl ExchangeFilter {
         self.state = State::Done;
         let exchanger = self.exchanger.clone();
         let policy = &exchanger.policy;
-        let caller = match policy.caller(head, fx) {
-            Ok(caller) => caller,
+        let asker = match policy.asker(head, fx) {
+            Ok(asker) => asker,
             Err(Unknown::Refused(refused)) => {
                 return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
             }
@@ -126,7 +127,7 @@ impl ExchangeFilter {
             }
             Err(Unknown::Wait(call)) => return self.wait(call, head, waits),
         };
-        let about = about(&caller);
+        let about = about(&asker.caller);
         let to = match Destination::read(head.headers) {
             Ok(to) => to,
             Err(reason) => return refuse(about, &Refused::plain(reason), fx),
@@ -138,12 +139,11 @@ impl ExchangeFilter {
         match action {
             Action::Deny => refuse(about, &Refused::plain(Reason::RouteUnmatched), fx),
             Action::Strip => {
-                let token = bearer(head.headers).ok().map(str::to_owned);
                 fx.skip_response();
                 let about = About { action: Some("strip".to_owned()), ..about };
                 let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
                 if policy.mode == Mode::Enforce {
-                    strip(&others(head.headers, token.as_deref()), head.headers.has("authorization"), fx);
+                    strip(&asker.stripped(), head.headers.has("authorization"), fx);
                 }
                 step
             }
@@ -152,7 +152,8 @@ impl ExchangeFilter {
                 let about = About { action: Some("passthrough".to_owned()), ..about };
                 fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
             }
-            Action::Exchange(target) => self.exchange(&caller, target, rule, about, (head, waits), fx),
+            Action::Exchange(target) => self.exchange(&asker, target, rule, about, (head, waits), fx),
+            Action::Reference(agent) => refer(policy, &asker, agent, rule, about, fx),
         }
     }
 
@@ -182,23 +183,24 @@ impl ExchangeFilter {
 
     fn exchange(
         &mut self,
-        caller: &Caller,
+        asker: &Asker<'_>,
         target: &Rc<Target>,
         rule: RuleId,
         about: About,
         (head, waits): (Head<'_>, u8),
         fx: &mut Effects<'_>,
     ) -> Step {
-        let (exchanger, headers) = (self.exchanger.clone(), head.headers);
+        let exchanger = self.exchanger.clone();
         let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
-        let prepared = prepare(&exchanger, caller, target, headers, fx);
+        let caller = &asker.caller;
+        let prepared = prepare(&exchanger, asker, target, fx);
         let Prepared { key, server, client, token, subject } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return refuse(about, &refused, fx),
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
         let exchange = Exchanged { server: server.name.clone(), client: client_id, cached: false };
-        let mut pending = Pending { key, call: None, rule, about, exchange, stripped: others(headers, Some(token)) };
+        let mut pending = Pending { key, call: None, rule, about, exchange, stripped: asker.stripped() };
         let call = match exchanger.find(&key, fx.now()) {
             Some(Found::Kept(outcome)) => {
                 fx.count(if outcome.is_ok() { "cache.hits" } else { "cache.refusals" });
@@ -305,17 +307,14 @@ struct Prepared<'a> {
 
 fn prepare<'a>(
     exchanger: &'a Exchanger,
-    caller: &Caller,
+    asker: &'a Asker<'_>,
     target: &Target,
-    headers: &'a Headers,
     fx: &mut Effects<'_>,
 ) -> Result<Prepared<'a>, Refused> {
     let plain = Refused::plain;
     let policy = &exchanger.policy;
-    let token = bearer(headers).map_err(plain)?;
-    if !caller.verified {
-        return Err(plain(Reason::InvalidToken));
-    }
+    let caller = &asker.caller;
+    let token = asker.verified().map_err(plain)?;
     let Some(agent) = &caller.agent else { return Err(plain(Reason::NoAgent)) };
     let server = policy.servers.get(target.server).ok_or_else(|| plain(Reason::Internal))?;
     let client = client(server, caller).ok_or_else(|| plain(Reason::NoClient))?;
@@ -335,18 +334,36 @@ fn prepare<'a>(
         requested: server.profile.requested().urn(),
         max_life: target.max_life.as_secs(),
     };
-    // What a request brings must be the very token that was verified: what is kept says nothing of that.
-    let subject = Stated::read(token.as_bytes()).map_err(|_| plain(Reason::InvalidToken))?;
-    if subject.bound {
-        return Err(plain(Reason::SenderConstrained));
-    }
-    if !is_that_of(&subject, caller) || subject.expires.is_none_or(|expires| expires <= fx.now()) {
-        return Err(plain(Reason::InvalidToken));
-    }
+    // What is kept says nothing of whose token this is.
+    let subject = asker.subject(fx.now()).map_err(plain)?;
     if policy.source.is_for_another(&subject.audience, caller) {
         return Err(plain(Reason::AgentMismatch));
     }
     Ok(Prepared { key: Key::new(&salt, &parts), server, client, token, subject })
+}
+
+/// Lets the request go on to this agent with a reference in the place of its token.
+fn refer(policy: &Policy, asker: &Asker<'_>, agent: &str, rule: RuleId, about: About, fx: &mut Effects<'_>) -> Step {
+    let resource = Resource { kind: "agent", name: agent.to_owned() };
+    let about = About { action: Some("reference".to_owned()), resource: Some(resource), ..about };
+    let reference = asker.subject(fx.now()).and_then(|subject| {
+        let token = Secret::new(asker.verified()?);
+        let expires = subject.expires.ok_or(Reason::InvalidToken)?;
+        let references = policy.references.as_ref().and_then(|referring| referring.references.as_ref());
+        references.ok_or(Reason::Internal)?.issue(&Referred { token, expires, agent }, fx.now(), fx.services())
+    });
+    let reference = match reference {
+        Ok(reference) => reference,
+        Err(reason) => return refuse(about, &Refused::plain(reason), fx),
+    };
+    fx.count("references.made");
+    fx.skip_response();
+    let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
+    if policy.mode == Mode::Enforce {
+        strip(&asker.stripped(), true, fx);
+        fx.set_header("authorization", ["Bearer ", reference.reveal()].concat());
+    }
+    step
 }
 
 /// What is asked for this caller; only what it may have is.

@@ -66,6 +66,9 @@ impl Plugin for TokenExchange {
         if let Some(consent) = &mut policy.consent {
             consent.equip(secret, &mut problems);
         }
+        if let Some(references) = &mut policy.references {
+            references.equip(secret, &mut problems);
+        }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
     }

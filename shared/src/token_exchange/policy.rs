@@ -6,13 +6,16 @@ use super::authority::{ChainLimits, ScopeMap};
 use super::client::Client;
 use super::consent::Consent;
 use super::profile::Profile;
+use super::reference::References;
 use super::routes::Routes;
+use crate::config::{Problems, Ring};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
 use crate::identity::secret::FetchedSecret;
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
+use crate::secret::Secret;
 use crate::time::Duration;
 
 /// A compiled configuration.
@@ -35,6 +38,7 @@ pub struct Policy {
     pub(super) cache: CacheLimits,
     /// How users consent.
     pub(super) consent: Option<Consent>,
+    pub(super) references: Option<Referring>,
     /// What is as the operator wrote it, and had better be looked at.
     pub(super) warnings: Vec<(String, &'static str)>,
 }
@@ -82,11 +86,26 @@ pub(super) enum Whose {
     Gate(usize),
 }
 
+/// What agents hold in the place of users' tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Referring {
+    pub(super) keys: Ring,
+    pub(super) longest: Duration,
+    /// Requests of agents are opened here; else they are made here.
+    pub(super) opens: bool,
+    /// A request of an agent may bring a token itself.
+    pub(super) plain: bool,
+    /// Once the plugin was equipped.
+    pub(super) references: Option<Rc<References>>,
+}
+
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     /// Its token is exchanged for one for this target.
     Exchange(Rc<Target>),
+    /// It goes on to this agent with a reference to its token.
+    Reference(Rc<str>),
     /// It goes on without any credential.
     Strip,
     /// It goes on with the token that it brought.
@@ -134,6 +153,14 @@ impl Policy {
     /// What had better be looked at: the path in the configuration, and why.
     pub fn warnings(&self) -> &[(String, &'static str)] {
         &self.warnings
+    }
+}
+
+impl Referring {
+    /// Takes the secrets of its keys.
+    pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+        let sealer = self.keys.equip(secret, problems);
+        self.references = sealer.map(|sealer| Rc::new(References::new(sealer, self.longest)));
     }
 }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod consent;
 mod raw;
+mod references;
 mod routes;
 mod servers;
 
@@ -10,6 +11,7 @@ pub use raw::{
     Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawConsent,
     RawEndpoint, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
+pub use references::{RawPlain, RawReferences};
 
 use super::authority::ChainLimits;
 use super::policy::{Action, CacheLimits, Policy};
@@ -69,6 +71,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     }
     let servers = problems.field("servers", |p| servers::servers(&raw, &mut warnings, p));
     let routes = problems.field("routes", |p| routes::routes(&raw, &mut warnings, p));
+    let references = references::references(&raw, &mut warnings, problems);
     problems.field("cache", |problems| {
         if raw.cache.tokens > MAX_TOKENS {
             problems.field("tokens", |p| p.add(format!("{MAX_TOKENS} is the limit: every worker keeps so many")));
@@ -114,6 +117,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         source,
         tokens,
         revocation,
+        references,
         warnings,
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration as it is written.
 
+use super::references::RawReferences;
 use crate::config::{RawSealingKey, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::RawFrom;
@@ -32,6 +33,8 @@ choice! {
     pub enum RawAction {
         /// Its token is exchanged.
         Exchange = "exchange",
+        /// It goes on to an agent with a reference in the place of its token, which that agent alone can bring back.
+        Reference = "reference",
         /// It goes on without any credential.
         Strip = "strip",
         /// It goes on with the token that it brought. `wardpoint check` warns.
@@ -95,13 +98,15 @@ record! {
         audiences: Vec<String> = "audiences";
         /// What the chain of actors of a token may be.
         chain: RawChain = "chain", RawChain { depth: 4, known: None };
-        /// Token services.
-        servers: Vec<RawServer> = "servers";
+        /// Token services; none where no route has `action: exchange`.
+        servers: Vec<RawServer> = "servers", Vec::new();
         /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
         /// with `*`, then one with a port, then the longest path.
         routes: Vec<RawRoute> = "routes";
         /// What becomes of a request that no route is for.
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
+        /// Reference tokens: what agents hold in the place of users' tokens.
+        references: Option<RawReferences> = "references", None;
         /// Tokens that are kept.
         cache: RawCache = "cache", RawCache::default();
         /// How users consent to what token services want their consent for.
@@ -292,6 +297,8 @@ record! {
         path: String = "path", "/".to_owned();
         /// What becomes of its requests.
         action: RawAction = "action", RawAction::Exchange;
+        /// With `action: reference`: the SPIFFE id of the agent behind it.
+        agent: Option<String> = "agent", None;
         /// The token service, by its name.
         server: Option<String> = "server", None;
         /// The audience of the token, a logical name.

@@ -4,7 +4,7 @@ use super::super::authority::ScopeMap;
 use super::super::client::Client;
 use super::super::policy::{Endpoint, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
-use super::raw::{Raw, RawActor, RawAgentClaim, RawEndpoint, RawProfile, RawServer, RawSubject, RawWhose};
+use super::raw::{Raw, RawAction, RawActor, RawAgentClaim, RawEndpoint, RawProfile, RawServer, RawSubject, RawWhose};
 use super::{at, clients, consent};
 use crate::config::Problems;
 use crate::filter::LONGEST_CALL;
@@ -15,7 +15,7 @@ use crate::path;
 type Warnings = Vec<(String, &'static str)>;
 
 pub(super) fn servers(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Vec<Server> {
-    if raw.servers.is_empty() {
+    if raw.servers.is_empty() && raw.routes.iter().any(|route| route.action == RawAction::Exchange) {
         problems.add("is empty: no token could be exchanged. Name a token service");
     }
     let mut found = Vec::new();

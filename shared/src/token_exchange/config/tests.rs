@@ -196,3 +196,68 @@ fn what_a_client_shows_must_be_said() {
       servers[0].clients[0].auth.spiffe: is required: `identity.agents` has not one agent that is this client. Write the SPIFFE id of its SVID
     ");
 }
+
+const AGENTS: &str = r#"{"version":1,"audiences":["gate"],
+    "identity":{"direction":"inbound","peer":"waypoint","claims":{"provider":"p"}},
+    "references":{"keys":[{"id":"k1","secret":{"env":"KEY_1"}}]},
+    "routes":[{"host":"planner.example","action":"reference","agent":"spiffe://d/planner"}]}"#;
+
+fn of_agents(changes: &[(&str, &str)]) -> String {
+    let text = changes.iter().fold(AGENTS.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    match Policy::configure(text.as_bytes()) {
+        Ok(policy) => policy.warnings().iter().map(|(path, text)| format!("warning: {path}: {text}\n")).collect(),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn on_the_way_to_an_agent_references_are_made() {
+    assert_eq!(of_agents(&[]), "");
+    insta::assert_snapshot!(of_agents(&[(
+        r#""action":"reference","agent":"spiffe://d/planner""#,
+        r#""action":"strip","agent":"spiffe://d/planner""#
+    )]), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].agent: nothing is made for an agent here. Take it away, or write `action: reference`
+          references: no route has `action: reference`, and with `direction: inbound` none is opened
+        ");
+    insta::assert_snapshot!(of_agents(&[("spiffe://d/planner", "planner"), (r#"{"id":"k1","secret":{"env":"KEY_1"}}"#, "")]), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].agent: `planner` is not a SPIFFE id. Write that of the agent behind this route: `spiffe://trust-domain/path`
+          references.keys: is empty: no other replica could open what a caller brings. Name a key
+        ");
+    insta::assert_snapshot!(of_agents(&[(r#""references":{"keys":[{"id":"k1","secret":{"env":"KEY_1"}}]},"#, "")]), @"
+        token-exchange: 1 problem in the configuration
+          references: is required by `action: reference`. Name the keys that seal
+        ");
+    insta::assert_snapshot!(of_agents(&[(
+        r#""KEY_1"}}]"#,
+        r#""KEY_1"}},{"id":"k1","secret":{"env":"A B"}}],"maxLifetime":"0s","plainTokens":"accept""#
+    )]), @"
+        token-exchange: 4 problems in the configuration
+          references.maxLifetime: a reference has to live for 1s at the least
+          references.plainTokens: only `direction: outbound` opens references. Take it away
+          references.keys[1].id: `k1` is empty or there twice
+          references.keys[1].secret.env: `A B` is not the name of a variable
+        ");
+    insta::assert_snapshot!(of_agents(&[(r#""KEY_1"}}]"#, r#""KEY_1"}}],"maxLifetime":"25h""#)]), @"warning: references.maxLifetime: an agent holds what it was given for more than a day");
+}
+
+#[test]
+fn on_the_way_out_of_an_agent_they_are_opened() {
+    let outbound = (r#""direction":"inbound","peer":"waypoint""#, r#""direction":"outbound","peer":"none""#);
+    insta::assert_snapshot!(of_agents(&[
+        outbound,
+        (r#""routes":["#, r#""unmatched":"passthrough","routes":[{"host":"a.example","action":"passthrough"},"#)
+    ]), @"
+        token-exchange: 5 problems in the configuration
+          routes[1].action: `reference` is for the way to an agent: write `direction: inbound`
+          identity.peer: `none` names nobody for whom a reference could have been made
+          identity.tokens: is required with `references`: the proxy sees no token that it could verify, only what stands for one
+          routes[0].action: `passthrough` would send a reference where nobody can open it. Write `strip`
+          unmatched: `passthrough` would send a reference where nobody can open it. Write `strip`
+        ");
+}

@@ -1,4 +1,4 @@
-"""An agent's client shows an SVID, which a bridge to the mesh gives the gate: nobody has given anybody a secret."""
+"""What a client shows comes by callout: an SVID, which a bridge to the mesh gives the gate, or a secret that somebody keeps."""
 
 import time
 from collections.abc import Callable
@@ -10,12 +10,20 @@ import pytest
 from gate import refused, shown, svid_of
 from identity import AGENTS
 from server import ISSUER, JWT_SPIFFE
+from stand_ins import Vault
 
 # Keycloak reads the bundle again when it meets a key that it does not know, but not more often than every ten seconds.
 BUNDLE_IS_READ_WITHIN = 60.0
 RENEWED_WITHIN = 60.0
-# In seconds; a gate fetches the next one after half of it.
+# In seconds; a gate fetches the next one when half of it is over.
 LIVES = 12
+
+
+@pytest.fixture
+def vault(keycloak):
+    made = Vault(keycloak.secrets["REVIEWER_SECRET"])
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -54,7 +62,7 @@ def test_the_tool_is_shown_alice_through_the_workload_that_the_svid_names(start_
 
 def test_the_key_of_the_mesh_changes_under_traffic(start_svid_gate, keycloak):
     """Each call is an exchange, so each shows an SVID. No call fails, and nothing is started again."""
-    gate, spire = start_svid_gate(cache={"tokens": 0})[0], keycloak.spire
+    gate, spire = start_svid_gate(lives=24, cache={"tokens": 0}, patience="9s")[0], keycloak.spire
     alice, stop, before = keycloak.login("alice", "files:read"), Event(), spire.keys[0].kid
 
     def traffic() -> list[int]:
@@ -107,3 +115,16 @@ def test_an_svid_of_another_workload_is_never_shown(start_svid_gate, mesh, keycl
     assert gate.line.count == 0 and alarms(gate) > 0 and len(mesh.tools["mcp-files"].requests()) == before
     (record,) = [record for record in gate.records(answer.json()["error"]["data"]["decisionId"]) if record["plugin"] == "token-exchange"]
     assert record["exchange"]["detail"] == "svid_other_subject"
+
+
+def test_the_secret_of_a_client_changes_and_nothing_is_started_again(start_gate, vault, keycloak):
+    """Keycloak takes the new one alone: a call that comes before it was fetched is refused, and brings it."""
+    fetched = {"fetch": {"cluster": "bridge", "authority": "vault.local", "path": "/reviewer"}}
+    client = {"id": "reviewer", "auth": {"method": "client_secret_basic", "secret": fetched}}
+    gate, alice = start_gate(clients=[client], bridge=vault, cache={"tokens": 0}, workers=1), keycloak.login("alice", "files:read")
+    assert shown(gate.ask("reviewer", alice))["azp"] == "reviewer"
+    with keycloak.another_secret("reviewer") as another:
+        vault.secret = another
+        assert refused(gate.ask("reviewer", alice)) == (500, "exchange_misconfigured") and alarms(gate) > 0
+        wait_for(lambda: gate.ask("reviewer", alice).status_code == 200, RENEWED_WITHIN, "the new one is fetched")
+        assert sum(gate.stats("secrets.missed").values()) > 0
