@@ -107,7 +107,7 @@ class Gate:
 
     `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
     with `approval` users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `cache` what it keeps,
-    `patience` how long it waits for a token.
+    `patience` how long it waits for a token, `hold` whether the proxy can hold headers.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class Gate:
         bridge: Bridge | Vault | None = None,
         cache: dict | None = None,
         patience: str = "2s",
+        hold: bool = True,
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
@@ -135,7 +136,8 @@ class Gate:
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
         rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
-        self._authz = wasm(*rules, hold=True, secrets=tuple(secrets) if approval else ())
+        self._hold = hold
+        self._authz = wasm(*rules, hold=hold, secrets=tuple(secrets) if approval else ())
         around = {"operations": suspended, "bridge": bridge}
         bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
@@ -173,7 +175,7 @@ class Gate:
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
             self._authz,
-            wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=True, secrets=secrets),
+            wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
         fields = {name: f"%REQ({header})%" for name, header in (("host", ":AUTHORITY"), ("path", ":PATH"))}

@@ -185,6 +185,40 @@ def test_an_agent_calls_an_agent_that_calls_a_tool(start_gate, mesh, keycloak):
     assert mesh.tools["mcp-files"].ask(token).status_code == 401
 
 
+def test_without_header_hold_it_is_the_same_but_for_what_the_body_decides(start_gate, mesh, keycloak):
+    """As in Istio today. Tokens are exchanged with the headers, so all of that holds; who may call which tool is known with the body."""
+    gate = start_gate(clients=[secret_of("planner"), secret_of("reviewer")], hold=False)
+    alice, tool = keycloak.login("alice", "files:read"), mesh.tools["mcp-files"]
+    before = len(tool.requests())
+    for agent in TWO:
+        claims = shown(gate.ask(agent, alice))
+        assert (claims["sub"], claims["azp"], claims["aud"]) == (keycloak.user("alice"), agent, "mcp-files")
+        assert set(claims["scope"].split()) == {"files:read", "profile"}
+    assert mesh.tools["mcp-mail"].ask(tool.token()).status_code == 401
+    # Refused before the body has come to `mcp-authz`, which lets nothing but the status of such an answer go back.
+    came = len(tool.requests())
+    for answer in (gate.ask("writer", alice), gate.ask("planner", alice, host="elsewhere.example.com"), gate.ask("planner", keycloak.login("alice", "mail:send"))):
+        assert answer.status_code == 403
+    assert len(tool.requests()) == came
+    # The headers have gone on when the body is refused: with the token for the tool, and without the body.
+    answer = gate.ask("planner", alice, name="shred", file="old")
+    assert refused(answer) == (403, "no_matching_rule")
+    (record,) = [record for record in gate.records(answer.json()["error"]["data"]["decisionId"]) if record["plugin"] == "mcp-authz"]
+    assert (record["decision"], record["late"]) == ("deny", True)
+    assert all(alice not in value for headers in tool.requests()[before:] for value in headers.values())
+
+
+def test_an_agent_behind_an_agent_without_header_hold(start_gate, mesh, keycloak):
+    first = start_gate(ours=["planner"], clients=[secret_of("planner")], hold=False)
+    second = start_gate(ours=["reviewer"], clients=[secret_of("reviewer")], hold=False)
+    alice, before = keycloak.login("alice", "files:read", "agent:reviewer"), len(mesh.tools["mcp-files"].requests())
+    shown(first.ask("planner", alice, "reviewer"))
+    token = mesh.tools["reviewer"].token()
+    claims = shown(second.ask("reviewer", token))
+    assert (claims["azp"], claims["aud"], claims["sub"]) == ("reviewer", "mcp-files", keycloak.user("alice"))
+    assert all(login not in value for headers in mesh.tools["mcp-files"].requests()[before:] for value in headers.values() for login in (alice, token))
+
+
 def test_a_real_client_speaks_through_it(gate, mesh, keycloak):
     alice = keycloak.login("alice", "files:read")
     caller = Caller(mesh.authority, mesh.agents["planner"], alice)
