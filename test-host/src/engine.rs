@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use crate::callouts::{Answers, CalloutScript, Callouts};
 use crate::transcript::Transcript;
 
 /// An authority for which there is no upstream: the proxy itself answers 503 as soon as the headers have come by.
@@ -85,8 +86,8 @@ pub struct Play {
     pub upstream: Option<Sent>,
     /// The upstream answers as soon as it has the request's headers.
     pub upstream_early: bool,
-    /// Answers to callouts, in the order in which they are made.
-    pub callouts: Vec<CalloutScript>,
+    /// Answers to callouts.
+    pub callouts: Callouts,
     /// When the client goes away by itself.
     pub client_leaves: Option<Leaves>,
     /// Host properties beyond those that `peer` and `claims` give; path and raw value.
@@ -110,19 +111,6 @@ pub struct Sent {
     pub chunks: Vec<Vec<u8>>,
     /// Trailers; they end the message.
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// How a callout ends.
-#[derive(Clone, Debug)]
-pub enum CalloutScript {
-    /// With this answer, after this time.
-    Answer(Sent, Duration),
-    /// The connection is reset.
-    Reset,
-    /// Never; the proxy's time limit ends it.
-    Silence,
-    /// The cluster does not exist.
-    NoCluster,
 }
 
 /// When the client goes away.

@@ -1,10 +1,12 @@
 //! The behavioural proxy-wasm host: plays scenarios against a plugin on three engines and compares what an outsider saw.
 #![forbid(unsafe_code)]
 
+mod callouts;
 pub mod cli;
 pub mod engine;
 pub mod envoy;
 pub mod host;
+pub mod lint;
 pub mod native;
 mod random;
 pub mod report;

@@ -84,7 +84,7 @@ pub enum UpstreamSaw {
 }
 
 /// A call to another service.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Called {
     /// The cluster.
     pub cluster: String,

@@ -175,7 +175,7 @@ fn play(probe: &Value) -> Play {
         request: sent(&pseudo, &probe["request"], &["he", "llo"]),
         upstream,
         upstream_early: probe["early"].as_bool().unwrap_or(false),
-        callouts: probe["callouts"].as_array().into_iter().flatten().map(callout).collect(),
+        callouts: probe["callouts"].as_array().into_iter().flatten().map(callout).collect::<Vec<_>>().into(),
         client_leaves: probe["leaves"].as_str().map(|when| match when {
             "headers" => Leaves::AfterRequestHeaders,
             _ => Leaves::AfterFirstResponseChunk,

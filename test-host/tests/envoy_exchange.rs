@@ -64,7 +64,7 @@ fn an_mtls_peer_and_claims_are_real(run: &mut dyn FnMut(&Play) -> Transcript) {
 fn a_callout_is_answered(run: &mut dyn FnMut(&Play) -> Transcript) {
     let config = json!({ "cluster": "probe", "on": { "requestHeaders": ["call 1000", "pause"], "callout": ["resume request"] } });
     let answer = CalloutScript::Answer(sent(&[(":status", "202")], &["yes"]), Duration::from_millis(20));
-    let seen = run(&Play { callouts: vec![answer], ..play(&config) });
+    let seen = run(&Play { callouts: vec![answer].into(), ..play(&config) });
     assert_eq!(seen.callouts.len(), 1);
     assert_eq!(seen.callouts.first().map(|call| call.body.as_slice()), Some(&b"ask"[..]));
     assert!(seen.log.contains(&"callout 202 body 3 trailers 0".to_owned()), "{seen:#?}");

@@ -148,7 +148,7 @@ fn callouts_are_played_in_both_phases_and_profiles() {
             let mut play = post(&["a", "sk"]);
             play.request.headers[1].1 = if in_headers { b"/ask".to_vec() } else { b"/".to_vec() };
             let called = !matches!(script, CalloutScript::NoCluster);
-            play.callouts = vec![script];
+            play.callouts = vec![script].into();
             for transcript in both_profiles(&play) {
                 assert_eq!((transcript.client.status, transcript.client.end), (Some(status), Ending::Complete), "{reply}");
                 assert_eq!(transcript.counters.get(&format!("wardpoint.clerk.reply.{reply}")), Some(&1), "{transcript:?}");

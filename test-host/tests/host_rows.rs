@@ -139,7 +139,7 @@ fn row_1_pause_on_headers_makes_no_body_callback_ever_and_hangs() {
 
 #[test]
 fn row_1_after_a_resume_the_body_comes_at_once() {
-    let play = Play { callouts: answer(5), ..post(&["ab", "c"]) };
+    let play = Play { callouts: answer(5).into(), ..post(&["ab", "c"]) };
     let (transcript, seen) = run(Actor::default().on("headers", call).on("reply", resume), &play);
     assert_eq!(seen[1], "reply Http { headers: 1, body: 3, trailers: 0 }");
     assert_eq!(seen[2..5], ["bodyEnd 3", "responseHeaders", "responseBody 2"]);
@@ -302,7 +302,7 @@ fn row_12_a_call_in_the_header_phase_holds_any_body_and_headers_stay_editable() 
         host.set_value(MapKind::Headers(Req), b"authorization", b"Bearer x").unwrap();
         resume(host)
     });
-    let play = Play { callouts: answer(5), buffer_limit: Some(4), ..post(&["abc", "def", "ghi"]) };
+    let play = Play { callouts: answer(5).into(), buffer_limit: Some(4), ..post(&["abc", "def", "ghi"]) };
     let (transcript, seen) = run(actor, &play);
     assert!(seen.contains(&"bodyEnd 9".to_owned()), "{seen:?}");
     let UpstreamSaw::Complete { headers, body } = &transcript.upstream else { panic!("{transcript:?}") };
@@ -316,7 +316,7 @@ fn row_13_a_call_in_the_body_phase_leaves_the_body_replaceable_and_the_headers_g
         rewrite(host);
         resume(host)
     });
-    let (transcript, _) = run(actor, &Play { callouts: answer(5), ..post(&["ab"]) });
+    let (transcript, _) = run(actor, &Play { callouts: answer(5).into(), ..post(&["ab"]) });
     assert_eq!(upstream_body(&transcript), b"12345");
 }
 
@@ -460,7 +460,7 @@ fn a_stream_that_is_closed_is_reset_and_nothing_more_comes() {
 
 #[test]
 fn a_client_that_leaves_ends_the_stream_and_its_calls_come_back_to_the_root() {
-    let play = Play { client_leaves: Some(Leaves::AfterRequestHeaders), callouts: answer(5), ..post(&["a"]) };
+    let play = Play { client_leaves: Some(Leaves::AfterRequestHeaders), callouts: answer(5).into(), ..post(&["a"]) };
     let (_, seen) = run(Actor::default().on("headers", call).on("reply", resume), &play);
     assert_eq!(seen, ["headers", "end", "reply to nobody"]);
     let play = Play { client_leaves: Some(Leaves::AfterFirstResponseChunk), ..post(&["a"]) };
@@ -475,7 +475,7 @@ fn a_client_that_leaves_ends_the_stream_and_its_calls_come_back_to_the_root() {
 #[test]
 fn callouts_end_in_every_way_that_envoy_has() {
     let scripted = |script: Option<CalloutScript>| {
-        let play = Play { callouts: script.into_iter().collect(), ..post(&["a"]) };
+        let play = Play { callouts: script.into_iter().collect::<Vec<_>>().into(), ..post(&["a"]) };
         run(Actor::default().on("headers", call), &play).1.get(1).cloned().unwrap_or_default()
     };
     assert_eq!(scripted(answer(499).pop()), "reply Http { headers: 1, body: 3, trailers: 0 }");
@@ -499,7 +499,7 @@ fn a_call_to_no_cluster_or_without_pseudo_headers_fails_at_once() {
         assert_eq!(made, Err(Status::BAD_ARGUMENT));
         Continue
     });
-    let (transcript, _) = run(actor, &Play { callouts: vec![CalloutScript::NoCluster], ..post(&["a"]) });
+    let (transcript, _) = run(actor, &Play { callouts: vec![CalloutScript::NoCluster].into(), ..post(&["a"]) });
     assert_eq!((transcript.callouts.len(), transcript.client.status), (0, Some(200)));
 }
 
@@ -517,7 +517,7 @@ fn a_grpc_call_gives_a_message_or_a_status() {
         (CalloutScript::Answer(bad, Duration::ZERO), "reply GrpcStatus(7)"),
         (CalloutScript::Silence, "reply GrpcStatus(14)"),
     ] {
-        let play = Play { callouts: vec![script], ..post(&["a"]) };
+        let play = Play { callouts: vec![script].into(), ..post(&["a"]) };
         let (transcript, seen) = run(Actor::default().on("headers", grpc), &play);
         assert!(seen.contains(&want.to_owned()), "{seen:?}");
         assert_eq!((transcript.callouts[0].body.as_slice(), transcript.callouts[0].cluster.as_str()), (&b"ask"[..], "x"));
@@ -549,7 +549,7 @@ fn an_answer_and_then_a_resume_leaks_what_is_held_to_the_upstream() {
         respond(host);
         resume(host)
     });
-    let (transcript, _) = run(actor, &Play { callouts: answer(5), ..post(&["ab"]) });
+    let (transcript, _) = run(actor, &Play { callouts: answer(5).into(), ..post(&["ab"]) });
     assert_eq!((transcript.client.status, transcript.upstream), (Some(403), UpstreamSaw::Partial { body: b"ab".to_vec() }));
 }
 

@@ -64,13 +64,14 @@ fn scripts_are_played_in_both_profiles() {
         // Once body bytes are held, headers may not be edited in the callback of a call.
         let edit = if hold { "" } else { "callout=setHeader:x-a=1;" };
         let script = format!("requestHeaders=callOut:idp;{edit}callout=allow");
-        let call = Play { callouts: yes(), ..probe(&script, &["ab"], hold) };
+        let call = Play { callouts: yes().into(), ..probe(&script, &["ab"], hold) };
         let transcript = run(&call);
         assert!(traces(&transcript).contains(&reply), "{transcript:?}");
         let UpstreamSaw::Complete { headers, body } = &transcript.upstream else { panic!("{transcript:?}") };
         assert_eq!((plays::header(headers, "x-a"), body.as_slice()), ((!hold).then_some("1"), &b"ab"[..]));
 
-        let call = Play { callouts: yes(), ..probe("requestBody=hold;requestEnd=callOut:idp;callout=deny", &["ab"], hold) };
+        let call =
+            Play { callouts: yes().into(), ..probe("requestBody=hold;requestEnd=callOut:idp;callout=deny", &["ab"], hold) };
         let transcript = run(&call);
         assert_eq!((transcript.client.status, transcript.callouts.len()), (Some(403), 1), "{transcript:?}");
     }

@@ -18,11 +18,12 @@ mod document;
 mod from;
 mod reach;
 pub mod revocation;
+pub mod secret;
 pub mod tokens;
 mod value;
 
 pub use claim::{Claim, ClaimPath};
-use document::{Asked, Content, Document, Fetching};
+use document::{Asked, Content, Document, Fault, Fetching};
 pub use from::RawFrom;
 use reach::Reach;
 pub use value::{Value, ValueError};

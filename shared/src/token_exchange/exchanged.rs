@@ -21,16 +21,30 @@ pub(super) struct Exchanged {
 impl Exchanged {
     /// The member `exchange`; `detail` is what exactly was wrong with the token.
     pub(super) fn to_json(&self, detail: Option<&'static str>) -> Box<str> {
-        let mut out = String::from(r#"{"server":"#);
-        push_ascii_bounded(&mut out, &self.server, TEXT);
-        out.push_str(r#","client":"#);
-        push_ascii_bounded(&mut out, &self.client, TEXT);
-        out.push_str(if self.cached { r#","cached":true,"detail":"# } else { r#","cached":false,"detail":"# });
-        match detail {
-            Some(detail) => push_string(&mut out, detail),
-            None => out.push_str("null"),
-        }
-        out.push('}');
-        out.into()
+        to_json(Some((&self.server, &self.client)), self.cached, detail)
     }
+}
+
+/// The member `exchange` where it was not yet known by whom a token would be exchanged: what was wrong with the caller's.
+pub(super) fn unasked(detail: Option<&'static str>) -> Option<Box<str>> {
+    detail.map(|detail| to_json(None, false, Some(detail)))
+}
+
+fn to_json(asked: Option<(&str, &str)>, cached: bool, detail: Option<&'static str>) -> Box<str> {
+    let mut out = String::from(r#"{"server":"#);
+    match asked {
+        Some((server, client)) => {
+            push_ascii_bounded(&mut out, server, TEXT);
+            out.push_str(r#","client":"#);
+            push_ascii_bounded(&mut out, client, TEXT);
+        }
+        None => out.push_str(r#"null,"client":null"#),
+    }
+    out.push_str(if cached { r#","cached":true,"detail":"# } else { r#","cached":false,"detail":"# });
+    match detail {
+        Some(detail) => push_string(&mut out, detail),
+        None => out.push_str("null"),
+    }
+    out.push('}');
+    out.into()
 }

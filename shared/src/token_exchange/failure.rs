@@ -2,8 +2,10 @@
 
 use super::issued::Refusal;
 use super::profile::Told;
+use crate::filter::{CalloutError, Reply};
 use crate::identity::tokens::Requirement;
 use crate::jws::TokenError;
+use crate::oauth::{Failure, Issued};
 use crate::policy::{Challenge, Denial, Reason};
 use crate::time::Duration;
 
@@ -114,5 +116,29 @@ impl Refused {
             _ => Reason::ActorChain,
         };
         Self { detail: Some(refusal.code()), ..Self::plain(reason) }
+    }
+}
+
+/// What a token service has issued, as it says.
+pub(super) fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Issued, Refused> {
+    let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
+    let reply = reply.map_err(|error| match error {
+        CalloutError::NoReply => unavailable("no_reply", false),
+        CalloutError::NotDispatched => unavailable("not_dispatched", true),
+        CalloutError::TimedOut => unavailable("timed_out", false),
+    })?;
+    Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
+        let detail = detail(&failure);
+        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
+    })
+}
+
+/// What a failure was, for the record: a closed set.
+fn detail(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Busy { .. } => "busy",
+        Failure::Refused { error, .. } => error.code(),
+        Failure::Unavailable => "unavailable",
+        Failure::Unreadable(_) => "unreadable",
     }
 }

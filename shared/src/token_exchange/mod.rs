@@ -5,7 +5,8 @@
 //! 3. The answer is judged before it is used: type, audience, subject, scopes, agent, expiry (OA-TE-02 to 04).
 //! 4. The token that the request brought is taken away wherever it stands, and the new one is set.
 //!
-//! All of it is decided in the header phase, so it holds on a proxy that cannot hold headers too.
+//! All of it is decided in the header phase, so it holds on a proxy that cannot hold headers too. Only where a route depends on the
+//! tool that is called do the headers wait for the body (`tool.rs`), which needs a proxy that can hold them.
 
 pub mod authority;
 mod cache;
@@ -22,10 +23,12 @@ pub mod issued;
 mod key;
 mod policy;
 pub mod profile;
+mod refer;
 pub mod reference;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod tool;
 
 pub use counters::COUNTERS;
 pub use policy::Policy;
@@ -84,12 +87,16 @@ impl Plugin for TokenExchange {
         if let Some(revocation) = &self.0.policy.revocation {
             revocation.on_tick(now, fx);
         }
+        for secret in self.0.policy.secrets() {
+            secret.on_tick(now, fx);
+        }
     }
 
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
         let Policy { tokens, revocation, .. } = &self.0.policy;
         let theirs = tokens.as_ref().is_some_and(|tokens| tokens.on_reply(call, now, reply, fx))
-            || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx));
+            || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx))
+            || self.0.policy.secrets().any(|secret| secret.on_reply(call, now, reply, fx));
         if !theirs {
             self.0.answered(call, now, reply, fx);
         }

@@ -7,10 +7,12 @@ use super::client::Client;
 use super::profile::Profile;
 use super::reference::References;
 use super::routes::Routes;
+use crate::audit::Resource;
 use crate::config::{Problems, Ring};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
+use crate::identity::secret::FetchedSecret;
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
 use crate::secret::Secret;
@@ -32,6 +34,8 @@ pub struct Policy {
     pub(super) chain: ChainLimits,
     pub(super) servers: Vec<Server>,
     pub(super) routes: Routes,
+    /// Longest body of a request whose route depends on it.
+    pub(super) max_body: usize,
     pub(super) unmatched: Action,
     pub(super) cache: CacheLimits,
     pub(super) references: Option<Referring>,
@@ -139,6 +143,11 @@ impl Policy {
         }
     }
 
+    /// What its clients show and is fetched.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &FetchedSecret> {
+        self.servers.iter().flat_map(|server| &server.clients).filter_map(Client::fetched)
+    }
+
     /// What had better be looked at: the path in the configuration, and why.
     pub fn warnings(&self) -> &[(String, &'static str)] {
         &self.warnings
@@ -157,5 +166,11 @@ impl Target {
     /// What a token for it is for: the audience, or the resource.
     pub(super) fn name(&self) -> &str {
         self.audience.as_deref().or(self.resource.as_deref()).unwrap_or_default()
+    }
+
+    /// The same for the record.
+    pub(super) fn resource(&self) -> Resource {
+        let kind = if self.audience.is_some() { "audience" } else { "resource" };
+        Resource { kind, name: self.name().to_owned() }
     }
 }

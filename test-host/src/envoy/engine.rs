@@ -110,6 +110,9 @@ impl Running {
         let trailers = !play.request.trailers.is_empty() || play.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty());
         // HTTP/1 clients and servers hardly ever have trailers, so a play with trailers is HTTP/2 on both sides.
         let upstream = if trailers { Protocol::Http2 } else { Protocol::Http1 };
+        if !continues {
+            listeners.retire(proxy).await?;
+        }
         stage.set(play);
         let (at, vm) = listeners.for_play(play, continues, upstream, proxy, identity, stage).await?;
         let before = counters(proxy).await?;

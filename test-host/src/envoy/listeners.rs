@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::proxy::Proxy;
 use super::servers::{Protocol, Role, serve};
 use super::stage::Stage;
-use crate::engine::{CalloutScript, Play};
+use crate::engine::Play;
 
 /// Listeners kept at a time; each has a compiled module in memory.
 const KEPT: usize = 24;
@@ -50,10 +50,33 @@ struct Listener {
     name: String,
     config: Value,
     at: SocketAddr,
+    /// It may be used by a play that does not continue the last.
     reusable: bool,
 }
 
 impl Listeners {
+    /// Ends the VMs that no other play may meet, and waits until they are gone: they call services whenever it is time.
+    pub(super) async fn retire(&mut self, proxy: &mut Proxy) -> anyhow::Result<()> {
+        let before = self.listeners.len();
+        self.listeners.retain(|listener| listener.reusable);
+        if self.listeners.len() == before {
+            return Ok(());
+        }
+        let removed = stat("^listener_manager.listener_removed$", proxy).await?;
+        self.publish(None, proxy)?;
+        let begun = Instant::now();
+        loop {
+            let gone = stat("^listener_manager.listener_removed$", proxy).await? > removed;
+            if gone && stat("^listener_manager.total_listeners_draining$", proxy).await? == 0 {
+                return Ok(());
+            }
+            if begun.elapsed() > READY {
+                bail!("Envoy does not end its listeners: {}", proxy.last_words());
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
     /// Where this play is to be played: the address, and the name under which the plugin's VM writes to the log. A play that
     /// `continues` another one meets what that has left behind.
     pub(super) async fn for_play(
@@ -122,13 +145,16 @@ impl Listeners {
         while self.listeners.len() >= KEPT {
             self.listeners.remove(0);
         }
-        let all: Vec<&Value> = self.listeners.iter().map(|listener| &listener.config).chain([&config]).collect();
         let rejected = rejections(proxy).await?;
-        proxy.set_listeners(&all)?;
+        self.publish(Some(&config), proxy)?;
         let port = ready(&name, rejected, proxy).await?;
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         self.listeners.push(Listener { key, name: name.clone(), config, at, reusable });
         Ok((at, name))
+    }
+
+    fn publish(&self, added: Option<&Value>, proxy: &mut Proxy) -> anyhow::Result<()> {
+        proxy.set_listeners(&self.listeners.iter().map(|listener| &listener.config).chain(added).collect::<Vec<_>>())
     }
 
     /// Defines upstream and called services; the latter not where the play says that they do not exist.
@@ -139,17 +165,18 @@ impl Listeners {
         proxy: &mut Proxy,
         stage: &Stage,
     ) -> anyhow::Result<()> {
-        let missing = play.callouts.iter().filter(|script| matches!(script, CalloutScript::NoCluster)).count();
-        if missing > 0 && missing < play.callouts.len() && services.len() > 1 {
-            bail!("a play in which only some callouts have a cluster cannot be played here");
-        }
         let mut clusters = BTreeMap::from([(bootstrap::NOWHERE.to_owned(), bootstrap::nowhere())]);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let name = upstream_cluster(protocol);
             let server = self.server(name, Role::Upstream, protocol, stage).await?;
             clusters.insert(name.to_owned(), bootstrap::cluster(name, server, protocol));
         }
-        for (name, protocol) in services.iter().filter(|_| missing == 0) {
+        for (name, protocol) in services {
+            match play.callouts.is_missing(name) {
+                Some(true) => continue,
+                Some(false) => {}
+                None => bail!("a play in which only some calls of `{name}` have a cluster cannot be played here"),
+            }
             let server = self.server(name, Role::Service(name.clone()), *protocol, stage).await?;
             clusters.insert(name.clone(), bootstrap::cluster(name, server, *protocol));
         }
@@ -205,11 +232,15 @@ async fn ready(name: &str, rejected: u64, proxy: &mut Proxy) -> anyhow::Result<u
 }
 
 async fn rejections(proxy: &mut Proxy) -> anyhow::Result<u64> {
-    Ok(proxy.admin.stats("^listener_manager.lds.update_rejected$").await?.into_values().sum())
+    stat("^listener_manager.lds.update_rejected$", proxy).await
 }
 
 async fn cluster_updates(proxy: &mut Proxy) -> anyhow::Result<u64> {
-    Ok(proxy.admin.stats("^cluster_manager.cds.update_success$").await?.into_values().sum())
+    stat("^cluster_manager.cds.update_success$", proxy).await
+}
+
+async fn stat(name: &str, proxy: &mut Proxy) -> anyhow::Result<u64> {
+    Ok(proxy.admin.stats(name).await?.into_values().sum())
 }
 
 /// The clusters that a configuration names: every text under a key `cluster`; HTTP/2 where a key around it speaks of gRPC.

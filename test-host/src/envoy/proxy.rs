@@ -58,7 +58,7 @@ impl Proxy {
             .arg("--admin-address-path")
             .arg(path.join("admin"))
             .args(["--file-flush-interval-msec", "2"])
-            .args(["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate"])
+            .args(["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "0", "--drain-strategy", "immediate"])
             .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             .args(["--log-format", FORMAT, "--log-format-escaped"])
             .stdin(Stdio::null())

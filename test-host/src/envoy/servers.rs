@@ -118,8 +118,9 @@ async fn called(request: Request<Incoming>, cluster: String, stage: &Stage, numb
         .filter(|(name, _)| name != "x-forwarded-for" && name != "grpc-timeout" && !(grpc && added.contains(&name.as_str())));
     let headers = message::normal(kept, &body);
     let script = stage.with(number, |state| {
+        let script = state.callouts.next(&cluster);
         state.called.push(Called { cluster, headers, body });
-        state.callouts.pop_front()
+        script
     });
     match script.flatten() {
         None | Some(CalloutScript::NoCluster | CalloutScript::Silence) => pending().await,

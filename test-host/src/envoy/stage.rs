@@ -1,9 +1,8 @@
 //! What the servers have to answer in the play that is on, and what they saw.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{CalloutScript, Play, Sent};
+use crate::engine::{Callouts, Play, Sent};
 use crate::transcript::{Called, Ending, UpstreamSaw};
 
 /// Shared between the engine and the servers.
@@ -19,7 +18,7 @@ pub(super) struct State {
     /// It answers before it has the whole request.
     pub(super) early: bool,
     /// What is left to answer to callouts.
-    pub(super) callouts: VecDeque<CalloutScript>,
+    pub(super) callouts: Callouts,
     /// The upstream's request, once its headers have come.
     pub(super) request: Option<Request>,
     /// The callouts that came.
@@ -49,7 +48,7 @@ impl Stage {
             number: state.number + 1,
             upstream: play.upstream.clone(),
             early: play.upstream_early,
-            callouts: play.callouts.iter().cloned().collect(),
+            callouts: play.callouts.clone(),
             request: None,
             called: Vec::new(),
         };

@@ -1,16 +1,16 @@
 //! Callouts: what was dispatched, and with what answer it will come back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Map, Scope, Status};
-use crate::engine::{CalloutScript, Sent};
+use crate::engine::{CalloutScript, Callouts, Sent};
 use crate::transcript::Called;
 
 /// The callouts of one proxy, scripted.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
-    scripts: VecDeque<CalloutScript>,
+    scripts: Callouts,
     last: u32,
     open: BTreeMap<u32, Call>,
     dispatched: Vec<(u32, Duration)>,
@@ -57,12 +57,12 @@ const INTERNAL: u32 = 13;
 const UNAVAILABLE: u32 = 14;
 
 impl Calls {
-    pub(super) fn new(scripts: &[CalloutScript]) -> Self {
-        Self { scripts: scripts.iter().cloned().collect(), ..Self::default() }
+    pub(super) fn new(scripts: &Callouts) -> Self {
+        Self { scripts: scripts.clone(), ..Self::default() }
     }
 
     /// A new exchange on a VM that has made calls before: tokens go on, all else begins anew.
-    pub(super) fn renew(&mut self, scripts: &[CalloutScript]) {
+    pub(super) fn renew(&mut self, scripts: &Callouts) {
         *self = Self { last: self.last, ..Self::new(scripts) };
     }
 
@@ -79,7 +79,7 @@ impl Calls {
         {
             return Err(Status::BAD_ARGUMENT);
         }
-        let script = self.scripts.pop_front();
+        let script = self.scripts.next(&String::from_utf8_lossy(cluster));
         if let Some(CalloutScript::NoCluster) = script {
             return Err(Status::BAD_ARGUMENT);
         }

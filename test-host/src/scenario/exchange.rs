@@ -1,5 +1,6 @@
 //! The exchange of a case: client, upstream and called services.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use super::fields::{Fields, Problems};
 use super::message::{Side, body, message};
 use super::model::Exchange;
 use super::yaml::{self, Data, Node};
-use crate::engine::{CalloutScript, Leaves, Sent};
+use crate::engine::{Answers, CalloutScript, Callouts, Leaves, Sent};
 
 /// Reads its fields; the caller asks for its own and finishes.
 pub(super) fn exchange(fields: &mut Fields<'_>, problems: &mut Problems) -> Exchange {
@@ -79,26 +80,39 @@ fn default_answer(request: &Sent) -> Sent {
     Sent { headers, chunks: vec![body], trailers: Vec::new() }
 }
 
-fn callouts(node: &Node, path: &str, problems: &mut Problems) -> Vec<CalloutScript> {
-    let mut scripts = Vec::new();
-    for (index, item) in problems.list(node, path).iter().enumerate() {
-        let at = format!("{path}[{index}]");
-        if let Data::String(_) = item.data {
-            let words = [("reset", 0), ("silence", 1), ("noCluster", 2)];
-            scripts.extend(problems.word(item, &at, &words).map(|word| match word {
-                0 => CalloutScript::Reset,
-                1 => CalloutScript::Silence,
-                _ => CalloutScript::NoCluster,
-            }));
-            continue;
-        }
-        let Some(mut fields) = Fields::of(item, &at, problems) else { continue };
-        let sent = message(&mut fields, Side::Answer, problems);
-        let after = fields.take("after").and_then(|(node, path)| duration(node, &path, problems)).unwrap_or_default();
-        fields.finish(problems);
-        scripts.push(CalloutScript::Answer(sent, after));
+/// A list, in the order of the calls; or a mapping from clusters to their lists, or to the one answer for all of their calls.
+fn callouts(node: &Node, path: &str, problems: &mut Problems) -> Callouts {
+    let Data::Map(entries) = &node.data else { return Callouts::InOrder(scripts(node, path, problems)) };
+    let answers = entries.iter().filter_map(|entry| {
+        let path = format!("{path}.{}", entry.key);
+        let answers = match entry.value.data {
+            Data::List(_) => Answers::InOrder(scripts(&entry.value, &path, problems)),
+            _ => Answers::Always(script(&entry.value, &path, problems)?),
+        };
+        Some((entry.key.clone(), answers))
+    });
+    Callouts::Of(answers.collect())
+}
+
+fn scripts(node: &Node, path: &str, problems: &mut Problems) -> VecDeque<CalloutScript> {
+    let items = problems.list(node, path).iter().enumerate();
+    items.filter_map(|(index, item)| script(item, &format!("{path}[{index}]"), problems)).collect()
+}
+
+fn script(node: &Node, path: &str, problems: &mut Problems) -> Option<CalloutScript> {
+    if let Data::String(_) = node.data {
+        let words = [("reset", 0), ("silence", 1), ("noCluster", 2)];
+        return problems.word(node, path, &words).map(|word| match word {
+            0 => CalloutScript::Reset,
+            1 => CalloutScript::Silence,
+            _ => CalloutScript::NoCluster,
+        });
     }
-    scripts
+    let mut fields = Fields::of(node, path, problems)?;
+    let sent = message(&mut fields, Side::Answer, problems);
+    let after = fields.take("after").and_then(|(node, path)| duration(node, &path, problems)).unwrap_or_default();
+    fields.finish(problems);
+    Some(CalloutScript::Answer(sent, after))
 }
 
 fn faults(node: &Node, path: &str, problems: &mut Problems) -> Vec<(String, u32)> {

@@ -312,7 +312,7 @@ fn words<T: Copy>(
 /// The credentials that a request brings, and those that called services answer.
 fn secrets(exchange: &Exchange) -> Vec<String> {
     let mut found = tokens(&exchange.request);
-    for script in &exchange.callouts {
+    for script in exchange.callouts.all() {
         let CalloutScript::Answer(sent, _) = script else { continue };
         let Ok(answer) = serde_json::from_slice::<Value>(&sent.chunks.concat()) else { continue };
         let named = ["access_token", "refresh_token", "id_token"].map(|name| answer.get(name).and_then(Value::as_str));

@@ -139,3 +139,26 @@ fn merges_as_rfc_7396_section_3_says() {
         assert_eq!(target, want);
     }
 }
+
+#[test]
+fn services_answer_in_the_order_of_all_calls_or_each_for_itself() {
+    let exchange = |callouts: &str| {
+        let text = CASE.replace("    expect:", &format!("    callouts: {callouts}\n    expect:"));
+        read(&text).cases.remove(0).exchange
+    };
+    let mut callouts = exchange("[reset, {status: 201}]").callouts;
+    assert!(matches!(callouts.next("a"), Some(CalloutScript::Reset)));
+    assert!(matches!(callouts.next("b"), Some(CalloutScript::Answer(sent, _)) if lines(&sent)[0] == ":status: 201"));
+    let mut callouts = exchange("{idp: {body: {keys: []}}, sts: [reset], gone: noCluster}").callouts;
+    for _ in 0..3 {
+        assert!(matches!(callouts.next("idp"), Some(CalloutScript::Answer(sent, _)) if sent.chunks == [b"{\"keys\":[]}"]));
+    }
+    assert!(matches!((callouts.next("sts"), callouts.next("sts")), (Some(CalloutScript::Reset), None)));
+    assert_eq!((callouts.is_always("idp"), callouts.is_always("sts"), callouts.is_missing("gone")), (true, false, Some(true)));
+    let text = CASE.replace("    expect:", "    callouts: {status: 500, idp: rset}\n    expect:");
+    assert_eq!(
+        problems(&text),
+        "s.yaml:13:24: cases[0].callouts.status: expected a mapping, not a number
+s.yaml:13:34: cases[0].callouts.idp: unknown word `rset`, did you mean `reset`?"
+    );
+}

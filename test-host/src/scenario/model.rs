@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expect::Expected;
 use super::yaml::Place;
-use crate::engine::{CalloutScript, Leaves, Need, Sent};
+use crate::engine::{Callouts, Leaves, Need, Sent};
 
 /// A scenario file.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ pub struct Exchange {
     /// It comes as soon as the headers are there.
     pub early: bool,
     /// Answers to callouts.
-    pub callouts: Vec<CalloutScript>,
+    pub callouts: Callouts,
     /// Host calls that fail.
     pub faults: Vec<(String, u32)>,
     /// How long the exchange lasts.

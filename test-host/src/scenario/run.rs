@@ -219,9 +219,12 @@ fn run_profile(
             let Some(seen) = track.play(engine.as_mut(), &play, case, cut, setting.keep_seen) else { continue };
             match &reference {
                 None => reference = Some((track.line.engine.clone(), seen)),
-                Some((other, reference)) if differing.is_none() && !agree(reference, &seen, track.exact_cut) => {
-                    let (reference, seen) =
-                        if track.exact_cut { (reference.clone(), seen) } else { (unframed(reference), unframed(&seen)) };
+                Some((other, reference)) if differing.is_none() && !agree(reference, &seen, &play, track.exact_cut) => {
+                    let (reference, seen) = if track.exact_cut {
+                        (reference.clone(), seen)
+                    } else {
+                        (unframed(reference, &play), unframed(&seen, &play))
+                    };
                     let diff = sketch::diff(&reference, &seen, other, &track.line.engine);
                     differing = Some(Line {
                         engine: format!("{other}/{}", track.line.engine),
@@ -259,6 +262,7 @@ impl Track {
         if keep && self.line.seen.is_none() {
             self.line.seen = Some(seen.clone());
         }
+        seen.callouts = play.callouts.certain(seen.callouts);
         let raw = seen.clone();
         seen.log = Vec::new();
         seen.handed = None;
@@ -287,13 +291,17 @@ impl Track {
 }
 
 /// Whether two engines saw the same.
-fn agree(one: &Transcript, other: &Transcript, exact: bool) -> bool {
-    one == other || (!exact && unframed(one) == unframed(other))
+fn agree(one: &Transcript, other: &Transcript, play: &Play, exact: bool) -> bool {
+    one == other || (!exact && unframed(one, play) == unframed(other, play))
 }
 
-/// Without what a real wire frames messages with: its own codecs set these, whatever a filter has done.
-fn unframed(seen: &Transcript) -> Transcript {
+/// Without what a real wire frames messages with: its own codecs set these, whatever a filter has done. And without counters
+/// where each VM asks for itself: how many do is up to the proxy.
+fn unframed(seen: &Transcript, play: &Play) -> Transcript {
     let mut seen = seen.clone();
+    if play.callouts.has_always() {
+        seen.counters.clear();
+    }
     let strip = |headers: &mut Vec<(String, String)>| headers.retain(|(name, _)| name != "content-length" && name != ":scheme");
     strip(&mut seen.client.headers);
     if let UpstreamSaw::Complete { headers, .. } = &mut seen.upstream {

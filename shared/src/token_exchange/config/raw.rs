@@ -1,8 +1,10 @@
 //! The configuration as it is written.
 
 use super::references::RawReferences;
-use crate::config::{RawVariable, choice, record};
+use crate::config::{choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
+use crate::identity::RawFrom;
+use crate::identity::secret::RawSecret;
 use crate::identity::tokens::RawOwnIdentity;
 use crate::time::Duration;
 
@@ -71,6 +73,8 @@ choice! {
         Post = "client_secret_post",
         /// `private_key_jwt`: an assertion that is signed here, new for each call (RFC 7523 section 2.2).
         PrivateKey = "private_key_jwt",
+        /// `jwt-spiffe`: a JWT-SVID, which is fetched and renewed in time (draft-ietf-oauth-spiffe-client-auth).
+        Spiffe = "jwt-spiffe",
         /// Only its `client_id`; the proxy's cluster does the rest: mutual TLS, or `credential_injector`.
         Cluster = "cluster",
     }
@@ -97,12 +101,14 @@ record! {
         /// Token services; none where no route has `action: exchange`.
         servers: Vec<RawServer> = "servers", Vec::new();
         /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
-        /// with `*`, then one with a port, then the longest path.
+        /// with `*`, then one with a port, then the longest path, then one with the tool that is called.
         routes: Vec<RawRoute> = "routes";
         /// What becomes of a request that no route is for.
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
         /// Reference tokens: what agents hold in the place of users' tokens.
         references: Option<RawReferences> = "references", None;
+        /// What is too large.
+        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY };
         /// Tokens that are kept.
         cache: RawCache = "cache", RawCache::default();
         /// Where audit records go.
@@ -204,12 +210,19 @@ record! {
         /// The method.
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
-        secret: Option<RawVariable> = "secret", None;
-        /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; RSA, P-256 or Ed25519.
-        key: Option<RawVariable> = "key", None;
+        secret: Option<RawSecret> = "secret", None;
+        /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; P-256, Ed25519 or RSA. To sign with
+        /// RSA costs some 11 ms in the module, with the others less than one: prefer them.
+        key: Option<RawSecret> = "key", None;
         /// What the token service knows this key as; `kid` of the JWK, if absent.
         key_id: Option<String> = "keyId", None;
-        /// The one `aud` of its assertions; the issuer of the server, if absent. Some want the URL of their token endpoint.
+        /// Where its JWT-SVID is fetched, for `jwt-spiffe`: a bridge to the SPIFFE Workload API, whose answer is the SVID and nothing
+        /// else. It is fetched again when half of its life has passed; the last good one is used until its `exp`.
+        svid: Option<RawFrom> = "svid", None;
+        /// The SPIFFE id that its SVID must have; that of the client's agent in `identity.agents`, if absent.
+        spiffe: Option<String> = "spiffe", None;
+        /// The one `aud` of its assertions or its SVID; the issuer of the server, if absent. Some want the URL of their token
+        /// endpoint.
         audience: Option<String> = "audience", None;
     }
 }
@@ -261,6 +274,9 @@ record! {
         port: Option<u32> = "port", None;
         /// The path and all below it.
         path: String = "path", "/".to_owned();
+        /// Only calls of these tools (MCP, `tools/call`), by their exact names; every other request takes the route without `tools`. Needs
+        /// `hostProfile.holdHeaders`: the body says which tool it is, and `Mcp-Name` must say the same.
+        tools: Vec<String> = "tools", Vec::new();
         /// What becomes of its requests.
         action: RawAction = "action", RawAction::Exchange;
         /// With `action: reference`: the SPIFFE id of the agent behind it.
@@ -277,6 +293,17 @@ record! {
         max_life: Duration = "maxLifetime", Duration::from_secs(300);
     }
 }
+
+record! {
+    /// What is too large.
+    pub struct RawLimits {
+        /// Largest body in bytes of a request whose route depends on its tool. Below the proxy's buffer limit (1 MiB by default).
+        max_body_bytes: u32 = "maxBodyBytes", DEFAULT_BODY;
+    }
+}
+
+/// Below Envoy's default buffer limit of 1 MiB, so that the answer is ours and not a bare 413 of the proxy.
+const DEFAULT_BODY: u32 = 1_000_000;
 
 record! {
     /// Tokens that are kept.
