@@ -2,8 +2,8 @@
 
 use super::policy::Policy;
 use crate::http::{Headers, media_type};
-use crate::json::{ErrorKind, Limits};
-use crate::mcp::{BadMessage, Era, Fault, HeaderFault, Message, Version, check_headers, read_request};
+use crate::json::Limits;
+use crate::mcp::{BadMessage, Era, Message, Version, check_headers, read_request};
 use crate::path;
 use crate::policy::{Denial, Reason};
 
@@ -95,7 +95,7 @@ pub(super) struct BadBody<'a> {
 pub(super) fn judge_message<'a>(policy: &Policy, body: &'a [u8], routing: &Headers) -> Result<(Message<'a>, Era), BadBody<'a>> {
     let message = read_request(body, Limits::default()).map_err(|bad: BadMessage<'a>| {
         let id = bad.id.as_ref().map(|id| id.raw());
-        BadBody { reason: fault_reason(bad.fault), id, denial: Denial::Refuse }
+        BadBody { reason: bad.fault.into(), id, denial: Denial::Refuse }
     })?;
     let id = message.id.as_ref().map(|id| id.raw());
     let header = routing.one("mcp-protocol-version").ok().flatten().and_then(|value| core::str::from_utf8(value).ok());
@@ -108,7 +108,7 @@ pub(super) fn judge_message<'a>(policy: &Policy, body: &'a [u8], routing: &Heade
         };
         BadBody { reason, id, denial }
     };
-    let era = check_headers(&message, routing).map_err(|fault| bad(header_reason(fault)))?;
+    let era = check_headers(&message, routing).map_err(|fault| bad(fault.into()))?;
     let spoken = match wanted.and_then(Version::from_text) {
         Some(version) => policy.versions.contains(&version),
         // A legacy request may leave the header out (MCP-E-04, `initialize`).
@@ -146,34 +146,6 @@ fn has_token(query: &str) -> bool {
 
 pub(super) fn declared_length(headers: &Headers) -> Option<usize> {
     core::str::from_utf8(headers.one("content-length").ok()??).ok()?.parse().ok()
-}
-
-fn fault_reason(fault: Fault) -> Reason {
-    match fault {
-        Fault::Batch => Reason::Batch,
-        Fault::CaseTwin => Reason::CaseTwin,
-        Fault::InvalidId => Reason::InvalidId,
-        Fault::Json(error) => match error.kind {
-            ErrorKind::DuplicateMember => Reason::DuplicateMember,
-            ErrorKind::TooDeep | ErrorKind::TooManyNodes => Reason::TooDeep,
-            _ => Reason::MalformedJson,
-        },
-        Fault::Params(_) => Reason::InvalidParams,
-        Fault::Malformed(_) => Reason::MalformedMessage,
-    }
-}
-
-fn header_reason(fault: HeaderFault) -> Reason {
-    match fault {
-        HeaderFault::AmbiguousEra
-        | HeaderFault::Illegal(_)
-        | HeaderFault::Mismatch(_)
-        | HeaderFault::Missing(_)
-        | HeaderFault::Repeated(_) => Reason::HeaderMismatch,
-        HeaderFault::MissingMeta => Reason::MissingMeta,
-        HeaderFault::ResponseRefused => Reason::MalformedMessage,
-        HeaderFault::UnsupportedVersion => Reason::UnsupportedVersion,
-    }
 }
 
 /// Whether the request brings a token (RFC 6750 section 2.1). The scheme has no case.

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod cel;
+mod fault;
 mod lookup;
 mod pattern;
 mod reason;

@@ -25,11 +25,23 @@ pub(super) enum Unknown {
     Wait(CallId),
 }
 
+/// A request.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    pub(super) head: Head<'a>,
+    /// The tool that it calls, where its route depends on that.
+    pub(super) tool: Option<&'a str>,
+    /// How often it has waited.
+    pub(super) waits: u8,
+}
+
 /// A request that waits until it can be decided.
 pub(super) struct Arrived {
     headers: Headers,
     properties: Vec<Result<Option<Vec<u8>>, PropertyError>>,
-    /// How often it has waited.
+    /// As in [`Arrival`].
+    pub(super) tool: Option<String>,
+    /// As in [`Arrival`].
     pub(super) waits: u8,
 }
 
@@ -42,7 +54,7 @@ pub(super) struct Asker<'a> {
     pub(super) caller: Caller,
     /// The token, or why there is none.
     pub(super) brought: Result<Brought<'a>, Reason>,
-    pub(super) headers: &'a Headers,
+    pub(super) arrival: Arrival<'a>,
 }
 
 impl Asker<'_> {
@@ -65,8 +77,8 @@ impl Asker<'_> {
     /// Headers that must not go on.
     pub(super) fn stripped(&self) -> Vec<String> {
         match &self.brought {
-            Ok(brought) => others(self.headers, &[brought.text, brought.token()]),
-            Err(_) => others(self.headers, &[]),
+            Ok(brought) => others(self.arrival.head.headers, &[brought.text, brought.token()]),
+            Err(_) => others(self.arrival.head.headers, &[]),
         }
     }
 }
@@ -88,13 +100,14 @@ impl Brought<'_> {
 
 impl Policy {
     /// Who asks.
-    pub(super) fn asker<'a>(&self, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Asker<'a>, Unknown> {
+    pub(super) fn asker<'a>(&self, arrival: Arrival<'a>, fx: &mut Effects<'_>) -> Result<Asker<'a>, Unknown> {
+        let head = arrival.head;
         let brought = match bearer(head.headers) {
             Ok(text) => Ok(self.brought(text, head, fx).map_err(refused)?),
             Err(reason) => Err(reason),
         };
         let caller = self.caller(head, brought.as_ref().ok().map(Brought::token), fx)?;
-        Ok(Asker { caller, brought, headers: head.headers })
+        Ok(Asker { caller, brought, arrival })
     }
 
     /// What a bearer token stands for: where references are opened, that of a reference which is this agent's.
@@ -108,12 +121,13 @@ impl Policy {
         let agent = peer.agent.ok_or(Refused::plain(Reason::NoAgent))?;
         let references = referring.references.as_ref().ok_or(Refused::plain(Reason::Internal))?;
         let opened = references.redeem(text, &agent, fx.now()).map_err(|why| {
-            fx.count(match why {
-                NotOpened::Expired => "references.refused.expired",
-                NotOpened::Other => "references.refused.not_opened",
-                NotOpened::UnknownKey => "references.refused.unknown_key",
-            });
-            Refused::plain(Reason::ReferenceRefused)
+            let detail = match why {
+                NotOpened::Expired => "expired",
+                NotOpened::Other => "not_opened",
+                NotOpened::UnknownKey => "unknown_key",
+            };
+            fx.count(&["references.refused.", detail].concat());
+            Refused { detail: Some(detail), ..Refused::plain(Reason::ReferenceRefused) }
         })?;
         fx.count("references.opened");
         Ok(Brought { text, opened: Some(opened) })
@@ -161,13 +175,27 @@ fn refused(refused: Refused) -> Unknown {
 
 impl Arrived {
     /// Keeps what the request brought.
-    pub(super) fn keep(head: Head<'_>, count: usize, waits: u8) -> Self {
+    pub(super) fn keep(arrival: Arrival<'_>, count: usize) -> Self {
+        let Arrival { head, tool, waits } = arrival;
         let value = |index| head.properties.get(index).map(|value| value.map(Into::into));
-        Self { headers: head.headers.clone(), properties: (0..count).map(value).collect(), waits }
+        let properties = (0..count).map(value).collect();
+        Self { headers: head.headers.clone(), properties, tool: tool.map(str::to_owned), waits }
     }
 
     /// What the request brought.
     pub(super) fn head(&self) -> Head<'_> {
         Head { headers: &self.headers, properties: Properties::new(&self.properties), end_of_stream: false }
+    }
+
+    /// All that is known of it.
+    pub(super) fn arrival(&self) -> Arrival<'_> {
+        Arrival { head: self.head(), tool: self.tool.as_deref(), waits: self.waits }
+    }
+}
+
+impl<'a> Arrival<'a> {
+    /// A request that has just come.
+    pub(super) fn first(head: Head<'a>) -> Self {
+        Self { head, tool: None, waits: 0 }
     }
 }

@@ -13,13 +13,6 @@ pub const COUNTERS: &[Counting] = &[
         doc: "failures for which somebody has to look at the configuration: client refused, cluster missing, no SVID",
     },
     Counting { name: "consent.untold", doc: "users who could not be told where to consent: `consent.tell` failed" },
-    // What clients show and is fetched: SVIDs, secrets, keys.
-    Counting { name: "secrets.fetched", doc: "SVIDs, client secrets and keys that were fetched" },
-    Counting {
-        name: "secrets.fetch_failed",
-        doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
-    },
-    Counting { name: "secrets.missed", doc: "fetches because a token service did not accept a client" },
     Counting { name: "references.made", doc: "requests that went on to an agent with a reference in the place of their token" },
     Counting {
         name: "references.opened",
@@ -34,6 +27,13 @@ pub const COUNTERS: &[Counting] = &[
         name: "references.refused.unknown_key",
         doc: "references with a key that is not configured here: keys were rotated too early, or replicas have different ones",
     },
+    // What clients show and is fetched: SVIDs, secrets, keys.
+    Counting { name: "secrets.fetched", doc: "SVIDs, client secrets and keys that were fetched" },
+    Counting {
+        name: "secrets.fetch_failed",
+        doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
+    },
+    Counting { name: "secrets.missed", doc: "fetches because a token service did not accept a client" },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },

@@ -4,25 +4,25 @@ use std::rc::Rc;
 
 use super::authority::{Askable, may_act};
 use super::cache::Held;
-use super::caller::{Arrived, Asker, MAX_WAITS, Unknown};
+use super::caller::{Arrival, Arrived, Asker, MAX_WAITS, Unknown};
 use super::consent::{self, Standing, Wish};
 use super::credential::holds;
 use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
-use super::policy::{Action, Policy, Server, Target, Whose};
-use super::reference::Referred;
+use super::policy::{Action, Server, Target, Whose};
+use super::refer::refer;
 use super::routes::Destination;
-use crate::audit::{About, Resource};
-use crate::filter::{CallId, CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
+use super::tool::{Calling, Unreadable};
+use crate::audit::About;
+use crate::filter::{CallId, CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::identity::Caller;
 use crate::jws::Stated;
-use crate::policy::{Decision, Denial, Mode, Reason, RuleId};
-use crate::secret::Secret;
+use crate::policy::{Decision, Denial, Mode, Reason, RuleId, Wire};
 use crate::time::Timestamp;
 
-/// One request. All is decided with its headers; each state owns what is alive in it.
+/// One request. All is decided with its headers, but where the route depends on the tool that is called; each state owns what is alive in it.
 pub struct ExchangeFilter {
     exchanger: Rc<Exchanger>,
     state: State,
@@ -32,6 +32,8 @@ pub struct ExchangeFilter {
 
 enum State {
     ExpectHeaders,
+    /// Its route depends on what its body says.
+    ExpectBody(Box<Calling>),
     /// Who asks is not known yet, or what our client shows has not come.
     ExpectMore(Box<Arrived>),
     /// A token is being asked for.
@@ -67,9 +69,9 @@ impl ExchangeFilter {
 
 impl Filter for ExchangeFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
-        fx.skip_body();
         if let Some(consent) = &self.exchanger.policy.consent {
             if let Some(step) = consent.answer(head, fx) {
+                fx.skip_body();
                 self.state = State::Done;
                 return step;
             }
@@ -78,14 +80,50 @@ impl Filter for ExchangeFilter {
                 Err(_) => return refuse(About::default(), &Refused::plain(Reason::RepeatedHeader), fx),
             }
         }
-        self.arrive(head, 0, fx)
+        let policy = &self.exchanger.policy;
+        let wants_tool = |head: Head<'_>| Destination::read(head.headers).is_ok_and(|to| policy.routes.want_tool(&to));
+        if head.end_of_stream || !wants_tool(head) {
+            fx.skip_body();
+            return self.arrive(Arrival::first(head), fx);
+        }
+        match Calling::begin(head, policy.source.properties().len(), policy.max_body) {
+            Ok(calling) => {
+                self.state = State::ExpectBody(Box::new(calling));
+                Step::Hold
+            }
+            Err(reason) => self.misread(head, Unreadable { reason, id: None }, fx),
+        }
+    }
+
+    fn on_request_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
+        let mut calling = match core::mem::replace(&mut self.state, State::Done) {
+            State::ExpectBody(calling) => calling,
+            other => {
+                self.state = other;
+                return Step::Continue;
+            }
+        };
+        if let Err(reason) = calling.take(chunk.bytes, self.exchanger.policy.max_body) {
+            return self.misread(calling.arrived.head(), Unreadable { reason, id: None }, fx);
+        }
+        if !chunk.end_of_stream {
+            self.state = State::ExpectBody(calling);
+            return Step::Hold;
+        }
+        match calling.tool() {
+            Ok(tool) => {
+                calling.arrived.tool = tool;
+                self.arrive(calling.arrived.arrival(), fx)
+            }
+            Err(unreadable) => self.misread(calling.arrived.head(), unreadable, fx),
+        }
     }
 
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         match core::mem::replace(&mut self.state, State::Done) {
-            State::ExpectMore(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
+            State::ExpectMore(arrived) => self.arrive(Arrival { waits: arrived.waits + 1, ..arrived.arrival() }, fx),
             State::ExpectToken(pending) => self.told(*pending, fx),
-            State::ExpectHeaders | State::ExpectAnswer { .. } | State::Done => Step::Reset,
+            State::ExpectHeaders | State::ExpectBody(_) | State::ExpectAnswer { .. } | State::Done => Step::Reset,
         }
     }
 
@@ -113,11 +151,12 @@ impl Filter for ExchangeFilter {
 
 impl ExchangeFilter {
     /// Decides by what the request brought; for the first time, or when it is known who asks.
-    fn arrive(&mut self, head: Head<'_>, waits: u8, fx: &mut Effects<'_>) -> Step {
+    fn arrive(&mut self, arrival: Arrival<'_>, fx: &mut Effects<'_>) -> Step {
         self.state = State::Done;
+        let Arrival { head, tool, waits } = arrival;
         let exchanger = self.exchanger.clone();
         let policy = &exchanger.policy;
-        let asker = match policy.asker(head, fx) {
+        let asker = match policy.asker(arrival, fx) {
             Ok(asker) => asker,
             Err(Unknown::Refused(refused)) => {
                 return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
@@ -125,14 +164,14 @@ impl ExchangeFilter {
             Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
                 return refuse(About::default(), &Refused::plain(Reason::CalloutFailed), fx);
             }
-            Err(Unknown::Wait(call)) => return self.wait(call, head, waits),
+            Err(Unknown::Wait(call)) => return self.wait(call, arrival),
         };
         let about = about(&asker.caller);
         let to = match Destination::read(head.headers) {
             Ok(to) => to,
             Err(reason) => return refuse(about, &Refused::plain(reason), fx),
         };
-        let (rule, action) = match policy.routes.find(&to) {
+        let (rule, action) = match policy.routes.find(&to, tool) {
             Some(route) => (route.id.clone(), &route.action),
             None => ("builtin:unmatched".into(), &policy.unmatched),
         };
@@ -152,16 +191,25 @@ impl ExchangeFilter {
                 let about = About { action: Some("passthrough".to_owned()), ..about };
                 fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
             }
-            Action::Exchange(target) => self.exchange(&asker, target, rule, about, (head, waits), fx),
+            Action::Exchange(target) => self.exchange(&asker, target, rule, about, fx),
             Action::Reference(agent) => refer(policy, &asker, agent, rule, about, fx),
         }
     }
 
     /// Decides anew when a call is over.
-    fn wait(&mut self, call: CallId, head: Head<'_>, waits: u8) -> Step {
+    fn wait(&mut self, call: CallId, arrival: Arrival<'_>) -> Step {
         let count = self.exchanger.policy.source.properties().len();
-        self.state = State::ExpectMore(Box::new(Arrived::keep(head, count, waits)));
+        self.state = State::ExpectMore(Box::new(Arrived::keep(arrival, count)));
         Step::Await(call)
+    }
+
+    /// Refuses what does not say in one way which tool it calls.
+    fn misread(&mut self, head: Head<'_>, what: Unreadable, fx: &mut Effects<'_>) -> Step {
+        let caller = self.exchanger.policy.source.read(head.properties).unwrap_or_default();
+        fx.skip_body();
+        fx.skip_response();
+        let wire = Wire::JsonRpc(what.id);
+        fx.enforce(Ruling { about: about(&caller), wire, ..Ruling::new(Decision::deny(what.reason)) })
     }
 
     /// The call for its token is over.
@@ -181,17 +229,9 @@ impl ExchangeFilter {
         }
     }
 
-    fn exchange(
-        &mut self,
-        asker: &Asker<'_>,
-        target: &Rc<Target>,
-        rule: RuleId,
-        about: About,
-        (head, waits): (Head<'_>, u8),
-        fx: &mut Effects<'_>,
-    ) -> Step {
+    fn exchange(&mut self, asker: &Asker<'_>, target: &Rc<Target>, rule: RuleId, about: About, fx: &mut Effects<'_>) -> Step {
         let exchanger = self.exchanger.clone();
-        let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
+        let about = About { action: Some("exchange".to_owned()), resource: Some(target.resource()), ..about };
         let caller = &asker.caller;
         let prepared = prepare(&exchanger, asker, target, fx);
         let Prepared { key, server, client, token, subject } = match prepared {
@@ -214,7 +254,7 @@ impl ExchangeFilter {
             None => {
                 let asked = ask(&exchanger, caller, target, server, client, subject);
                 let asked = match asked.and_then(|ask| Ok((exchanger.ready(&ask, fx)?, ask))) {
-                    Ok((Some(call), _)) if waits < MAX_WAITS => return self.wait(call, head, waits),
+                    Ok((Some(call), _)) if asker.arrival.waits < MAX_WAITS => return self.wait(call, asker.arrival),
                     Ok((_, ask)) => exchanger.ask(key, ask, token, fx),
                     Err(refused) => Err(refused),
                 };
@@ -342,30 +382,6 @@ fn prepare<'a>(
     Ok(Prepared { key: Key::new(&salt, &parts), server, client, token, subject })
 }
 
-/// Lets the request go on to this agent with a reference in the place of its token.
-fn refer(policy: &Policy, asker: &Asker<'_>, agent: &str, rule: RuleId, about: About, fx: &mut Effects<'_>) -> Step {
-    let resource = Resource { kind: "agent", name: agent.to_owned() };
-    let about = About { action: Some("reference".to_owned()), resource: Some(resource), ..about };
-    let reference = asker.subject(fx.now()).and_then(|subject| {
-        let token = Secret::new(asker.verified()?);
-        let expires = subject.expires.ok_or(Reason::InvalidToken)?;
-        let references = policy.references.as_ref().and_then(|referring| referring.references.as_ref());
-        references.ok_or(Reason::Internal)?.issue(&Referred { token, expires, agent }, fx.now(), fx.services())
-    });
-    let reference = match reference {
-        Ok(reference) => reference,
-        Err(reason) => return refuse(about, &Refused::plain(reason), fx),
-    };
-    fx.count("references.made");
-    fx.skip_response();
-    let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
-    if policy.mode == Mode::Enforce {
-        strip(&asker.stripped(), true, fx);
-        fx.set_header("authorization", ["Bearer ", reference.reveal()].concat());
-    }
-    step
-}
-
 /// What is asked for this caller; only what it may have is.
 fn ask(
     exchanger: &Exchanger,
@@ -409,7 +425,7 @@ fn client(server: &Server, caller: &Caller) -> Option<usize> {
     }
 }
 
-fn strip(names: &[String], authorization: bool, fx: &mut Effects<'_>) {
+pub(super) fn strip(names: &[String], authorization: bool, fx: &mut Effects<'_>) {
     if authorization {
         fx.remove_header("authorization");
     }
@@ -418,7 +434,7 @@ fn strip(names: &[String], authorization: bool, fx: &mut Effects<'_>) {
     }
 }
 
-fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
+pub(super) fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
     fx.skip_response();
     let decision = Decision::deny(refused.reason);
     let (denial, challenge) = (refused.denial.clone(), refused.challenge.as_deref().cloned());
@@ -427,9 +443,4 @@ fn refuse(about: About, refused: &Refused, fx: &mut Effects<'_>) -> Step {
 
 fn about(caller: &Caller) -> About {
     About { subject: caller.user.clone(), agent: caller.agent.clone(), actors: caller.actors.clone(), ..About::default() }
-}
-
-fn resource(target: &Target) -> Resource {
-    let kind = if target.audience.is_some() { "audience" } else { "resource" };
-    Resource { kind, name: target.name().to_owned() }
 }

@@ -5,7 +5,8 @@
 //! 3. The answer is judged before it is used: type, audience, subject, scopes, agent, expiry (OA-TE-02 to 04).
 //! 4. The token that the request brought is taken away wherever it stands, and the new one is set.
 //!
-//! All of it is decided in the header phase, so it holds on a proxy that cannot hold headers too.
+//! All of it is decided in the header phase, so it holds on a proxy that cannot hold headers too. Only where a route depends on the
+//! tool that is called do the headers wait for the body (`tool.rs`), which needs a proxy that can hold them.
 
 pub mod authority;
 mod cache;
@@ -23,10 +24,12 @@ pub mod issued;
 mod key;
 mod policy;
 pub mod profile;
+mod refer;
 pub mod reference;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod tool;
 
 pub use counters::COUNTERS;
 pub use policy::Policy;

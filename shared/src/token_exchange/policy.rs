@@ -8,6 +8,7 @@ use super::consent::Consent;
 use super::profile::Profile;
 use super::reference::References;
 use super::routes::Routes;
+use crate::audit::Resource;
 use crate::config::{Problems, Ring};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
@@ -34,6 +35,8 @@ pub struct Policy {
     pub(super) chain: ChainLimits,
     pub(super) servers: Vec<Server>,
     pub(super) routes: Routes,
+    /// Longest body of a request whose route depends on it.
+    pub(super) max_body: usize,
     pub(super) unmatched: Action,
     pub(super) cache: CacheLimits,
     /// How users consent.
@@ -168,5 +171,11 @@ impl Target {
     /// What a token for it is for: the audience, or the resource.
     pub(super) fn name(&self) -> &str {
         self.audience.as_deref().or(self.resource.as_deref()).unwrap_or_default()
+    }
+
+    /// The same for the record.
+    pub(super) fn resource(&self) -> Resource {
+        let kind = if self.audience.is_some() { "audience" } else { "resource" };
+        Resource { kind, name: self.name().to_owned() }
     }
 }

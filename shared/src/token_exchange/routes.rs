@@ -17,6 +17,8 @@ pub(super) struct Route {
     pub(super) port: Option<u16>,
     /// Without a slash at the end; empty for all.
     pub(super) path: String,
+    /// Only calls of one of these; every request, if there are none.
+    pub(super) tools: Vec<String>,
     pub(super) action: Action,
 }
 
@@ -41,7 +43,10 @@ impl Routes {
     /// Sorts them; two of which each request could take either are told, by their indices.
     pub(super) fn new(mut routes: Vec<Route>) -> (Self, Vec<(RuleId, RuleId)>) {
         routes.sort_by_key(|route| core::cmp::Reverse(route.rank()));
-        let same = |a: &Route, b: &Route| a.host == b.host && a.port == b.port && a.path == b.path;
+        let same = |a: &Route, b: &Route| {
+            let tools = a.tools.is_empty() && b.tools.is_empty() || a.tools.iter().any(|tool| b.tools.contains(tool));
+            a.host == b.host && a.port == b.port && a.path == b.path && tools
+        };
         let twins = (0..).zip(&routes).flat_map(|(at, a)| {
             routes.iter().skip(at + 1).filter(|b| same(a, b)).map(|b| (a.id.clone(), b.id.clone())).collect::<Vec<_>>()
         });
@@ -49,20 +54,27 @@ impl Routes {
         (Self(routes), twins)
     }
 
-    /// The most specific route for a destination.
-    pub(super) fn find(&self, to: &Destination) -> Option<&Route> {
-        self.0.iter().find(|route| route.fits(to))
+    /// The most specific route for a destination and the tool that is called there.
+    pub(super) fn find(&self, to: &Destination, tool: Option<&str>) -> Option<&Route> {
+        let of_tool =
+            |route: &Route| route.tools.is_empty() || tool.is_some_and(|tool| route.tools.iter().any(|own| own == tool));
+        self.0.iter().find(|route| route.fits(to) && of_tool(route))
+    }
+
+    /// Whether the route of a destination depends on the tool that is called there.
+    pub(super) fn want_tool(&self, to: &Destination) -> bool {
+        self.0.iter().find(|route| route.fits(to)).is_some_and(|route| !route.tools.is_empty())
     }
 }
 
 impl Route {
-    /// An exact host goes before one with `*`, then a port before none, then the longer path.
-    fn rank(&self) -> (bool, usize, bool, usize) {
+    /// An exact host goes before one with `*`, then a port before none, then the longer path, then tools before none.
+    fn rank(&self) -> (bool, usize, bool, usize, bool) {
         let (exact, length) = match &self.host {
             Host::Exact(host) => (true, host.len()),
             Host::Under(rest) => (false, rest.len()),
         };
-        (exact, length, self.port.is_some(), self.path.len())
+        (exact, length, self.port.is_some(), self.path.len(), !self.tools.is_empty())
     }
 
     fn fits(&self, to: &Destination) -> bool {
@@ -143,7 +155,14 @@ mod tests {
     use super::*;
 
     fn route(id: &str, host: &str, port: Option<u16>, path: &str) -> Route {
-        Route { id: id.into(), host: Host::parse(host).unwrap(), port, path: path.into(), action: Action::Strip }
+        Route {
+            id: id.into(),
+            host: Host::parse(host).unwrap(),
+            port,
+            path: path.into(),
+            tools: Vec::new(),
+            action: Action::Strip,
+        }
     }
 
     fn to(authority: &str, path: &str) -> Result<Destination, Reason> {
@@ -152,7 +171,7 @@ mod tests {
     }
 
     fn taken(routes: &Routes, authority: &str, path: &str) -> Option<String> {
-        routes.find(&to(authority, path).unwrap()).map(|route| route.id.to_string())
+        routes.find(&to(authority, path).unwrap(), None).map(|route| route.id.to_string())
     }
 
     #[test]
@@ -184,6 +203,33 @@ mod tests {
         ] {
             assert_eq!(taken(&routes, authority, path).as_deref(), want, "{authority} {path}");
         }
+    }
+
+    #[test]
+    fn a_tool_has_a_route_of_its_own_where_the_destination_has_none_that_is_more_specific() {
+        let of = |id: &str, path: &str, tools: &[&str]| Route {
+            tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
+            ..route(id, "a.example.com", None, path)
+        };
+        let all = [of("all", "", &[]), of("read", "", &["read", "list"]), of("write", "", &["write"]), of("deep", "/deep", &[])];
+        let (routes, twins) = Routes::new(all.to_vec());
+        assert_eq!(twins, []);
+        let found = |path: &str, tool| routes.find(&to("a.example.com", path).unwrap(), tool).map(|route| route.id.to_string());
+        for (path, tool, want) in [
+            ("/", Some("read"), "read"),
+            ("/", Some("list"), "read"),
+            ("/x", Some("write"), "write"),
+            ("/", Some("Write"), "all"),
+            ("/", None, "all"),
+            ("/deep", Some("write"), "deep"),
+        ] {
+            assert_eq!(found(path, tool).as_deref(), Some(want), "{path} {tool:?}");
+        }
+        let wants = |path: &str| routes.want_tool(&to("a.example.com", path).unwrap());
+        assert!(wants("/") && !wants("/deep"));
+        let (routes, twins) = Routes::new(vec![of("one", "", &["a", "b"]), of("two", "", &["c", "b"])]);
+        assert_eq!(twins, [("one".into(), "two".into())]);
+        assert!(routes.find(&to("a.example.com", "/").unwrap(), None).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod servers;
 
 pub use raw::{
     Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawConsent,
-    RawEndpoint, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
+    RawEndpoint, RawLimits, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
 pub use references::{RawPlain, RawReferences};
 
@@ -72,6 +72,11 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     let servers = problems.field("servers", |p| servers::servers(&raw, &mut warnings, p));
     let routes = problems.field("routes", |p| routes::routes(&raw, &mut warnings, p));
     let references = references::references(&raw, &mut warnings, problems);
+    problems.field("limits", |p| {
+        if raw.limits.max_body_bytes == 0 {
+            p.field("maxBodyBytes", |p| p.add("is 0: every call would be refused"));
+        }
+    });
     problems.field("cache", |problems| {
         if raw.cache.tokens > MAX_TOKENS {
             problems.field("tokens", |p| p.add(format!("{MAX_TOKENS} is the limit: every worker keeps so many")));
@@ -105,6 +110,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         audit,
         servers,
         routes,
+        max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
         unmatched,
         cache: CacheLimits {
             tokens: usize::try_from(raw.cache.tokens).unwrap_or(usize::MAX),

@@ -101,12 +101,14 @@ record! {
         /// Token services; none where no route has `action: exchange`.
         servers: Vec<RawServer> = "servers", Vec::new();
         /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
-        /// with `*`, then one with a port, then the longest path.
+        /// with `*`, then one with a port, then the longest path, then one with the tool that is called.
         routes: Vec<RawRoute> = "routes";
         /// What becomes of a request that no route is for.
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
         /// Reference tokens: what agents hold in the place of users' tokens.
         references: Option<RawReferences> = "references", None;
+        /// What is too large.
+        limits: RawLimits = "limits", RawLimits { max_body_bytes: DEFAULT_BODY };
         /// Tokens that are kept.
         cache: RawCache = "cache", RawCache::default();
         /// How users consent to what token services want their consent for.
@@ -295,6 +297,9 @@ record! {
         port: Option<u32> = "port", None;
         /// The path and all below it.
         path: String = "path", "/".to_owned();
+        /// Only calls of these tools (MCP, `tools/call`), by their exact names; every other request takes the route without `tools`. Needs
+        /// `hostProfile.holdHeaders`: the body says which tool it is, and `Mcp-Name` must say the same.
+        tools: Vec<String> = "tools", Vec::new();
         /// What becomes of its requests.
         action: RawAction = "action", RawAction::Exchange;
         /// With `action: reference`: the SPIFFE id of the agent behind it.
@@ -311,6 +316,17 @@ record! {
         max_life: Duration = "maxLifetime", Duration::from_secs(300);
     }
 }
+
+record! {
+    /// What is too large.
+    pub struct RawLimits {
+        /// Largest body in bytes of a request whose route depends on its tool. Below the proxy's buffer limit (1 MiB by default).
+        max_body_bytes: u32 = "maxBodyBytes", DEFAULT_BODY;
+    }
+}
+
+/// Below Envoy's default buffer limit of 1 MiB, so that the answer is ours and not a bare 413 of the proxy.
+const DEFAULT_BODY: u32 = 1_000_000;
 
 record! {
     /// Tokens that are kept.

@@ -61,11 +61,24 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
     let path = path.unwrap_or_default().trim_end_matches('/').to_owned();
     let id = route.id.clone().unwrap_or_else(|| {
         let port = port.map(|port| port.to_string()).unwrap_or_default();
-        named(&[&route.host, &port, &path])
+        let tools = route.tools.iter().map(String::as_str);
+        named(&[route.host.as_str(), &port, &path].into_iter().chain(tools).collect::<Vec<_>>())
     });
     if id.is_empty() {
         problems.field("id", |p| p.add("is empty"));
     }
+    problems.field("tools", |problems| {
+        if !route.tools.is_empty() && !raw.host_profile.hold_headers {
+            let text =
+                "needs `hostProfile: {holdHeaders: true}`: else the headers have gone before the body says which tool it is";
+            problems.add(text);
+        }
+        for (index, tool) in route.tools.iter().enumerate() {
+            if tool.is_empty() || tool.contains('*') || route.tools.iter().take(index).any(|other| other == tool) {
+                problems.item(index, |p| p.add(format!("`{tool}` is not the exact name of one more tool")));
+            }
+        }
+    });
     let action = match route.action {
         RawAction::Exchange => Action::Exchange(Rc::new(target(raw, route, problems))),
         RawAction::Reference => references::reference(raw, route, problems),
@@ -81,7 +94,7 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
             problems.field(name, |p| p.add("no token is asked for here. Take it away, or write `action: exchange`"));
         }
     }
-    Route { id: id.as_str().into(), host, port, path, action }
+    Route { id: id.as_str().into(), host, port, path, tools: route.tools.clone(), action }
 }
 
 /// A name of a route that says where it goes, and has nothing that a counter's name cannot have.

@@ -261,3 +261,29 @@ fn on_the_way_out_of_an_agent_they_are_opened() {
           unmatched: `passthrough` would send a reference where nobody can open it. Write `strip`
         ");
 }
+
+#[test]
+fn a_route_can_only_depend_on_a_tool_where_headers_wait() {
+    let read = r#""path":"/mcp","tools":["read_file","list_files"],"#;
+    insta::assert_snapshot!(said(r#""path":"/mcp","#, read), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].tools: needs `hostProfile: {holdHeaders: true}`: else the headers have gone before the body says which tool it is
+        ");
+    let text =
+        GOOD.replacen(r#""version":1,"#, r#""version":1,"hostProfile":{"holdHeaders":true},"limits":{"maxBodyBytes":0},"#, 1);
+    let text = text.replacen(r#""path":"/mcp","#, r#""path":"/mcp","tools":["a","","b*","a"],"#, 1);
+    insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
+        token-exchange: 4 problems in the configuration
+          routes[0].tools[1]: `` is not the exact name of one more tool
+          routes[0].tools[2]: `b*` is not the exact name of one more tool
+          routes[0].tools[3]: `a` is not the exact name of one more tool
+          limits.maxBodyBytes: is 0: every call would be refused
+        ");
+    let text = GOOD.replacen(r#""version":1,"#, r#""version":1,"hostProfile":{"holdHeaders":true},"#, 1).replacen(
+        r#""path":"/mcp","#,
+        read,
+        1,
+    );
+    let policy = Policy::configure(text.as_bytes()).unwrap();
+    assert_eq!(policy.max_body, 1_000_000);
+}
