@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from gate import Gate, Mesh, Service, mesh_of, secret_of, start
 from server import ISSUER, KEYS_PATH, TOKEN_PATH, Keycloak
-from stand_ins import Phones, Spire, Suspended
+from stand_ins import Bridge, Phones, Spire, Suspended
 
 STARTED = pytest.StashKey[float]()
 
@@ -77,6 +77,19 @@ def start_gate(mesh: Mesh, secrets: dict[str, str]) -> Iterator[Callable[..., Ga
     """Starts a gate with nothing in its memory and a line that a test may do to what it likes; stops it with the test."""
     with ExitStack() as stack:
         yield partial(start, stack, mesh, secrets)
+
+
+@pytest.fixture
+def start_bridge(keycloak: Keycloak) -> Iterator[Callable[..., Bridge]]:
+    """Starts a bridge that gives SVIDs of a workload for Keycloak; stops it with the test."""
+    with ExitStack() as stack:
+
+        def begin(workload: str, **options) -> Bridge:
+            made = Bridge(keycloak.spire, workload, ISSUER, **options)
+            stack.callback(made.stop)
+            return made
+
+        yield begin
 
 
 @pytest.fixture

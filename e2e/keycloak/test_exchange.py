@@ -29,7 +29,7 @@ def issued(keycloak, client: str, subject: str, **form) -> dict:
 
 def test_the_login_is_for_the_agents_and_for_no_tool(keycloak, alice):
     claims = keycloak.claims(alice)
-    assert set(claims["aud"]) == {"planner", "researcher", "reviewer", "writer", "unprepared"}, claims
+    assert set(claims["aud"]) == {"planner", "researcher", "reviewer", "writer", "assistant", "unprepared"}, claims
     assert (claims["iss"], claims["sub"], claims["azp"]) == (ISSUER, keycloak.user("alice"), "chat-ui")
     assert set(claims["scope"].split()) == {"openid", "files:read", "profile"}
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ISSUER = "https://idp.example.com/realms/agents"
 AUDIENCE = "https://tools.example.com"
-AGENTS = {name: f"spiffe://cluster.local/ns/agents/sa/{name}" for name in ("planner", "other", "stranger", "researcher", "reviewer", "writer")}
+AGENTS = {name: f"spiffe://cluster.local/ns/agents/sa/{name}" for name in ("planner", "other", "stranger", "researcher", "reviewer", "writer", "assistant")}
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import httpx2
 import pytest
-import yaml
 from conversation import LEGACY, MODERN, call
-from oauth import EXAMPLE, AuthorizationServer, Gate
+from oauth import AuthorizationServer, Gate
 from peers import E2E, GO, NODE, environment, free_port, start_go
 
 CLIENTS = [
@@ -78,13 +77,6 @@ def place(world) -> Iterator[Place]:
             gates[name] = Gate(folder, name, listens, setting.authority.path, {"port_value: 8443": f"port_value: {listens}", **changes, **own})
             stack.callback(gates[name].stop)
         yield Place(idp, gates, setting.authority.path, deleted)
-
-
-def test_the_bootstrap_has_the_policy_of_the_example():
-    policy = yaml.safe_load((EXAMPLE / "policy.yaml").read_text())
-    listener = yaml.safe_load((EXAMPLE / "envoy.yaml").read_text())["static_resources"]["listeners"][0]
-    filters = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
-    assert json.loads(filters[1]["typed_config"]["config"]["configuration"]["value"]) == policy
 
 
 class Login(NamedTuple):

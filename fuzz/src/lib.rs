@@ -17,6 +17,7 @@ mod message;
 mod oauth;
 pub mod random;
 mod revoked;
+mod secret;
 mod seeds;
 mod sse;
 pub mod stream;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "token", run: token::run, seeds: seeds::tokens, words: token::WORDS },
     Target { name: "oauth", run: oauth::run, seeds: seeds::oauth, words: oauth::WORDS },
     Target { name: "revoked", run: revoked::run, seeds: seeds::revoked, words: revoked::WORDS },
+    Target { name: "secret", run: secret::run, seeds: seeds::secrets, words: secret::WORDS },
     Target { name: "order", run: stream::run_scripted, seeds: seeds::orders, words: &[] },
     Target { name: "exchange", run: stream::run_mcp, seeds: seeds::exchanges, words: message::WORDS },
 ];

@@ -172,6 +172,19 @@ pub(crate) fn tokens() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
+/// Answers of bridges, and what SVIDs are made of.
+pub(crate) fn secrets() -> Vec<Vec<u8>> {
+    let claims = r#"{"sub":"spiffe://d/planner","aud":["https://idp"],"iat":1795251600,"exp":1795251660}"#;
+    let texts = [
+        format!("{{\"alg\":\"ES256\",\"kid\":\"mesh-1\",\"typ\":\"JWT\"}}\n{claims}"),
+        format!("{{\"alg\":\"RS256\"}}\n{claims}"),
+        "a secret\n".to_owned(),
+        r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#.to_owned(),
+        "<html>".to_owned(),
+    ];
+    texts.map(String::into_bytes).to_vec()
+}
+
 /// Lists of what is revoked, and of statuses.
 pub(crate) fn revoked() -> Vec<Vec<u8>> {
     let list = |revoked: &str| format!(r#"{{"version":1,"issued":1795251600,"expires":1795251660,"revoked":[{revoked}]}}"#);

@@ -57,3 +57,13 @@ fn order() {
 fn exchange() {
     runs("exchange");
 }
+
+#[test]
+fn revoked() {
+    runs("revoked");
+}
+
+#[test]
+fn secret() {
+    runs("secret");
+}

@@ -61,8 +61,9 @@ fn works() -> Vec<Work> {
             assert_eq!(filter_tools(black_box(&list), Limits::default(), keep).unwrap().hidden, 40);
         }),
         work("audit", 0, || drop(black_box(record()).to_json(Duration::from_micros(7)))),
-        exchange("exchange/64B", least),
-        exchange("exchange/2K", middle),
+        exchange("exchange/64B", least, ANSWER),
+        exchange("exchange/2K", middle, ANSWER),
+        exchange("exchange/list 52K", ASK_TOOLS.to_vec(), &tools_list(80, 52_000)),
     ]
 }
 
@@ -74,8 +75,9 @@ fn read(name: &'static str, body: Vec<u8>) -> Work {
     work(name, body.len(), move || assert!(read_request(black_box(&body), Limits::default()).is_ok()))
 }
 
-/// A whole exchange without a proxy: headers, body, an answer that is not inspected, the end.
-fn exchange(name: &'static str, body: Vec<u8>) -> Work {
+/// A whole exchange without a proxy: headers, body, answer, the end.
+fn exchange(name: &'static str, body: Vec<u8>, answer_body: &[u8]) -> Work {
+    let answer_body = answer_body.to_vec();
     let root = Root::<McpAuthz>::configure(POLICY).unwrap();
     let headers: Headers = HEADERS.iter().copied().collect();
     let answer: Headers = [(":status", "200"), ("content-type", "application/json")].into_iter().collect();
@@ -87,7 +89,9 @@ fn exchange(name: &'static str, body: Vec<u8>) -> Work {
         let chunk = Chunk { bytes: black_box(&body), end_of_stream: true };
         let head_back = Head { headers: &answer, properties: Properties::default(), end_of_stream: false };
         let now = Timestamp::from_secs(1_795_251_600);
-        for event in [Event::RequestHeaders(head), Event::RequestBody(chunk), Event::ResponseHeaders(head_back), Event::End] {
+        let chunk_back = Chunk { bytes: black_box(&answer_body), end_of_stream: true };
+        let (request, answer) = (Event::RequestBody(chunk), Event::ResponseBody(chunk_back));
+        for event in [Event::RequestHeaders(head), request, Event::ResponseHeaders(head_back), answer, Event::End] {
             let _flow: Flow = stream.handle(event, now, &mut Nothing);
             while let Some(op) = stream.poll_op() {
                 match op {
@@ -171,6 +175,8 @@ fn tools_list(count: usize, size: usize) -> Vec<u8> {
     out.into_bytes()
 }
 
+const ASK_TOOLS: &[u8] = br#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}"#;
+const ANSWER: &[u8] = br#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#;
 const POLICY: &[u8] = br#"{"version":1,"sessions":"unbound","identity":{"peer":"waypoint","claims":{"provider":"payload"}},
     "rules":[{"id":"read","allow":{"agents":["spiffe://cluster.local/ns/agents/sa/planner"],"tools":["read_file"],"scopes":["files:read"]}}]}"#;
 /// The peer, then `iss`, `sub`, `scope`, `azp`, `client_id`, `act`.

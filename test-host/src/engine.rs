@@ -31,8 +31,28 @@ pub trait Engine {
         true
     }
 
-    /// Plays one exchange and reports what an outsider saw.
+    /// Plays one exchange and reports what an outsider saw. [`Engine::play`] does what comes before it.
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError>;
+
+    /// Plays the exchange that hands over a token, if there is one, and then this one with that token.
+    fn play(&mut self, play: &Play) -> Result<Transcript, EngineError> {
+        let Some(first) = &play.handed else { return self.run(play) };
+        let seen = self.run(first)?;
+        let Some(value) = seen.authorization() else {
+            let status = seen.client.status.unwrap_or_default();
+            return Err(anyhow::anyhow!("no upstream was handed a token: the client got status {status}").into());
+        };
+        let mut headers = play.request.headers.clone();
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(b"authorization"));
+        headers.push((b"authorization".to_vec(), value.clone().into_bytes()));
+        let second = Play { request: Sent { headers, ..play.request.clone() }, ..play.clone() };
+        let mut transcript = self.run(&second)?;
+        transcript.trapped = transcript.trapped.or(seen.trapped);
+        transcript.log.extend(seen.log);
+        transcript.log.extend(seen.audit.iter().map(ToString::to_string));
+        transcript.handed = Some(value);
+        Ok(transcript)
+    }
 }
 
 /// The engine itself failed; this says nothing about the plugin.
@@ -55,6 +75,8 @@ pub struct Play {
     pub peer: Option<String>,
     /// Claims of the verified token, as `jwt_authn` would have left them; the token itself in `authorization` on a real proxy.
     pub claims: Option<serde_json::Value>,
+    /// An exchange through another VM: what its upstream gets as `authorization` is what this request brings.
+    pub handed: Option<Box<Play>>,
     /// Exchanges that the same worker has served before, in order: same plugin, configuration and profile. What lasts of them
     /// (shared data, what a VM remembers) is there; of what was seen only the statuses are kept.
     pub before: Vec<Play>,

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod engine;
 pub mod envoy;
 pub mod host;
+pub mod lint;
 pub mod native;
 mod random;
 pub mod report;

@@ -5,6 +5,8 @@ use serde_json::Value;
 /// What client, upstream and called services saw, and what was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
+    /// What the upstream of the exchange that hands over a token got as `authorization`. Not compared between engines.
+    pub handed: Option<String>,
     /// The statuses that the clients of the exchanges before this one got.
     pub before: Vec<Option<u16>>,
     /// What the client got.
@@ -93,6 +95,12 @@ pub struct Called {
 }
 
 impl Transcript {
+    /// What the upstream got as `authorization`, if it got a complete request.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        let UpstreamSaw::Complete { headers, .. } = &self.upstream else { return None };
+        headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone())
+    }
+
     /// Takes the audit records of both places: `access_log` is the text that filter state had. What is in both is one record;
     /// what the access log could not take comes behind.
     pub(crate) fn set_audit(&mut self, log: Vec<Value>, access_log: &str) {

@@ -16,21 +16,21 @@ const HEAD: usize = 1 + 32 + 32 + 8 + 8;
 
 /// What is known of a question.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: Key,
-    pub(super) state: State,
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    pub(crate) state: State,
     /// Which of several questions about the same it is; zeros while the server has not taken it.
-    pub(super) mark: [u8; 32],
+    pub(crate) mark: [u8; 32],
     /// Until when this is so. Then the place is free.
-    pub(super) until: Timestamp,
+    pub(crate) until: Timestamp,
     /// When the server may be asked about it next.
-    pub(super) next: Timestamp,
+    pub(crate) next: Timestamp,
     /// The sealed question; empty unless it is out.
-    pub(super) ticket: String,
+    pub(crate) ticket: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// The user said no.
     Denied,
     /// The user could not be asked a moment ago.
@@ -45,14 +45,14 @@ pub(super) enum State {
 
 /// A place of the board and how it was found.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     name: String,
     cas: Cas,
 }
 
 /// What stands on the board about a question.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// This.
     Entry(Entry, Place),
     /// Nothing; it may be written here.
@@ -61,12 +61,18 @@ pub(super) enum Found {
     Full,
 }
 
-/// Looks for a question.
-pub(super) fn find(services: &mut dyn Services, owner: &Key, key: &Key, now: Timestamp) -> Result<Found, ServiceError> {
+/// Looks for a question on the board of this name.
+pub(crate) fn find(
+    services: &mut dyn Services,
+    board: &str,
+    owner: &Key,
+    key: &Key,
+    now: Timestamp,
+) -> Result<Found, ServiceError> {
     let bucket = number(&owner.0).map_or(0, |(number, _)| number % OWNERS);
     let mut free = None;
     for index in 0..PLACES {
-        let name = format!("wardpoint.approval.{bucket}.{index}");
+        let name = format!("wardpoint.{board}.{bucket}.{index}");
         let (entry, place) = read(services, name)?;
         match entry.filter(|entry| entry.until > now) {
             Some(entry) if entry.key == *key => return Ok(Found::Entry(entry, place)),
@@ -78,7 +84,7 @@ pub(super) fn find(services: &mut dyn Services, owner: &Key, key: &Key, now: Tim
 }
 
 /// Writes, if nobody has written there since; whether it was.
-pub(super) fn write(services: &mut dyn Services, place: &Place, entry: &Entry) -> Result<bool, ServiceError> {
+pub(crate) fn write(services: &mut dyn Services, place: &Place, entry: &Entry) -> Result<bool, ServiceError> {
     match services.shared_set(&place.name, &entry.to_bytes(), Some(place.cas)) {
         Ok(()) => Ok(true),
         Err(ServiceError::CasMismatch) => Ok(false),

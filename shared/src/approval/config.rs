@@ -1,7 +1,7 @@
 //! Who is asked, and where: the configuration as it is written, and what it means.
 
 use super::Server;
-use crate::config::{Problems, RawVariable, Variable, record};
+use crate::config::{Problems, RawSealingKey, RawVariable, Ring, choice, record};
 use crate::filter::LONGEST_CALL;
 use crate::identity::ClaimPath;
 use crate::identity::client::{Client, RawMethod};
@@ -30,9 +30,24 @@ record! {
         message_bytes: u32 = "messageBytes", 50;
         /// The tokens of approvals may be opaque: then nothing shows that it was this user who approved.
         opaque: bool = "opaque", false;
+        /// What becomes of the token that an approval gives.
+        token: RawToken = "token", RawToken::Proof;
+        /// `aud` of that token must name one of these; whomever, if absent.
+        audiences: Vec<String> = "audiences", Vec::new();
         /// Keys that seal what callers carry until the user has answered. The first one seals, each one opens; all replicas need
         /// the same.
-        tickets: Vec<RawTicketKey> = "tickets";
+        tickets: Vec<RawSealingKey> = "tickets";
+    }
+}
+
+choice! {
+    /// What becomes of the token that an approval gives.
+    pub enum RawToken {
+        /// It is the proof that the user said yes, and goes nowhere.
+        Proof = "proof",
+        /// It takes the place of the token that the request brought, for this one request: `token-exchange` behind this module
+        /// exchanges it, or the server gets it. Needs `hostProfile.holdHeaders`.
+        Outgoing = "outgoing",
     }
 }
 
@@ -66,16 +81,6 @@ record! {
     }
 }
 
-record! {
-    /// A key that seals tickets.
-    pub struct RawTicketKey {
-        /// Its name, in every ticket that it seals.
-        id: String = "id";
-        /// The key: 32 random bytes in base64url without padding, or in hexadecimal digits (`openssl rand -hex 32`).
-        secret: RawVariable = "secret";
-    }
-}
-
 /// What it means.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -83,42 +88,26 @@ pub struct Setup {
     pub server: Server,
     /// The client that asks.
     pub client: Client,
-    /// Keys of tickets; the first one seals.
-    pub tickets: Vec<TicketKey>,
-}
-
-/// A key of tickets.
-#[derive(Clone, Debug)]
-pub struct TicketKey {
-    /// Its name.
-    pub id: String,
-    /// Its secret.
-    pub secret: Variable,
+    /// Keys of tickets.
+    pub tickets: Ring,
 }
 
 impl RawApproval {
-    /// What it means. It is only good if no problem was added.
-    pub fn compile(&self, problems: &mut Problems) -> Setup {
+    /// What it means on a proxy that can hold headers, or cannot. It is only good if no problem was added.
+    pub fn compile(&self, holds: bool, problems: &mut Problems) -> Setup {
+        if self.token == RawToken::Outgoing && !holds {
+            let text = "`outgoing` needs `hostProfile: {holdHeaders: true}`: else the headers have gone before anybody is asked";
+            problems.field("token", |p| p.add(text));
+        }
+        if self.token == RawToken::Outgoing && self.opaque {
+            problems.field("opaque", |p| p.add("with `token: outgoing` nobody would know what goes on. Take it away"));
+        }
         let server = problems.field("server", |p| self.server.compile(self, p));
         if BindingMessage::new("", &[0; 32], usize::try_from(self.message_bytes).unwrap_or_default()).is_none() {
             problems.field("messageBytes", |p| p.add("has no place for the digest of what is approved. Write 17 or more"));
         }
         let client = problems.field("client", |p| self.client.compile(p));
-        let tickets = problems.field("tickets", |problems| {
-            if self.tickets.is_empty() {
-                problems.add("is empty: no other replica could go on with what a caller brings. Name a key");
-            }
-            let each = self.tickets.iter().enumerate();
-            each.map(|(index, key)| {
-                problems.item(index, |problems| {
-                    if key.id.is_empty() || self.tickets.iter().take(index).any(|other| other.id == key.id) {
-                        problems.field("id", |p| p.add(format!("`{}` is empty or there twice", key.id)));
-                    }
-                    TicketKey { id: key.id.clone(), secret: key.secret.compile("approval.tickets", problems) }
-                })
-            })
-            .collect()
-        });
+        let tickets = problems.field("tickets", |p| Ring::compile(&self.tickets, "approval.tickets", p));
         Setup { server, client, tickets }
     }
 }
@@ -151,6 +140,8 @@ impl RawAsker {
             expires_in: of.expires_in,
             message: usize::try_from(of.message_bytes).unwrap_or_default(),
             opaque: of.opaque,
+            audiences: of.audiences.clone(),
+            outgoing: (of.token == RawToken::Outgoing).then(|| of.client.id.clone()),
         }
     }
 }
@@ -173,19 +164,9 @@ impl RawClient {
 }
 
 impl Setup {
-    /// Takes the secrets of the proxy's environment.
-    pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+    /// Takes the secrets of the proxy's environment: what seals tickets. `None` if a problem was added.
+    pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Sealer> {
         self.client.equip(secret, problems);
-        for key in &mut self.tickets {
-            key.secret.equip(secret, problems);
-        }
-    }
-
-    /// What seals tickets, once the plugin was equipped; `None` if a problem was added.
-    pub fn sealer(&self, problems: &mut Problems) -> Option<Sealer> {
-        let keys =
-            self.tickets.iter().map(|key| Some((key.id.as_str(), Secret::new((*key.secret.value()?.reveal()).to_owned()))));
-        let keys: Vec<(&str, Secret<String>)> = keys.collect::<Option<_>>()?;
-        Sealer::new(&keys).map_err(|error| problems.field("approval.tickets", |p| p.add(error.to_string()))).ok()
+        self.tickets.equip(secret, problems)
     }
 }

@@ -8,13 +8,15 @@ use super::board::{self, Entry, Found, Place, State};
 use super::ticket::Question;
 use super::{Action, Approval, Key, Server};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
-use crate::jws::{Stated, TokenError};
+use crate::jws::{MAX_SKEW, Stated, TokenError};
 use crate::oauth::ciba::{AuthRequest, BindingMessage, Polled, SLOW_DOWN, Started, User};
 use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest, Usage};
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
+/// Where these questions stand in shared data.
+const BOARD: &str = "approval";
 /// Calls that one worker may have out, and outcomes that it keeps for those who wait.
 const MAX_CALLS: usize = 256;
 /// How long an outcome is kept: those who wait read it at once.
@@ -83,6 +85,10 @@ impl Approvals {
         ticket: Option<&str>,
         fx: &mut Effects<'_>,
     ) -> Approval {
+        if self.is_outgoing() && action.issuer != self.0.server.issuer {
+            // What this server calls a user says nothing of another issuer's.
+            return Approval::Unavailable { retry_after: NO };
+        }
         let key = action.key();
         let going = self.0.calls.borrow().iter().find(|(_, call)| call.key == key && call.outcome.is_none()).map(|(id, _)| *id);
         if let Some(call) = going {
@@ -128,6 +134,11 @@ impl Approvals {
         true
     }
 
+    /// Whether tokens go on in the place of those that callers bring.
+    pub fn is_outgoing(&self) -> bool {
+        self.0.server.outgoing.is_some()
+    }
+
     /// Forgets what nobody waits for any more.
     pub fn on_tick(&self, now: Timestamp) {
         let longest = KEPT + self.0.server.timeout;
@@ -158,7 +169,7 @@ impl Inner {
             None => None,
         };
         for _ in 0..TRIES {
-            let found = board::find(services, &action.owner(), key, now)?;
+            let found = board::find(services, BOARD, &action.owner(), key, now)?;
             let (entry, place) = match found {
                 Found::Full if brought.is_none() => return Ok(Todo::Say(Approval::TooMany)),
                 Found::Full => (None, None),
@@ -317,7 +328,7 @@ impl Inner {
         match polled {
             Polled::Approved(issued) => {
                 put(fx.services(), call, now, mark, &over(State::Used, question.expires));
-                match self.is_good(&issued, &call.user) {
+                match self.is_good(&issued, &call.user, now) {
                     Ok(()) => Outcome::Approved(Some(issued)),
                     Err(why) => {
                         fx.warn(&format!("approval: a token was refused: {why}"));
@@ -355,17 +366,32 @@ impl Inner {
 
     /// Whether a token is the one of the user who was asked. The server knows users by hints; what it says is held against
     /// who the caller's token says it is.
-    fn is_good(&self, issued: &Issued, user: &str) -> Result<(), &'static str> {
+    fn is_good(&self, issued: &Issued, user: &str, now: Timestamp) -> Result<(), &'static str> {
         if issued.usage != Usage::Bearer {
             return Err("it is not a bearer token");
         }
-        match Stated::read(issued.token.reveal().as_bytes()) {
-            Ok(stated) if stated.issuer.as_deref() != Some(&self.server.issuer) => Err("it is another issuer's"),
-            Ok(stated) if stated.subject.as_deref() != Some(user) => Err("it is another user's"),
-            Ok(_) => Ok(()),
-            Err(TokenError::Encrypted | TokenError::Parts) if self.server.opaque => Ok(()),
-            Err(error) => Err(error.code()),
-        }
+        let stated = match Stated::read(issued.token.reveal().as_bytes()) {
+            Ok(stated) => stated,
+            Err(TokenError::Encrypted | TokenError::Parts) if self.server.opaque => return Ok(()),
+            Err(error) => return Err(error.code()),
+        };
+        let (server, audiences) = (&self.server, &self.server.audiences);
+        let others = [
+            (stated.issuer.as_deref() != Some(&server.issuer), "it is another issuer's"),
+            (stated.subject.as_deref() != Some(user), "it is another user's"),
+            (!audiences.is_empty() && !stated.audience.iter().any(|name| audiences.contains(name)), "it is for others"),
+        ];
+        // What is only a proof is used by nobody.
+        let used = server.outgoing.as_ref().map(|client| {
+            [
+                (stated.client.as_ref() != Some(client), "it is another client's"),
+                (stated.expires.is_none_or(|expires| expires <= now), "it is over"),
+                (stated.begins.is_some_and(|begins| begins > now + MAX_SKEW), "it is not good yet"),
+                (stated.bound, "it is good with a key only"),
+                (stated.foreign, "it is no access token"),
+            ]
+        });
+        others.into_iter().chain(used.into_iter().flatten()).find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
     }
 }
 
@@ -377,7 +403,7 @@ fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> R
 /// Writes what came of a question, if the board is still about this one. If it cannot be written, the ticket still has it.
 fn put(services: &mut dyn Services, call: &Call, now: Timestamp, mark: [u8; 32], entry: &Entry) {
     for _ in 0..TRIES {
-        let Ok(Found::Entry(old, place)) = board::find(services, &call.owner, &call.key, now) else { return };
+        let Ok(Found::Entry(old, place)) = board::find(services, BOARD, &call.owner, &call.key, now) else { return };
         if old.mark != mark || !matches!(board::write(services, &place, entry), Ok(false)) {
             return;
         }

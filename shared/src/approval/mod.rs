@@ -11,7 +11,7 @@
 //!   asks gets the token: no other replica can have taken it, and nothing is kept that a restart could lose or reuse.
 //! - The server gives the token once; it goes to one request. Whatever cannot be told is no approval.
 
-mod board;
+pub(crate) mod board;
 pub mod config;
 mod machine;
 mod ticket;
@@ -49,6 +49,11 @@ pub struct Server {
     pub message: usize,
     /// Its tokens may be opaque: whose they are is then not checked.
     pub opaque: bool,
+    /// A token must be for one of these; for whomever, if there are none.
+    pub audiences: Vec<String>,
+    /// Its tokens go on in the place of those that callers bring. Then they must be access tokens of this client, be good now, and
+    /// be anybody's who has them.
+    pub outgoing: Option<String>,
 }
 
 /// What is to be approved. Any other part of it is another question.
@@ -97,9 +102,9 @@ pub enum Approval {
     Wait(CallId),
 }
 
-/// Names a question.
+/// Names a question, or a user.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Key([u8; 32]);
+pub(crate) struct Key(pub(crate) [u8; 32]);
 
 impl Action<'_> {
     fn key(&self) -> Key {
@@ -115,7 +120,7 @@ impl Action<'_> {
 
 impl Key {
     /// In hexadecimal digits.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(64);
         push_hex(&mut text, &self.0);
         text

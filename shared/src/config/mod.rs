@@ -7,12 +7,14 @@ mod decode;
 mod duration;
 mod error;
 mod problems;
+mod ring;
 mod variable;
 
 pub use decode::{Decode, Fields, Undecoded, choice_schema, object_schema, shown_map, with_default, word};
 pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;
+pub use ring::{RawSealingKey, Ring};
 pub(crate) use variable::is_variable;
 pub use variable::{RawVariable, Variable};
 

@@ -18,11 +18,12 @@ mod document;
 mod from;
 mod reach;
 pub mod revocation;
+pub mod secret;
 pub mod tokens;
 mod value;
 
 pub use claim::{Claim, ClaimPath};
-use document::{Asked, Content, Document, Fetching};
+use document::{Asked, Content, Document, Fault, Fetching};
 pub use from::RawFrom;
 use reach::Reach;
 pub use value::{Value, ValueError};
@@ -390,7 +391,7 @@ fn actors(value: &Value<'_>) -> Result<Vec<String>, ValueError> {
 }
 
 /// One id of the form `spiffe://trust-domain/path`; several joined by a comma name nobody.
-fn is_spiffe_id(text: &str) -> bool {
+pub(crate) fn is_spiffe_id(text: &str) -> bool {
     text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
 }
 

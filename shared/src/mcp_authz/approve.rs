@@ -38,9 +38,10 @@ pub trait Asks: Clone + 'static {
     /// What the configuration says of it.
     type Setup: 'static;
 
-    /// What `raw` means; `claim` says where a claim will stand in [`Caller::claims`].
+    /// What `raw` means on a proxy that can hold headers, or cannot; `claim` says where a claim will stand in [`Caller::claims`].
     fn compile(
         raw: &Undecoded<RawApproval>,
+        holds: bool,
         claim: &mut dyn FnMut(&[String]) -> usize,
         problems: &mut Problems,
     ) -> Option<Self::Setup>;
@@ -48,6 +49,8 @@ pub trait Asks: Clone + 'static {
     fn open(setup: Self::Setup, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Self>;
     /// Whether the user lets the agent do exactly this. Whoever cannot be asked has not approved.
     fn ask(&self, policy: &str, call: &Call<'_>, fx: &mut Effects<'_>) -> Approval;
+    /// Whether the token of an approval takes the place of the one that the request brought.
+    fn is_outgoing(&self) -> bool;
     /// What came of a call.
     fn after(&self, call: CallId) -> Approval;
     /// The answer to a call.
@@ -104,7 +107,12 @@ impl Asks for Nobody {
     const ASKS: bool = false;
     type Setup = Self;
 
-    fn compile(_: &Undecoded<RawApproval>, _: &mut dyn FnMut(&[String]) -> usize, problems: &mut Problems) -> Option<Self> {
+    fn compile(
+        _: &Undecoded<RawApproval>,
+        _: bool,
+        _: &mut dyn FnMut(&[String]) -> usize,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let other = Desk::NAME;
         problems.add(format!("this module asks nobody. Use `{other}`, which takes the same configuration"));
         None
@@ -115,6 +123,10 @@ impl Asks for Nobody {
     }
 
     fn ask(&self, _: &str, _: &Call<'_>, _: &mut Effects<'_>) -> Approval {
+        match *self {}
+    }
+
+    fn is_outgoing(&self) -> bool {
         match *self {}
     }
 
@@ -138,19 +150,23 @@ impl Asks for Desk {
 
     fn compile(
         raw: &Undecoded<RawApproval>,
+        holds: bool,
         claim: &mut dyn FnMut(&[String]) -> usize,
         problems: &mut Problems,
     ) -> Option<Approving> {
         let raw = raw.read(problems)?;
-        let setup = raw.compile(problems);
+        let setup = raw.compile(holds, problems);
         Some(Approving { setup, hint: (raw.hint.0 != ["sub"]).then(|| claim(&raw.hint.0)) })
     }
 
     fn open(setup: Approving, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Self> {
         let Approving { mut setup, hint } = setup;
-        setup.equip(secret, problems);
-        let sealer = setup.sealer(problems)?;
+        let sealer = setup.equip(secret, problems)?;
         Some(Self { approvals: Approvals::new(setup.server, sealer), client: Rc::new(setup.client), hint })
+    }
+
+    fn is_outgoing(&self) -> bool {
+        self.approvals.is_outgoing()
     }
 
     fn after(&self, call: CallId) -> Approval {
@@ -202,10 +218,15 @@ impl<D: Asks> McpFilter<D> {
         })
     }
 
-    /// Lets a call go on that was approved. The token of the approval is the proof, and goes nowhere.
+    /// Lets a call go on that was approved. The token of the approval is the proof, and goes nowhere; or it goes on in the place
+    /// of the one that the request brought, with this request and no other.
     pub(super) fn approved(&mut self, approval: Approval, allowed: Allowed, fx: &mut Effects<'_>) -> Step {
-        if let Approval::Approved(_) = approval {
-            return self.allow(allowed, fx);
+        if let Approval::Approved(issued) = approval {
+            let step = self.allow(allowed, fx);
+            if D::ASKS && self.desk.as_ref().is_some_and(D::is_outgoing) {
+                fx.set_header("authorization", ["Bearer ", issued.token.reveal()].concat());
+            }
+            return step;
         }
         let Allowed { decision, about, wire, .. } = allowed;
         self.expect_nothing();

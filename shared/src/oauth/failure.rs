@@ -49,6 +49,8 @@ pub enum Unreadable {
 pub enum Hint {
     /// The target is not one for this client: Keycloak says it with `invalid_request`.
     Audience,
+    /// The user has not consented to this client: Keycloak says it with `invalid_scope`, Entra with `interaction_required`.
+    Consent,
     /// This client may not exchange at all: Keycloak says it with `invalid_request`. No login changes that.
     Client,
     /// The chain of actors is too long: Auth0 says it with `invalid_request`.
@@ -167,6 +169,7 @@ impl Hint {
             "Invalid token" => Some(Self::Subject),
             "Audience not found" => Some(Self::Audience),
             "Standard token exchange is not enabled for the requested client" => Some(Self::Client),
+            _ if text.starts_with("Missing consents for Token Exchange") => Some(Self::Consent),
             _ if text.starts_with("Requested audience not available") => Some(Self::Audience),
             _ if text.starts_with("Delegation chain") => Some(Self::Depth),
             _ => None,
@@ -197,7 +200,10 @@ impl Failure {
         object(headers, body, |name, reader| {
             match (name, reader.peek()?) {
                 ("error", _) => error = Some(ErrorCode::read(&reader.string()?.text())),
-                ("error_description", Kind::String) => hint = Hint::read(&reader.string()?.text()),
+                ("error_description", Kind::String) => hint = hint.or(Hint::read(&reader.string()?.text())),
+                ("suberror", Kind::String) => {
+                    hint = reader.string()?.eq_str("consent_required").then_some(Hint::Consent).or(hint);
+                }
                 ("acr_values", Kind::String) => step_up.acr_values = texts(&reader.string()?.text()).unwrap_or_default(),
                 ("max_age", Kind::Number) => step_up.max_age = reader.number()?.parse().ok(),
                 ("claims", Kind::String) => step_up.claims = claims(&reader.string()?.text()),

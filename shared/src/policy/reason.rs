@@ -64,6 +64,11 @@ reasons! {
     CaseTwin = "case_twin", 400, -32600, "ambiguous member name";
     /// The client left before a decision was made; nothing was refused.
     ClientLeft = "client_left", 499, -32603, "client left";
+    /// The user has not consented to what the agent's client would do, and will not be asked: they said no, too much was asked, or
+    /// no page is configured. The agent hears no more.
+    ConsentBlocked = "consent_blocked", 403, -32003, "blocked";
+    /// The user has to consent first and was told where; the agent was not. The same call again, with the ticket, after the time that is said.
+    ConsentPending = "consent_pending", 403, -32003, "waiting for the user's consent";
     /// A deny rule matched.
     DeniedByRule = "denied_by_rule", 403, -32003, "not allowed";
     /// An object has two members of one name (BY-J-01).
@@ -138,6 +143,11 @@ reasons! {
     ClaimsUnreadable = "claims_unreadable", 403, -32003, "not allowed";
     /// The `Origin` of a browser is not on the list (MCP-T-05).
     OriginRefused = "origin_refused", 403, -32003, "origin not allowed";
+    /// The reference token does not open for the agent that brings it: made for another one, over, changed, or sealed with a key
+    /// that is not known here. It is not said which.
+    ReferenceRefused = "reference_refused", 401, -32003, "the token was not accepted";
+    /// The request brings a token itself where only references to tokens are accepted.
+    ReferenceRequired = "reference_required", 401, -32003, "the token was not accepted";
     /// A header that decides something came twice (BY-H-07).
     RepeatedHeader = "repeated_header", 400, -32600, "repeated header";
     /// The upstream answered with an encoding that cannot be read (BY-H-02).

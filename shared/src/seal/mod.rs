@@ -47,9 +47,16 @@ pub struct Opened {
     pub expires: Timestamp,
 }
 
-/// It does not open. Why is nobody's business: it is not what was sealed here, for this, for them, or it is over.
+/// It does not open. Why is the operator's business alone, and never that of whoever brought it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct NotOpened;
+pub enum NotOpened {
+    /// It is over.
+    Expired,
+    /// It is not what was sealed here, for this, for them.
+    Other,
+    /// It names a key that is not in the ring: one that is gone, or has not come yet.
+    UnknownKey,
+}
 
 /// Why keys make no ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,24 +102,27 @@ impl Sealer {
 
     /// Opens what was sealed for the same and is not over.
     pub fn open(&self, bound: Bound<'_>, text: &str, now: Timestamp) -> Result<Opened, NotOpened> {
-        self.opened(bound, text).filter(|opened| now < opened.expires).ok_or(NotOpened)
-    }
-
-    fn opened(&self, bound: Bound<'_>, text: &str) -> Option<Opened> {
         // 4 characters for 3 bytes, and what stands before them.
         if text.len() > (MAX_PAYLOAD + 8 + NONCE + aead::TAG).div_ceil(3) * 4 + MAX_KEY_ID + 4 {
-            return None;
+            return Err(NotOpened::Other);
         }
         let mut parts = text.splitn(3, '.');
-        let (Some(VERSION), Some(id), Some(sealed)) = (parts.next(), parts.next(), parts.next()) else { return None };
-        let (_, key) = self.keys.iter().find(|(known, _)| known == id)?;
-        let sealed = decode_url(sealed.as_bytes())?;
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-        let text = aead::open(key.reveal(), nonce, &about(id, bound), sealed.to_vec())?;
-        let (expires, payload) = text.split_first_chunk::<8>()?;
-        let expires = Timestamp::from_secs(u64::from_be_bytes(*expires));
-        Some(Opened { payload: Secret::new(payload.to_vec()), expires })
+        let (Some(VERSION), Some(id), Some(sealed)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(NotOpened::Other);
+        };
+        let (_, key) = self.keys.iter().find(|(known, _)| known == id).ok_or(NotOpened::UnknownKey)?;
+        let opened = opened((id, key), bound, sealed).ok_or(NotOpened::Other)?;
+        if now < opened.expires { Ok(opened) } else { Err(NotOpened::Expired) }
     }
+}
+
+fn opened((id, key): (&str, &Secret<[u8; 32]>), bound: Bound<'_>, sealed: &str) -> Option<Opened> {
+    let sealed = decode_url(sealed.as_bytes())?;
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
+    let text = aead::open(key.reveal(), nonce, &about(id, bound), sealed.to_vec())?;
+    let (expires, payload) = text.split_first_chunk::<8>()?;
+    let expires = Timestamp::from_secs(u64::from_be_bytes(*expires));
+    Some(Opened { payload: Secret::new(payload.to_vec()), expires })
 }
 
 /// Everything that is not in the sealed text and must be the same again, each part with its length before it.

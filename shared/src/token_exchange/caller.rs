@@ -3,15 +3,20 @@
 use std::rc::Rc;
 
 use super::authority::is_that_of;
-use super::credential::bearer;
+use super::credential::{bearer, others};
 use super::failure::Refused;
 use super::policy::Policy;
+use super::reference::is_reference;
 use crate::filter::{CallId, Effects, Head, Properties, PropertyError};
 use crate::http::Headers;
 use crate::identity::Caller;
 use crate::identity::revocation::{Bearing, Standing};
 use crate::identity::tokens::{Tokens, Verdict};
 use crate::jws::{Stated, TokenError, Verified};
+use crate::policy::Reason;
+use crate::seal::NotOpened;
+use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// Why the caller is not known.
 pub(super) enum Unknown {
@@ -20,7 +25,7 @@ pub(super) enum Unknown {
     Wait(CallId),
 }
 
-/// A request that waits until its caller is known.
+/// A request that waits until it can be decided.
 pub(super) struct Arrived {
     headers: Headers,
     properties: Vec<Result<Option<Vec<u8>>, PropertyError>>,
@@ -28,24 +33,110 @@ pub(super) struct Arrived {
     pub(super) waits: u8,
 }
 
-/// Keys, a list of what is revoked, and what a server says of the token: one wait each.
-pub(super) const MAX_WAITS: u8 = 3;
+/// Keys, a list of what is revoked, what a server says of the token, what our client shows and, with two steps, the other one:
+/// one wait each.
+pub(super) const MAX_WAITS: u8 = 5;
+
+/// Who asks, and with what.
+pub(super) struct Asker<'a> {
+    pub(super) caller: Caller,
+    /// The token, or why there is none.
+    pub(super) brought: Result<Brought<'a>, Reason>,
+    pub(super) headers: &'a Headers,
+}
+
+impl Asker<'_> {
+    /// The token, if its claims were verified.
+    pub(super) fn verified(&self) -> Result<&str, Reason> {
+        let token = self.brought.as_ref().map_err(|reason| *reason)?.token();
+        if self.caller.verified { Ok(token) } else { Err(Reason::InvalidToken) }
+    }
+
+    /// What the token says; `kept`: what it has said when it was read before. It must be the very one that was verified, and
+    /// anybody's who has it.
+    pub(super) fn subject(&self, kept: Option<&Rc<Stated>>, now: Timestamp) -> Result<Rc<Stated>, Reason> {
+        let token = self.verified()?;
+        let stated = match kept {
+            Some(stated) => stated.clone(),
+            None => Rc::new(Stated::read(token.as_bytes()).map_err(|_| Reason::InvalidToken)?),
+        };
+        if stated.bound {
+            return Err(Reason::SenderConstrained);
+        }
+        let holds = is_that_of(&stated, &self.caller) && stated.expires.is_some_and(|expires| expires > now);
+        if holds { Ok(stated) } else { Err(Reason::InvalidToken) }
+    }
+
+    /// Headers that must not go on.
+    pub(super) fn stripped(&self) -> Vec<String> {
+        match &self.brought {
+            Ok(brought) => others(self.headers, &[brought.text, brought.token()]),
+            Err(_) => others(self.headers, &[]),
+        }
+    }
+}
+
+/// The token that a request brings.
+pub(super) struct Brought<'a> {
+    /// As it stands there: the token, or a reference to it.
+    text: &'a str,
+    /// What the reference stands for.
+    opened: Option<Secret<String>>,
+}
+
+impl Brought<'_> {
+    /// The token itself.
+    pub(super) fn token(&self) -> &str {
+        self.opened.as_ref().map_or(self.text, |token| token.reveal())
+    }
+}
 
 impl Policy {
     /// Who asks.
-    pub(super) fn caller(&self, head: Head<'_>, fx: &mut Effects<'_>) -> Result<Caller, Unknown> {
-        let (caller, verified) = match (&self.tokens, bearer(head.headers)) {
-            (Some(tokens), Ok(token)) => {
+    pub(super) fn asker<'a>(&self, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Asker<'a>, Unknown> {
+        let brought = match bearer(head.headers) {
+            Ok(text) => Ok(self.brought(text, head, fx).map_err(refused)?),
+            Err(reason) => Err(reason),
+        };
+        let caller = self.caller(head, brought.as_ref().ok().map(Brought::token), fx)?;
+        Ok(Asker { caller, brought, headers: head.headers })
+    }
+
+    /// What a bearer token stands for: where references are opened, that of a reference which is this agent's.
+    fn brought<'a>(&self, text: &'a str, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Brought<'a>, Refused> {
+        let plain = Ok(Brought { text, opened: None });
+        let Some(referring) = self.references.as_ref().filter(|referring| referring.opens) else { return plain };
+        if !is_reference(text) {
+            return if referring.plain { plain } else { Err(Refused::plain(Reason::ReferenceRequired)) };
+        }
+        let peer = self.source.read(head.properties).map_err(Refused::plain)?;
+        let agent = peer.agent.ok_or(Refused::plain(Reason::NoAgent))?;
+        let references = referring.references.as_ref().ok_or(Refused::plain(Reason::Internal))?;
+        let opened = references.redeem(text, &agent, fx.now()).map_err(|why| {
+            fx.count(match why {
+                NotOpened::Expired => "references.refused.expired",
+                NotOpened::Other => "references.refused.not_opened",
+                NotOpened::UnknownKey => "references.refused.unknown_key",
+            });
+            Refused::plain(Reason::ReferenceRefused)
+        })?;
+        fx.count("references.opened");
+        Ok(Brought { text, opened: Some(opened) })
+    }
+
+    fn caller(&self, head: Head<'_>, token: Option<&str>, fx: &mut Effects<'_>) -> Result<Caller, Unknown> {
+        let (caller, verified) = match (&self.tokens, token) {
+            (Some(tokens), Some(token)) => {
                 let verified = verified(tokens, token, fx)?;
                 (self.source.read_with(head.properties, verified.bearer.clone()), Some(verified))
             }
             // Without a token there is a peer at the most; what needs more says so.
-            (Some(_), Err(_)) | (None, _) => (self.source.read(head.properties), None),
+            (Some(_), None) | (None, _) => (self.source.read(head.properties), None),
         };
         let caller = caller.map_err(|reason| refused(Refused::plain(reason)))?;
         let Some(revocation) = &self.revocation else { return Ok(caller) };
         // What else the proxy verified is not in its claims. A token of which that is not true goes nowhere anyhow.
-        let token = bearer(head.headers).ok().filter(|_| verified.is_none());
+        let token = token.filter(|_| verified.is_none());
         let stated = token.and_then(|token| Stated::read(token.as_bytes()).ok()).filter(|stated| is_that_of(stated, &caller));
         let bearing = Bearing::of(&caller, verified.as_deref());
         let bearing = stated.as_ref().map_or(bearing, |stated| bearing.saying(stated));

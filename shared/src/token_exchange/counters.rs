@@ -10,7 +10,29 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "calls.shared", doc: "requests that waited for a call that another one had made" },
     Counting {
         name: "alarms",
-        doc: "failures for which somebody has to look at the configuration: client refused, cluster missing",
+        doc: "failures for which somebody has to look at the configuration: client refused, cluster missing, no SVID",
+    },
+    Counting { name: "consent.untold", doc: "users who could not be told where to consent: `consent.tell` failed" },
+    // What clients show and is fetched: SVIDs, secrets, keys.
+    Counting { name: "secrets.fetched", doc: "SVIDs, client secrets and keys that were fetched" },
+    Counting {
+        name: "secrets.fetch_failed",
+        doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
+    },
+    Counting { name: "secrets.missed", doc: "fetches because a token service did not accept a client" },
+    Counting { name: "references.made", doc: "requests that went on to an agent with a reference in the place of their token" },
+    Counting {
+        name: "references.opened",
+        doc: "requests of agents with a reference that opened; a request that waits opens it again",
+    },
+    Counting { name: "references.refused.expired", doc: "references that were over" },
+    Counting {
+        name: "references.refused.not_opened",
+        doc: "references that are none, were changed, or were made for another agent: somebody tries what was not given to them",
+    },
+    Counting {
+        name: "references.refused.unknown_key",
+        doc: "references with a key that is not configured here: keys were rotated too early, or replicas have different ones",
     },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },

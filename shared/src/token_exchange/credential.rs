@@ -1,12 +1,13 @@
 //! The token that a request brings, and every place where it or another credential may stand.
 
+use super::consent;
 use crate::http::Headers;
 use crate::policy::Reason;
 
 /// Longest token in bytes (OA-J-13).
-const MAX_TOKEN: usize = 16 * 1024;
+pub(super) const MAX_TOKEN: usize = 16 * 1024;
 /// Credentials beside `authorization` that must not go on beside an issued token (OA-TE-08).
-const STRIPPED: &[&str] = &["proxy-authorization", "txn-token", "dpop"];
+const STRIPPED: &[&str] = &["proxy-authorization", "txn-token", "dpop", consent::TICKET];
 /// All headers of workload credentials begin so (OA-D-05).
 const WORKLOAD: &[u8] = b"workload-";
 
@@ -30,13 +31,13 @@ pub(super) fn bearer(headers: &Headers) -> Result<&str, Reason> {
     if token.len() <= MAX_TOKEN && is_token(token) { Ok(token) } else { Err(Reason::MalformedCredential) }
 }
 
-/// The headers that must not go on: credentials, and whatever else has the token in it.
-pub(super) fn others(headers: &Headers, token: Option<&str>) -> Vec<String> {
+/// The headers that must not go on: credentials, and whatever else has one of these tokens in it.
+pub(super) fn others(headers: &Headers, tokens: &[&str]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (name, value) in headers.iter() {
         let listed = STRIPPED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
             || name.get(..WORKLOAD.len()).is_some_and(|start| start.eq_ignore_ascii_case(WORKLOAD));
-        let alias = || token.is_some_and(|token| !name.eq_ignore_ascii_case(b"authorization") && holds(value, token));
+        let alias = || !name.eq_ignore_ascii_case(b"authorization") && tokens.iter().any(|token| holds(value, token));
         if (listed || alias())
             && let Ok(name) = core::str::from_utf8(name)
             // A pseudo header cannot be taken away; `:path` was looked at before.
@@ -110,7 +111,7 @@ mod tests {
         .into_iter()
         .collect();
         let all = ["Proxy-Authorization", "x-copy", "workload-identity-token", "Workload-Proof-Token", "txn-token", "dpop"];
-        assert_eq!(others(&headers, Some("secret-token")), all);
-        assert!(!others(&headers, None).contains(&"x-copy".to_owned()));
+        assert_eq!(others(&headers, &["secret-token"]), all);
+        assert!(!others(&headers, &[]).contains(&"x-copy".to_owned()));
     }
 }

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use super::authority::Askable;
 use super::cache::{Cache, Held};
 use super::client::Client;
-use super::failure::Refused;
+use super::failure::{Refused, read};
 use super::issued::{Expected, Narrowed, Refusal};
 use super::key::{Key, Salt};
 use super::policy::{Policy, Server, Target};
-use super::profile::{Asking, Told};
+use super::profile::Asking;
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
+use crate::identity::secret::Ready;
 use crate::jws::Stated;
-use crate::oauth::{ClientAuth, Failure, Issued, Post, TokenRequest, TokenType, Usage};
+use crate::oauth::{ClientAuth, Issued, Post, TokenRequest, TokenType, Usage};
 use crate::policy::Reason;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
@@ -199,10 +200,34 @@ impl Exchanger {
             && refused.alarm
         {
             fx.count("alarms");
+            let secret = self.asking(flight).and_then(Client::fetched);
+            if let Some(secret) = secret.filter(|_| refused.reason == Reason::ExchangeMisconfigured) {
+                secret.distrust(now, fx);
+            }
             let server = self.policy.servers.get(flight.ask.server).map(|server| &*server.name).unwrap_or_default();
             fx.warn(&format!("server `{server}`: {}, {}", refused.reason.code(), refused.detail.unwrap_or("see its own log")));
         }
         flight.done = Some(outcome);
+    }
+
+    /// Whether the clients that ask can show who they are; where one cannot yet, the call to wait for.
+    pub(super) fn ready(&self, ask: &Ask, fx: &mut Effects<'_>) -> Result<Option<CallId>, Refused> {
+        for of in [Some((ask.server, ask.client)), ask.redeem].into_iter().flatten() {
+            let (_, client) = self.parties(of).ok_or_else(|| Refused::plain(Reason::Internal))?;
+            match client.ready(fx) {
+                Ready::Yes => {}
+                Ready::Wait(call) => return Ok(Some(call)),
+                Ready::No(missing) => return Err(Refused::secret(missing)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The client whose call is under way.
+    fn asking(&self, flight: &Flight) -> Option<&Client> {
+        let Flight { ask, stage, .. } = flight;
+        let of = if let Stage::Redeem = stage { ask.redeem? } else { (ask.server, ask.client) };
+        self.parties(of).map(|(_, client)| client)
     }
 
     /// Drops a token that its destination no longer takes.
@@ -248,8 +273,8 @@ impl Exchanger {
     ) -> Result<HttpCall, Refused> {
         let misconfigured = || Refused::plain(Reason::ExchangeMisconfigured);
         let (server, client) = self.parties(of).ok_or_else(misconfigured)?;
-        let assertion = client.assertion(now, services)?;
-        let auth = client.auth(assertion.as_ref()).ok_or_else(misconfigured)?;
+        let proof = client.proof(now, services)?;
+        let auth = client.auth(proof.as_ref()).ok_or_else(misconfigured)?;
         let (headers, body) = post(server, &auth).into_request(&server.token.authority, &server.token.path);
         Ok(HttpCall { cluster: server.token.cluster.clone(), headers, body, timeout: server.token.timeout })
     }
@@ -263,7 +288,7 @@ impl Exchanger {
         reply: Result<Reply<'_>, CalloutError>,
         services: &mut dyn Services,
     ) -> Result<Advance, Refused> {
-        let issued = read(reply, &flight.ask.target.scopes)?;
+        let issued = read(reply, &flight.ask)?;
         let ask = &flight.ask;
         match &flight.stage {
             Stage::Actor(token) => {
@@ -377,28 +402,4 @@ enum What<'a> {
 enum Advance {
     Call(HttpCall),
     Done(Held),
-}
-
-/// What a token service has issued, as it says.
-fn read(reply: Result<Reply<'_>, CalloutError>, scopes: &[String]) -> Result<Issued, Refused> {
-    let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
-    let reply = reply.map_err(|error| match error {
-        CalloutError::NoReply => unavailable("no_reply", false),
-        CalloutError::NotDispatched => unavailable("not_dispatched", true),
-        CalloutError::TimedOut => unavailable("timed_out", false),
-    })?;
-    Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
-        let detail = detail(&failure);
-        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), scopes) }
-    })
-}
-
-/// What a failure was, for the record: a closed set.
-fn detail(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Busy { .. } => "busy",
-        Failure::Refused { error, .. } => error.code(),
-        Failure::Unavailable => "unavailable",
-        Failure::Unreadable(_) => "unreadable",
-    }
 }

@@ -1,9 +1,12 @@
 //! From what went wrong to what the client hears (OA-TE-07). What the token service says goes no further (BY-X-09).
 
+use super::exchanger::Ask;
 use super::issued::Refusal;
 use super::profile::Told;
+use crate::filter::{CalloutError, Reply};
 use crate::identity::tokens::Requirement;
 use crate::jws::TokenError;
+use crate::oauth::{Failure, Issued};
 use crate::policy::{Challenge, Denial, Reason};
 use crate::time::Duration;
 
@@ -22,6 +25,8 @@ pub(super) struct Refused {
     pub(super) lasting: bool,
     /// Somebody has to look at the configuration.
     pub(super) alarm: bool,
+    /// The user has to consent to these scopes first: those that were asked for.
+    pub(super) consent: Option<Vec<String>>,
 }
 
 impl Refused {
@@ -30,9 +35,12 @@ impl Refused {
         let error = match reason {
             // RFC 6750 section 3.1: without any credential there is nothing that could be wrong.
             Reason::NoToken => Some(None),
-            Reason::InvalidToken | Reason::Revoked | Reason::SenderConstrained | Reason::SubjectRefused => {
-                Some(Some("invalid_token"))
-            }
+            Reason::InvalidToken
+            | Reason::ReferenceRefused
+            | Reason::ReferenceRequired
+            | Reason::Revoked
+            | Reason::SenderConstrained
+            | Reason::SubjectRefused => Some(Some("invalid_token")),
             Reason::MalformedCredential | Reason::RepeatedHeader | Reason::TokenInQuery => Some(Some("invalid_request")),
             _ => None,
         };
@@ -40,7 +48,7 @@ impl Refused {
         let later = matches!(reason, Reason::CalloutFailed | Reason::ExchangeUnavailable | Reason::RevocationUnknown);
         let denial = if later { Denial::Later(RETRY_AFTER) } else { Denial::Refuse };
         let alarm = reason == Reason::ExchangeMisconfigured;
-        Self { reason, denial, challenge, detail: None, lasting: false, alarm }
+        Self { reason, denial, challenge, detail: None, lasting: false, alarm, consent: None }
     }
 
     /// The caller's token was not accepted; `requirement` is what was asked of the login behind it (RFC 9470 section 3).
@@ -60,10 +68,11 @@ impl Refused {
         Self { challenge: Some(Box::new(challenge)), ..Self::plain(Reason::InsufficientScope) }
     }
 
-    /// The token service refused or did not answer; `scopes` are those of the route, all at once.
-    pub(super) fn told(told: Told, scopes: &[String]) -> Self {
+    /// The token service refused or did not answer; `scopes` are those of the route, all at once, `asked` those that were asked for.
+    pub(super) fn told(told: Told, scopes: &[String], asked: &[String]) -> Self {
         let lasting = told.is_lasting();
         let refused = match told {
+            Told::Consent => Self { consent: Some(asked.to_vec()), ..Self::plain(Reason::ConsentBlocked) },
             Told::Denied => Self::plain(Reason::ExchangeRefused),
             Told::Misconfigured => Self::plain(Reason::ExchangeMisconfigured),
             Told::SubjectRefused => Self::plain(Reason::SubjectRefused),
@@ -111,5 +120,29 @@ impl Refused {
             _ => Reason::ActorChain,
         };
         Self { detail: Some(refusal.code()), ..Self::plain(reason) }
+    }
+}
+
+/// What a token service has issued, as it says.
+pub(super) fn read(reply: Result<Reply<'_>, CalloutError>, ask: &Ask) -> Result<Issued, Refused> {
+    let unavailable = |detail, alarm| Refused { detail: Some(detail), alarm, ..Refused::plain(Reason::ExchangeUnavailable) };
+    let reply = reply.map_err(|error| match error {
+        CalloutError::NoReply => unavailable("no_reply", false),
+        CalloutError::NotDispatched => unavailable("not_dispatched", true),
+        CalloutError::TimedOut => unavailable("timed_out", false),
+    })?;
+    Issued::read(reply.status, reply.headers, reply.body).map_err(|failure| {
+        let detail = detail(&failure);
+        Refused { detail: Some(detail), ..Refused::told(Told::of(failure), &ask.target.scopes, ask.asked.scopes()) }
+    })
+}
+
+/// What a failure was, for the record: a closed set.
+fn detail(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Busy { .. } => "busy",
+        Failure::Refused { error, .. } => error.code(),
+        Failure::Unavailable => "unavailable",
+        Failure::Unreadable(_) => "unreadable",
     }
 }

@@ -2,34 +2,38 @@
 
 use std::rc::Rc;
 
-use super::authority::{Askable, is_that_of, may_act};
+use super::authority::{Askable, may_act};
 use super::cache::Held;
-use super::caller::{Arrived, MAX_WAITS, Unknown};
-use super::credential::{bearer, holds, others};
+use super::caller::{Arrived, Asker, MAX_WAITS, Unknown};
+use super::consent::{self, Standing, Wish};
+use super::credential::holds;
 use super::exchanged::{Exchanged, unasked};
 use super::exchanger::{Ask, Exchanger, Found, Outcome, Progress};
 use super::failure::Refused;
 use super::key::{Key, KeyParts};
-use super::policy::{Action, Server, Target, Whose};
+use super::policy::{Action, Policy, Server, Target, Whose};
+use super::reference::Referred;
 use super::routes::Destination;
 use crate::audit::{About, Resource};
 use crate::filter::{CallId, CalloutError, Effects, Filter, Head, Reply, Ruling, Step};
-use crate::http::Headers;
 use crate::identity::Caller;
 use crate::jws::Stated;
-use crate::policy::{Decision, Mode, Reason, RuleId};
+use crate::policy::{Decision, Denial, Mode, Reason, RuleId};
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// One request. All is decided with its headers; each state owns what is alive in it.
 pub struct ExchangeFilter {
     exchanger: Rc<Exchanger>,
     state: State,
+    /// What the caller brought for a consent that its user was asked for.
+    ticket: Option<Box<str>>,
 }
 
 enum State {
     ExpectHeaders,
-    /// Who asks is not known yet.
-    ExpectCaller(Box<Arrived>),
+    /// Who asks is not known yet, or what our client shows has not come.
+    ExpectMore(Box<Arrived>),
     /// A token is being asked for.
     ExpectToken(Box<Pending>),
     /// The request has gone on with a token.
@@ -57,19 +61,29 @@ const RESPONSE: &[&str] = &["authorization", "proxy-authorization", "txn-token"]
 
 impl ExchangeFilter {
     pub(super) fn new(exchanger: Rc<Exchanger>) -> Self {
-        Self { exchanger, state: State::ExpectHeaders }
+        Self { exchanger, state: State::ExpectHeaders, ticket: None }
     }
 }
 
 impl Filter for ExchangeFilter {
     fn on_request_headers(&mut self, head: Head<'_>, fx: &mut Effects<'_>) -> Step {
         fx.skip_body();
+        if let Some(consent) = &self.exchanger.policy.consent {
+            if let Some(step) = consent.answer(head, fx) {
+                self.state = State::Done;
+                return step;
+            }
+            match head.headers.one(consent::TICKET) {
+                Ok(ticket) => self.ticket = ticket.map(|ticket| String::from_utf8_lossy(ticket).into()),
+                Err(_) => return refuse(About::default(), &Refused::plain(Reason::RepeatedHeader), fx),
+            }
+        }
         self.arrive(head, 0, fx)
     }
 
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         match core::mem::replace(&mut self.state, State::Done) {
-            State::ExpectCaller(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
+            State::ExpectMore(arrived) => self.arrive(arrived.head(), arrived.waits + 1, fx),
             State::ExpectToken(pending) => self.told(*pending, fx),
             State::ExpectHeaders | State::ExpectAnswer { .. } | State::Done => Step::Reset,
         }
@@ -103,21 +117,17 @@ impl ExchangeFilter {
         self.state = State::Done;
         let exchanger = self.exchanger.clone();
         let policy = &exchanger.policy;
-        let caller = match policy.caller(head, fx) {
-            Ok(caller) => caller,
+        let asker = match policy.asker(head, fx) {
+            Ok(asker) => asker,
             Err(Unknown::Refused(refused)) => {
                 return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
             }
             Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
                 return refuse(About::default(), &Refused::plain(Reason::CalloutFailed), fx);
             }
-            Err(Unknown::Wait(call)) => {
-                let count = policy.source.properties().len();
-                self.state = State::ExpectCaller(Box::new(Arrived::keep(head, count, waits)));
-                return Step::Await(call);
-            }
+            Err(Unknown::Wait(call)) => return self.wait(call, head, waits),
         };
-        let about = about(&caller);
+        let about = about(&asker.caller);
         let to = match Destination::read(head.headers) {
             Ok(to) => to,
             Err(reason) => return refuse(about, &Refused::plain(reason), fx),
@@ -129,12 +139,11 @@ impl ExchangeFilter {
         match action {
             Action::Deny => refuse(about, &Refused::plain(Reason::RouteUnmatched), fx),
             Action::Strip => {
-                let token = bearer(head.headers).ok().map(str::to_owned);
                 fx.skip_response();
                 let about = About { action: Some("strip".to_owned()), ..about };
                 let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
                 if policy.mode == Mode::Enforce {
-                    strip(&others(head.headers, token.as_deref()), head.headers.has("authorization"), fx);
+                    strip(&asker.stripped(), head.headers.has("authorization"), fx);
                 }
                 step
             }
@@ -143,8 +152,16 @@ impl ExchangeFilter {
                 let about = About { action: Some("passthrough".to_owned()), ..about };
                 fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
             }
-            Action::Exchange(target) => self.exchange(&caller, target, rule, about, head.headers, fx),
+            Action::Exchange(target) => self.exchange(&asker, target, rule, about, (head, waits), fx),
+            Action::Reference(agent) => refer(policy, &asker, agent, rule, about, fx),
         }
+    }
+
+    /// Decides anew when a call is over.
+    fn wait(&mut self, call: CallId, head: Head<'_>, waits: u8) -> Step {
+        let count = self.exchanger.policy.source.properties().len();
+        self.state = State::ExpectMore(Box::new(Arrived::keep(head, count, waits)));
+        Step::Await(call)
     }
 
     /// The call for its token is over.
@@ -166,23 +183,24 @@ impl ExchangeFilter {
 
     fn exchange(
         &mut self,
-        caller: &Caller,
+        asker: &Asker<'_>,
         target: &Rc<Target>,
         rule: RuleId,
         about: About,
-        headers: &Headers,
+        (head, waits): (Head<'_>, u8),
         fx: &mut Effects<'_>,
     ) -> Step {
         let exchanger = self.exchanger.clone();
         let about = About { action: Some("exchange".to_owned()), resource: Some(resource(target)), ..about };
-        let prepared = prepare(&exchanger, caller, target, headers, fx);
+        let caller = &asker.caller;
+        let prepared = prepare(&exchanger, asker, target, fx);
         let Prepared { key, server, client, token, found, subject } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return refuse(about, &refused, fx),
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
         let exchange = Exchanged { server: server.name.clone(), client: client_id, cached: false };
-        let mut pending = Pending { key, call: None, rule, about, exchange, stripped: others(headers, Some(token)) };
+        let mut pending = Pending { key, call: None, rule, about, exchange, stripped: asker.stripped() };
         let call = match found {
             Some(Found::Kept(outcome)) => {
                 fx.count(if outcome.is_ok() { "cache.hits" } else { "cache.refusals" });
@@ -194,12 +212,21 @@ impl ExchangeFilter {
                 call
             }
             None => {
+                let asked = ask(&exchanger, caller, target, server, client, subject);
+                let asked = match asked.and_then(|ask| Ok((exchanger.ready(&ask, fx)?, ask))) {
+                    Ok((Some(call), _)) if waits < MAX_WAITS => return self.wait(call, head, waits),
+                    Ok((_, ask)) => exchanger.ask(key, ask, token, fx),
+                    Err(refused) => Err(refused),
+                };
                 fx.count("calls.made");
-                let asked =
-                    ask(&exchanger, caller, target, server, client, subject).and_then(|ask| exchanger.ask(key, ask, token, fx));
                 match asked {
                     Ok(call) => call,
-                    Err(refused) => return pending.refuse(&refused, fx),
+                    Err(refused) => {
+                        if refused.alarm {
+                            fx.count("alarms");
+                        }
+                        return pending.refuse(&refused, fx);
+                    }
                 }
             }
         };
@@ -212,7 +239,7 @@ impl ExchangeFilter {
     fn finish(&mut self, pending: Pending, outcome: Outcome, fx: &mut Effects<'_>) -> Step {
         let held = match outcome {
             Ok(held) => held,
-            Err(refused) => return pending.refuse(&refused, fx),
+            Err(refused) => return self.without(pending, &refused, fx),
         };
         let Pending { key, rule, about, exchange, stripped, .. } = pending;
         let about = About { exchange: Some(exchange.to_json(None)), ..about };
@@ -226,6 +253,38 @@ impl ExchangeFilter {
             fx.skip_response();
         }
         step
+    }
+
+    /// Refuses a request for which there is no token. Where its user has to consent first, the user is told where.
+    fn without(&self, pending: Pending, refused: &Refused, fx: &mut Effects<'_>) -> Step {
+        let policy = &self.exchanger.policy;
+        let server = policy.servers.iter().find(|server| server.name == pending.exchange.server);
+        let (Some(scopes), Some(consent), Some(server), Mode::Enforce) = (&refused.consent, &policy.consent, server, policy.mode)
+        else {
+            return pending.refuse(refused, fx);
+        };
+        let (Some(page), Some(subject)) = (&server.consent_page, &pending.about.subject) else {
+            return pending.refuse(refused, fx);
+        };
+        let wish = Wish {
+            issuer: subject.issuer.as_deref().unwrap_or_default(),
+            user: &subject.user,
+            agent: pending.about.agent.as_deref().unwrap_or_default(),
+            service: &server.issuer,
+            client: &pending.exchange.client,
+            scopes,
+            page,
+        };
+        match consent.stand(&wish, self.ticket.as_deref(), fx) {
+            Standing::Blocked(detail) => pending.refuse(&Refused { detail: Some(detail), ..refused.clone() }, fx),
+            Standing::Pending { ticket, asked } => {
+                let exchange = pending.exchange.with_consent(refused.detail, asked.as_ref());
+                let retry_after = u32::try_from(consent.retry_after.as_secs()).unwrap_or(u32::MAX);
+                let denial = Denial::Approval { ticket: Some(ticket), retry_after };
+                let refused = Refused { denial, ..Refused::plain(Reason::ConsentPending) };
+                refuse(About { exchange: Some(exchange), ..pending.about }, &refused, fx)
+            }
+        }
     }
 }
 
@@ -250,17 +309,14 @@ struct Prepared<'a> {
 
 fn prepare<'a>(
     exchanger: &'a Exchanger,
-    caller: &Caller,
+    asker: &'a Asker<'_>,
     target: &Target,
-    headers: &'a Headers,
     fx: &mut Effects<'_>,
 ) -> Result<Prepared<'a>, Refused> {
     let plain = Refused::plain;
     let policy = &exchanger.policy;
-    let token = bearer(headers).map_err(plain)?;
-    if !caller.verified {
-        return Err(plain(Reason::InvalidToken));
-    }
+    let caller = &asker.caller;
+    let token = asker.verified().map_err(plain)?;
     let Some(agent) = &caller.agent else { return Err(plain(Reason::NoAgent)) };
     let server = policy.servers.get(target.server).ok_or_else(|| plain(Reason::Internal))?;
     let client = client(server, caller).ok_or_else(|| plain(Reason::NoClient))?;
@@ -282,21 +338,40 @@ fn prepare<'a>(
     };
     let key = Key::new(&salt, &parts);
     let found = exchanger.find(&key, fx.now());
-    let subject = match &found {
-        Some(Found::Kept(Ok(held))) => held.subject.clone(),
-        _ => Rc::new(Stated::read(token.as_bytes()).map_err(|_| plain(Reason::InvalidToken))?),
+    let kept = match &found {
+        Some(Found::Kept(Ok(held))) => Some(&held.subject),
+        _ => None,
     };
-    // What a request brings must be the very token that was verified: what is kept says nothing of that.
-    if subject.bound {
-        return Err(plain(Reason::SenderConstrained));
-    }
-    if !is_that_of(&subject, caller) || subject.expires.is_none_or(|expires| expires <= fx.now()) {
-        return Err(plain(Reason::InvalidToken));
-    }
+    // What is kept says nothing of whose token this is.
+    let subject = asker.subject(kept, fx.now()).map_err(plain)?;
     if policy.source.is_for_another(&subject.audience, caller) {
         return Err(plain(Reason::AgentMismatch));
     }
     Ok(Prepared { key, server, client, token, found, subject })
+}
+
+/// Lets the request go on to this agent with a reference in the place of its token.
+fn refer(policy: &Policy, asker: &Asker<'_>, agent: &str, rule: RuleId, about: About, fx: &mut Effects<'_>) -> Step {
+    let resource = Resource { kind: "agent", name: agent.to_owned() };
+    let about = About { action: Some("reference".to_owned()), resource: Some(resource), ..about };
+    let reference = asker.subject(None, fx.now()).and_then(|subject| {
+        let token = Secret::new(asker.verified()?);
+        let expires = subject.expires.ok_or(Reason::InvalidToken)?;
+        let references = policy.references.as_ref().and_then(|referring| referring.references.as_ref());
+        references.ok_or(Reason::Internal)?.issue(&Referred { token, expires, agent }, fx.now(), fx.services())
+    });
+    let reference = match reference {
+        Ok(reference) => reference,
+        Err(reason) => return refuse(about, &Refused::plain(reason), fx),
+    };
+    fx.count("references.made");
+    fx.skip_response();
+    let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
+    if policy.mode == Mode::Enforce {
+        strip(&asker.stripped(), true, fx);
+        fx.set_header("authorization", ["Bearer ", reference.reveal()].concat());
+    }
+    step
 }
 
 /// What is asked for this caller; only what it may have is.

@@ -12,6 +12,7 @@ mod cache;
 mod caller;
 mod client;
 pub mod config;
+mod consent;
 mod counters;
 mod credential;
 mod exchanged;
@@ -62,6 +63,12 @@ impl Plugin for TokenExchange {
         if let Some(tokens) = &policy.tokens {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
         }
+        if let Some(consent) = &mut policy.consent {
+            consent.equip(secret, &mut problems);
+        }
+        if let Some(references) = &mut policy.references {
+            references.equip(secret, &mut problems);
+        }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }
     }
@@ -81,12 +88,17 @@ impl Plugin for TokenExchange {
         if let Some(revocation) = &self.0.policy.revocation {
             revocation.on_tick(now, fx);
         }
+        for secret in self.0.policy.secrets() {
+            secret.on_tick(now, fx);
+        }
     }
 
     fn on_reply(&mut self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
-        let Policy { tokens, revocation, .. } = &self.0.policy;
+        let Policy { tokens, revocation, consent, .. } = &self.0.policy;
         let theirs = tokens.as_ref().is_some_and(|tokens| tokens.on_reply(call, now, reply, fx))
-            || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx));
+            || revocation.as_ref().is_some_and(|revocation| revocation.on_reply(call, now, reply, fx))
+            || consent.as_ref().is_some_and(|consent| consent.on_reply(call, reply, fx))
+            || self.0.policy.secrets().any(|secret| secret.on_reply(call, now, reply, fx));
         if !theirs {
             self.0.answered(call, now, reply, fx);
         }

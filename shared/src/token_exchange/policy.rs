@@ -4,13 +4,18 @@ use std::rc::Rc;
 
 use super::authority::{ChainLimits, ScopeMap};
 use super::client::Client;
+use super::consent::Consent;
 use super::profile::Profile;
+use super::reference::References;
 use super::routes::Routes;
+use crate::config::{Problems, Ring};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
+use crate::identity::secret::FetchedSecret;
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId};
+use crate::secret::Secret;
 use crate::time::Duration;
 
 /// A compiled configuration.
@@ -31,6 +36,9 @@ pub struct Policy {
     pub(super) routes: Routes,
     pub(super) unmatched: Action,
     pub(super) cache: CacheLimits,
+    /// How users consent.
+    pub(super) consent: Option<Consent>,
+    pub(super) references: Option<Referring>,
     /// What is as the operator wrote it, and had better be looked at.
     pub(super) warnings: Vec<(String, &'static str)>,
 }
@@ -49,6 +57,8 @@ pub(super) struct Server {
     /// Index in [`Policy::servers`]: where the assertion that it gives becomes a token.
     pub(super) redeem_at: Option<usize>,
     pub(super) scopes: ScopeMap,
+    /// Where its users consent.
+    pub(super) consent_page: Option<Rc<str>>,
     /// Subject tokens must have `may_act`.
     pub(super) may_act: bool,
     pub(super) opaque: bool,
@@ -76,11 +86,26 @@ pub(super) enum Whose {
     Gate(usize),
 }
 
+/// What agents hold in the place of users' tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Referring {
+    pub(super) keys: Ring,
+    pub(super) longest: Duration,
+    /// Requests of agents are opened here; else they are made here.
+    pub(super) opens: bool,
+    /// A request of an agent may bring a token itself.
+    pub(super) plain: bool,
+    /// Once the plugin was equipped.
+    pub(super) references: Option<Rc<References>>,
+}
+
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     /// Its token is exchanged for one for this target.
     Exchange(Rc<Target>),
+    /// It goes on to this agent with a reference to its token.
+    Reference(Rc<str>),
     /// It goes on without any credential.
     Strip,
     /// It goes on with the token that it brought.
@@ -120,9 +145,22 @@ impl Policy {
         }
     }
 
+    /// What its clients show and is fetched.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &FetchedSecret> {
+        self.servers.iter().flat_map(|server| &server.clients).filter_map(Client::fetched)
+    }
+
     /// What had better be looked at: the path in the configuration, and why.
     pub fn warnings(&self) -> &[(String, &'static str)] {
         &self.warnings
+    }
+}
+
+impl Referring {
+    /// Takes the secrets of its keys.
+    pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
+        let sealer = self.keys.equip(secret, problems);
+        self.references = sealer.map(|sealer| Rc::new(References::new(sealer, self.longest)));
     }
 }
 

@@ -113,6 +113,8 @@ pub struct Asking<'a> {
 /// What a failure means for the caller (OA-TE-07).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Told {
+    /// The user must consent to this client first.
+    Consent,
     /// Not for this caller at this target: 403.
     Denied,
     /// The server does not accept us, or we do not understand it: a fault of the configuration. 500 and an alarm.
@@ -239,9 +241,9 @@ impl Told {
         match (error, hint) {
             // Entra may say it with any code.
             _ if step_up.claims.is_some() => Self::StepUp(step_up),
+            (ErrorCode::ConsentRequired, _) | (_, Some(Hint::Consent)) => Self::Consent,
             (
-                ErrorCode::ConsentRequired
-                | ErrorCode::InsufficientUserAuthentication
+                ErrorCode::InsufficientUserAuthentication
                 | ErrorCode::InteractionRequired
                 | ErrorCode::LoginRequired
                 | ErrorCode::MfaRequired,
@@ -260,6 +262,6 @@ impl Told {
 
     /// Whether the same answer may be given again for a few seconds without asking (OA-TE-06).
     pub fn is_lasting(&self) -> bool {
-        *self == Self::Denied
+        matches!(self, Self::Consent | Self::Denied)
     }
 }

@@ -4,9 +4,10 @@
 //! there, it is opened, for the exchange. The agent itself holds nothing that is worth anything anywhere else: not at another
 //! agent, not at a tool, not after its end. Nothing is kept, so any replica opens what another has sealed.
 
+use super::credential::MAX_TOKEN;
 use crate::filter::{ServiceError, Services};
 use crate::policy::Reason;
-use crate::seal::{Bound, NONCE, Sealer};
+use crate::seal::{Bound, NONCE, NotOpened, Sealer};
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
@@ -47,34 +48,38 @@ impl References {
     /// The reference for a token. It ends with the token, or earlier.
     ///
     /// # Errors
-    /// [`Reason::InvalidToken`] for a token that is over, or is itself a reference; [`Reason::NoAgent`] if nobody is to hold it;
-    /// [`Reason::HostFailed`] without random bytes.
+    /// [`Reason::InvalidToken`] for a token that is over, is itself a reference, or is so long that its reference would not be
+    /// taken back; [`Reason::NoAgent`] if nobody is to hold it; [`Reason::HostFailed`] without random bytes.
     pub fn issue(&self, what: &Referred<'_>, now: Timestamp, services: &mut dyn Services) -> Result<Secret<String>, Reason> {
         let token = *what.token.reveal();
         let expires = what.expires.min(now + self.longest);
         if is_reference(token) || expires <= now {
             return Err(Reason::InvalidToken);
         }
+        if what.agent.is_empty() {
+            return Err(Reason::NoAgent);
+        }
         let mut nonce = [0; NONCE];
         services.random(&mut nonce).map_err(|_: ServiceError| Reason::HostFailed)?;
-        let sealed = self.sealer.seal(bound(what.agent)?, expires, token.as_bytes(), nonce).ok_or(Reason::InvalidToken)?;
-        Ok(Secret::new([PREFIX, &sealed].concat()))
+        let sealed = self.sealer.seal(bound(what.agent), expires, token.as_bytes(), nonce).ok_or(Reason::InvalidToken)?;
+        let reference = [PREFIX, &sealed].concat();
+        if reference.len() > MAX_TOKEN { Err(Reason::InvalidToken) } else { Ok(Secret::new(reference)) }
     }
 
     /// The token that a reference stands for, if the agent that brings it is the one that it was made for.
     ///
     /// # Errors
-    /// [`Reason::InvalidToken`] for all that is no reference of this agent's, or over: it is not said which.
-    pub fn redeem(&self, reference: &str, agent: &str, now: Timestamp) -> Result<Secret<String>, Reason> {
-        let sealed = reference.strip_prefix(PREFIX).ok_or(Reason::InvalidToken)?;
-        let opened = self.sealer.open(bound(agent)?, sealed, now).map_err(|_| Reason::InvalidToken)?;
-        let token = core::str::from_utf8(opened.payload.reveal()).map_err(|_| Reason::InvalidToken)?;
+    /// Why not, for the operator; the agent is not to hear it.
+    pub fn redeem(&self, reference: &str, agent: &str, now: Timestamp) -> Result<Secret<String>, NotOpened> {
+        let sealed = reference.strip_prefix(PREFIX).filter(|_| !agent.is_empty()).ok_or(NotOpened::Other)?;
+        let opened = self.sealer.open(bound(agent), sealed, now)?;
+        let token = core::str::from_utf8(opened.payload.reveal()).map_err(|_| NotOpened::Other)?;
         Ok(Secret::new(token.to_owned()))
     }
 }
 
-fn bound(agent: &str) -> Result<Bound<'_>, Reason> {
-    if agent.is_empty() { Err(Reason::NoAgent) } else { Ok(Bound { purpose: PURPOSE, to: agent }) }
+fn bound(agent: &str) -> Bound<'_> {
+    Bound { purpose: PURPOSE, to: agent }
 }
 
 #[cfg(test)]
@@ -121,7 +126,7 @@ mod tests {
         by.issue(&what, NOW, &mut Dice(Some(0))).map(|reference| reference.reveal().clone())
     }
 
-    fn redeemed(by: &References, reference: &str, agent: &str, now: Timestamp) -> Result<String, Reason> {
+    fn redeemed(by: &References, reference: &str, agent: &str, now: Timestamp) -> Result<String, NotOpened> {
         by.redeem(reference, agent, now).map(|token| token.reveal().clone())
     }
 
@@ -142,13 +147,13 @@ mod tests {
         let reference = issued(&gate, ALICE, HOUR).unwrap();
         for agent in ["spiffe://cluster.local/ns/agents/sa/researcher", "spiffe://cluster.local/ns/agents/sa/Planner", "planner"]
         {
-            assert_eq!(redeemed(&gate, &reference, agent, NOW), Err(Reason::InvalidToken), "{agent}");
+            assert_eq!(redeemed(&gate, &reference, agent, NOW), Err(NotOpened::Other), "{agent}");
         }
-        assert_eq!(redeemed(&gate, &reference, "", NOW), Err(Reason::NoAgent), "who has no name holds nothing");
-        assert_eq!(redeemed(&references(&["b"]), &reference, PLANNER, NOW), Err(Reason::InvalidToken));
+        assert_eq!(redeemed(&gate, &reference, "", NOW), Err(NotOpened::Other), "who has no name holds nothing");
+        assert_eq!(redeemed(&references(&["b"]), &reference, PLANNER, NOW), Err(NotOpened::UnknownKey));
         let bare = reference.strip_prefix(PREFIX).unwrap();
         for other in [bare, ALICE, "", "wpr_", &reference.replace("wpr_", "WPR_"), &format!("{reference}A")] {
-            assert_eq!(redeemed(&gate, other, PLANNER, NOW), Err(Reason::InvalidToken), "{other}");
+            assert_eq!(redeemed(&gate, other, PLANNER, NOW), Err(NotOpened::Other), "{other}");
         }
     }
 
@@ -159,7 +164,7 @@ mod tests {
         for (expires, end) in [(at(60), 60), (HOUR, 600)] {
             let reference = issued(&gate, ALICE, expires).unwrap();
             assert!(redeemed(&gate, &reference, PLANNER, at(end - 1)).is_ok());
-            assert_eq!(redeemed(&gate, &reference, PLANNER, at(end)), Err(Reason::InvalidToken));
+            assert_eq!(redeemed(&gate, &reference, PLANNER, at(end)), Err(NotOpened::Expired));
         }
         assert_eq!(issued(&gate, ALICE, NOW), Err(Reason::InvalidToken), "there is no reference to what is over");
     }
@@ -170,7 +175,10 @@ mod tests {
         let reference = issued(&gate, ALICE, HOUR).unwrap();
         assert_eq!(issued(&gate, &reference, HOUR), Err(Reason::InvalidToken), "a reference to a reference");
         assert_eq!(issued(&gate, &reference.replace("wpr_", "WpR_"), HOUR), Err(Reason::InvalidToken));
-        assert_eq!(issued(&gate, &"x".repeat(crate::seal::MAX_PAYLOAD + 1), HOUR), Err(Reason::InvalidToken));
+        let long = |length| issued(&gate, &"x".repeat(length), HOUR);
+        let longest = (12_000..MAX_TOKEN).rev().find(|length| long(*length).is_ok()).unwrap();
+        assert_eq!(long(longest).unwrap().len().div_ceil(4), MAX_TOKEN.div_ceil(4), "what is made can be brought back");
+        assert_eq!(long(crate::seal::MAX_PAYLOAD + 1), Err(Reason::InvalidToken));
         let what = Referred { token: Secret::new(ALICE), expires: HOUR, agent: "" };
         assert_eq!(gate.issue(&what, NOW, &mut Dice(Some(0))), Err(Reason::NoAgent));
         let what = Referred { agent: PLANNER, ..what };

@@ -7,6 +7,8 @@ use crate::filter::{
 };
 use crate::http::Headers;
 
+mod secrets;
+
 const CONFIG: &str = r#"{"version":1,
     "identity":{"direction":"outbound","peer":"waypoint","claims":{"provider":"p"},"agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]},
     "audiences":["gate"],
@@ -84,6 +86,10 @@ fn drain(stream: &mut Stream<filter::ExchangeFilter>) -> Did {
 }
 
 fn begin(root: &Root<TokenExchange>, user: &str) -> (Stream<filter::ExchangeFilter>, Flow, Did) {
+    begin_at(root, user, now())
+}
+
+fn begin_at(root: &Root<TokenExchange>, user: &str, at: Timestamp) -> (Stream<filter::ExchangeFilter>, Flow, Did) {
     let mut stream = root.stream();
     let authorization = format!("Bearer {}", subject(user));
     let headers: Headers = [
@@ -107,7 +113,7 @@ fn begin(root: &Root<TokenExchange>, user: &str) -> (Stream<filter::ExchangeFilt
     let declared = root.settings().properties.clone();
     let values: Vec<_> = declared.iter().map(|path| Ok(path.0.last().and_then(|name| of(name)).map(<[u8]>::to_vec))).collect();
     let head = Head { headers: &headers, properties: Properties::new(&values), end_of_stream: true };
-    let flow = stream.handle(Event::RequestHeaders(head), now(), &mut Host);
+    let flow = stream.handle(Event::RequestHeaders(head), at, &mut Host);
     let did = drain(&mut stream);
     (stream, flow, did)
 }

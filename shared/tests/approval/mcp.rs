@@ -283,3 +283,22 @@ fn what_nobody_could_approve_is_an_error_of_the_configuration() {
     assert!(told.contains("approval.tickets: a key is 32 random bytes"), "{told}");
     assert!(!told.contains("c2hvcnQ"), "a secret shows");
 }
+
+#[test]
+fn its_token_can_only_go_on_where_headers_wait_and_it_can_be_read() {
+    let problems = |change: Value| {
+        let mut policy = policy();
+        policy["approval"]["token"] = "outgoing".into();
+        for (name, value) in change.as_object().unwrap() {
+            match name.as_str() {
+                "opaque" => policy["approval"]["opaque"] = value.clone(),
+                _ => policy[name] = value.clone(),
+            }
+        }
+        McpAuthzApproval::configure(policy.to_string().as_bytes()).err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    assert_eq!(problems(json!({"hostProfile": {"holdHeaders": true}})), "");
+    let text = problems(json!({"opaque": true}));
+    assert!(text.contains("approval.token: `outgoing` needs `hostProfile: {holdHeaders: true}`"), "{text}");
+    assert!(text.contains("approval.opaque: with `token: outgoing` nobody would know what goes on"), "{text}");
+}

@@ -95,6 +95,8 @@ impl Plugin for Asker {
             expires_in: None,
             message: 50,
             opaque: false,
+            audiences: Vec::new(),
+            outgoing: None,
         };
         let key = KEY.with_borrow(|key| key.to_string());
         let digits: String = Sha256::digest(&key).iter().map(|byte| format!("{byte:02x}")).collect();

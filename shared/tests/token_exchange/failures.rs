@@ -20,6 +20,7 @@ fn keycloak() {
         (400, "invalid_client", "Audience not found", Told::Misconfigured),
         (400, "invalid_request", "Requested audience not available: tool-c", Told::Denied),
         (400, "invalid_scope", "Invalid scopes: foo:bar", Told::Denied),
+        (400, "invalid_scope", "Missing consents for Token Exchange in client planner", Told::Consent),
         (403, "access_denied", "Client is not within the token audience", Told::Denied),
         (400, "invalid_request", "Invalid token", Told::SubjectRefused),
         // Neither a wrong secret nor a client without the right to exchange is the user's fault: a login would change nothing.
@@ -27,6 +28,24 @@ fn keycloak() {
         (400, "invalid_request", "Standard token exchange is not enabled for the requested client", Told::Misconfigured),
     ] {
         assert_eq!(told(status, error, words), want, "{error} {words}");
+    }
+}
+
+#[test]
+fn entra_says_consent_beside_any_code() {
+    let headers: Headers = [("content-type", "application/json")].into_iter().collect();
+    for (error, suberror, want) in [
+        ("invalid_grant", "consent_required", Told::Consent),
+        ("interaction_required", "consent_required", Told::Consent),
+        ("invalid_grant", "bad_token", Told::SubjectRefused),
+    ] {
+        for body in [
+            json!({"error": error, "suberror": suberror, "error_description": "AADSTS65001: words"}),
+            json!({"suberror": suberror, "error_description": "AADSTS65001: words", "error": error}),
+        ] {
+            let failure = Issued::read(400, &headers, body.to_string().as_bytes()).unwrap_err();
+            assert_eq!(Told::of(failure), want, "{body}");
+        }
     }
 }
 
@@ -42,7 +61,7 @@ fn every_code_has_one_meaning() {
         ("unauthorized_client", Told::Denied),
         ("interaction_required", step_up.clone()),
         ("insufficient_user_authentication", step_up.clone()),
-        ("consent_required", step_up.clone()),
+        ("consent_required", Told::Consent),
         ("login_required", step_up.clone()),
         ("mfa_required", step_up),
         ("invalid_client", Told::Misconfigured),
@@ -53,7 +72,7 @@ fn every_code_has_one_meaning() {
         ("temporarily_unavailable", Told::Unavailable { retry_after: None }),
     ] {
         assert_eq!(told(400, error, ""), want, "{error}");
-        assert_eq!(want.is_lasting(), want == Told::Denied);
+        assert_eq!(want.is_lasting(), matches!(want, Told::Consent | Told::Denied));
     }
     assert_eq!(told(400, "invalid_request", "Delegation chain depth exceeds 5"), Told::Denied);
     assert_eq!(told(500, "invalid_grant", ""), Told::Unavailable { retry_after: None });

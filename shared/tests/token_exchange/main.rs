@@ -3,4 +3,5 @@
 mod failures;
 mod fixtures;
 mod laws;
+mod references;
 mod servers;

@@ -55,7 +55,7 @@ pub(super) fn demo(args: &Args, engines: &dyn Engines, streams: &mut Streams<'_>
         for case in &scenario.cases {
             let profile = if case.profiles.contains(&Profile::NoHold) { Profile::NoHold } else { Profile::Hold };
             let play = play(&scenario.plugin, case, profile);
-            let seen = match engine.run(&play) {
+            let seen = match engine.play(&play) {
                 Ok(seen) => seen,
                 Err(error) => return fail(streams, &error.to_string()),
             };

@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod engines;
 mod explain;
+mod lint;
 mod pin;
 mod plugins;
 mod run;
@@ -27,6 +28,7 @@ pub use engines::{EngineName, Real};
   wardpoint run my-server.yaml --engine all --format junit   one file, real Envoy too, for CI
   wardpoint check --plugin mcp-authz policy.yaml             every problem of a configuration, with its line
   wardpoint explain --plugin mcp-authz --config policy.yaml request.yaml
+  wardpoint lint manifests/*.yaml                            what keeps a plugin from its work in a waypoint
   wardpoint pin tools.json                                   digests of tools, so that a changed one disappears
   wardpoint schema mcp-authz > mcp-authz.schema.json
 
@@ -46,6 +48,8 @@ enum Command {
     Explain(explain::Args),
     /// Show examples at work on the embedded wasmtime host: what was decided, and why
     Demo(demo::Args),
+    /// Report what in Kubernetes manifests keeps a plugin from doing its work
+    Lint(lint::Args),
     /// Print the pins of the tools in a list, for `tools.pins`
     Pin(pin::Args),
     /// Print a completion script for a shell
@@ -103,6 +107,7 @@ pub fn execute(cli: &Cli, engines: &dyn Engines, mut streams: Streams<'_>) -> Ex
         Command::Check(args) => check::check(args, &mut streams),
         Command::Demo(args) => demo::demo(args, engines, &mut streams),
         Command::Explain(args) => explain::explain(args, &mut streams),
+        Command::Lint(args) => lint::lint(args, &mut streams),
         Command::Pin(args) => pin::pin(args, &mut streams),
         Command::Completions(args) => completions::completions(args, &mut streams),
         Command::Schema(args) => schema::schema(args, &mut streams),

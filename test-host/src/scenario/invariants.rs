@@ -6,6 +6,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::model::Case;
+use crate::engine::Sent;
 use crate::transcript::{Ending, Places, Transcript, UpstreamSaw};
 
 /// The audit schema without `time` and `took_us`, which transcripts leave out. `Err`: the schema itself is broken.
@@ -51,7 +52,7 @@ pub fn broken(case: &Case, open_expected: bool, seen: &Transcript) -> Vec<String
 fn passed_through(case: &Case, seen: &Transcript) -> Option<String> {
     let is = |record: &Value, name: &str, value: &str| record.get(name).and_then(Value::as_str) == Some(value);
     let replaced = |record: &Value| {
-        let action = ["exchange", "strip"].into_iter().any(|action| is(record, "action", action));
+        let action = ["exchange", "reference", "strip"].into_iter().any(|action| is(record, "action", action));
         is(record, "plugin", "token-exchange") && is(record, "mode", "enforce") && action
     };
     let (headers, body) = match &seen.upstream {
@@ -60,12 +61,21 @@ fn passed_through(case: &Case, seen: &Transcript) -> Option<String> {
         UpstreamSaw::Nothing => return None,
     };
     let sent = &case.exchange.request;
-    let token = sent.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"));
-    let token = std::str::from_utf8(&token?.1).ok()?.split_once(' ')?.1;
     let own_body = sent.chunks.concat();
-    let there = headers.iter().any(|(_, value)| value.contains(token))
-        || (*body != own_body && body.windows(token.len()).any(|window| window == token.as_bytes()));
-    (seen.audit.iter().any(replaced) && there).then(|| "the token that the request brought is upstream".to_owned())
+    let there = |token: &str| {
+        headers.iter().any(|(_, value)| value.contains(token))
+            || (*body != own_body && body.windows(token.len()).any(|window| window == token.as_bytes()))
+    };
+    let tokens = [Some(sent), case.handed.as_ref().map(|handed| &handed.exchange.request)].into_iter().flatten();
+    let tokens =
+        tokens.filter_map(authorization).chain(seen.handed.as_deref()).filter_map(|value| Some(value.split_once(' ')?.1));
+    let passed = seen.audit.iter().any(replaced) && tokens.into_iter().any(there);
+    passed.then(|| "the token that the request brought is upstream".to_owned())
+}
+
+fn authorization(sent: &Sent) -> Option<&str> {
+    let value = sent.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"));
+    std::str::from_utf8(&value?.1).ok()
 }
 
 /// Whether records are not where the configuration wants them. A fault may drive them elsewhere, and the access log's share
@@ -84,7 +94,8 @@ fn misplaced(case: &Case, seen: &Transcript) -> Option<String> {
 /// The secrets of the case that log or audit show; how many, never which.
 pub fn leaked(case: &Case, seen: &Transcript) -> Vec<String> {
     let mut out = Vec::new();
-    for canary in &case.canaries {
+    let handed = seen.handed.as_deref().map(|value| value.rsplit(' ').next().unwrap_or(value).to_owned());
+    for canary in case.canaries.iter().chain(&handed) {
         let in_log = seen.log.iter().filter(|line| line.contains(canary.as_str())).count();
         let in_audit = seen.audit.iter().filter(|record| holds(record, canary)).count();
         if in_log + in_audit > 0 {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::exchange::exchange;
 use super::expect;
 use super::fields::{Fields, LoadError, Problems};
-use super::model::{Before, Case, Exchange, Expect, Profile, Scenario, Span};
+use super::model::{Before, Case, Exchange, Expect, Handed, Profile, Scenario, Span};
 use super::yaml::{self, Data, Node};
 use crate::engine::{CalloutScript, Need, Sent};
 
@@ -34,7 +34,7 @@ pub enum Expectations {
     Open,
 }
 
-/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, `policy.yaml`, `request.yaml` and `envoy.yaml` left out. All problems of all files at once.
+/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, `policy*.yaml`, `request.yaml` and `envoy.yaml` left out. All problems of all files at once.
 pub fn load_all(paths: &[PathBuf], expectations: Expectations) -> Result<Vec<Scenario>, Vec<LoadError>> {
     let (mut files, mut scenarios, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -60,7 +60,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     entries.sort();
     for entry in entries {
         // Examples have their configuration beside their scenario, and what a proxy needs around it.
-        let is_other = ["policy.yaml", "request.yaml", "envoy.yaml"].iter().any(|name| entry.ends_with(name));
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        let is_other = name.starts_with("policy") || name == "request.yaml" || name == "envoy.yaml";
         let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml") && !is_other;
         if entry.is_dir() || is_scenario {
             collect(&entry, files)?;
@@ -130,7 +131,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     if items.is_empty() && matches!(list.data, Data::List(_)) {
         problems.add(list, &path, "no cases");
     }
-    let file = Whole { config: config.unwrap_or(Value::Null), environment };
+    let file = Whole { file, config: config.unwrap_or(Value::Null), environment };
     let cases = items.iter().enumerate();
     let cases: Vec<Case> =
         cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &file, expectations, problems)).collect();
@@ -162,7 +163,8 @@ fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) ->
 }
 
 /// What a file says for all of its cases.
-struct Whole {
+struct Whole<'a> {
+    file: &'a Path,
     config: Value,
     environment: Vec<(String, String)>,
 }
@@ -177,7 +179,7 @@ fn environment(node: &Node, path: &str, problems: &mut Problems) -> Vec<(String,
     entries.iter().filter_map(read).collect()
 }
 
-fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, problems: &mut Problems) -> Option<Case> {
+fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, problems: &mut Problems) -> Option<Case> {
     let mut fields = Fields::of(node, path, problems)?;
     let name = fields.take("name").and_then(|(node, path)| problems.string(node, &path));
     if node.get("name").is_none() {
@@ -193,6 +195,7 @@ fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, probl
         None => file.environment.clone(),
     };
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
+    let handed = fields.take("handed");
     let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
@@ -220,14 +223,10 @@ fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, probl
         None => {}
     }
 
-    let mut merged = file.config.clone();
-    if let Some((node, path)) = &own_config {
-        if matches!(node.data, Data::Map(_)) {
-            merge(&mut merged, &node.to_json());
-        } else {
-            problems.expected(node, path, "a mapping that is merged over the configuration of the file");
-        }
-    }
+    let own_host_profile = own_config.as_ref().is_some_and(|(node, _)| node.get("hostProfile").is_some());
+    let merged = own(own_config, file, problems);
+    let whole = Whole { file: file.file, config: merged.clone(), environment: environment.clone() };
+    let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
     let key = match &node.data {
         Data::Map(entries) => entries.iter().find(|entry| entry.key == "expect").map(|entry| entry.bytes.clone()),
         _ => None,
@@ -239,18 +238,47 @@ fn case(node: &Node, path: &str, file: &Whole, expectations: Expectations, probl
         needs,
         profiles,
         config: merged,
-        own_host_profile: own_config.is_some_and(|(node, _)| node.get("hostProfile").is_some()),
+        own_host_profile,
         canaries: canaries
             .into_iter()
             .chain(environment.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= MIN_CANARY))
+            .chain(handed.iter().flat_map(|handed| handed.environment.iter().map(|(_, value)| value.clone())))
             .chain(before.iter().map(|before| &before.exchange).chain([&exchange]).flat_map(secrets))
+            .chain(handed.iter().flat_map(|handed| secrets(&handed.exchange)))
             .collect(),
+        handed,
         environment,
         before,
         exchange,
         expect,
         span: Span { expect_key: key, expect: expect_field_bytes(node), case: node.bytes.clone(), column: node.place.column },
     })
+}
+
+/// The configuration of `whole` with an own one merged over it; or, if that is a path, in its place.
+fn own(config: Option<(&Node, String)>, whole: &Whole<'_>, problems: &mut Problems) -> Value {
+    let Some((node, path)) = config else { return whole.config.clone() };
+    let read = file_config(whole.file, node, &path, problems).unwrap_or_default();
+    match node.data {
+        Data::Map(_) => {
+            let mut merged = whole.config.clone();
+            merge(&mut merged, &read);
+            merged
+        }
+        _ => read,
+    }
+}
+
+fn handed(node: &Node, path: &str, case: &Whole<'_>, problems: &mut Problems) -> Option<Handed> {
+    let mut fields = Fields::of(node, path, problems)?;
+    let config = own(fields.take("config"), case, problems);
+    let environment = match fields.take("environment") {
+        Some((node, path)) => environment(node, &path, problems),
+        None => case.environment.clone(),
+    };
+    let exchange = exchange(&mut fields, problems);
+    fields.finish(problems);
+    Some(Handed { config, environment, exchange })
 }
 
 fn befores(node: &Node, path: &str, problems: &mut Problems) -> Vec<Before> {

@@ -41,6 +41,8 @@ pub struct Case {
     pub own_host_profile: bool,
     /// The environment that the proxy lends to the plugin. Its values are canaries.
     pub environment: Vec<(String, String)>,
+    /// What hands over the token of the request.
+    pub handed: Option<Handed>,
     /// What the same worker has served before.
     pub before: Vec<Before>,
     /// The exchange, all but what profile and cut decide.
@@ -51,6 +53,17 @@ pub struct Case {
     pub canaries: Vec<String>,
     /// The bytes of the `expect` value, and of the whole case.
     pub span: Span,
+}
+
+/// An exchange through another VM of the plugin: the request of the case brings what its upstream got.
+#[derive(Debug)]
+pub struct Handed {
+    /// The configuration of the case with its own merged over it.
+    pub config: Value,
+    /// Its environment.
+    pub environment: Vec<(String, String)>,
+    /// The exchange.
+    pub exchange: Exchange,
 }
 
 /// An exchange before that which a case is about.

@@ -17,7 +17,12 @@ pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
         ..Play::default()
     };
     let before = case.before.iter().map(|before| of_exchange(&before.exchange, frame.clone())).collect();
-    Play { before, ..of_exchange(&case.exchange, frame) }
+    let handed = case.handed.as_ref().map(|handed| {
+        let config = configured(&handed.config, (!case.own_host_profile).then_some(hold));
+        let frame = Play { config, environment: handed.environment.clone(), ..frame.clone() };
+        Box::new(of_exchange(&handed.exchange, frame))
+    });
+    Play { before, handed, ..of_exchange(&case.exchange, frame) }
 }
 
 /// The play of `exchange`, for the plugin and in the profile of `frame`.

@@ -249,7 +249,7 @@ impl Track {
     fn play(&mut self, engine: &mut dyn Engine, play: &Play, case: &Case, cut: Cut, keep: bool) -> Option<Transcript> {
         let expected = case.expected(self.line.profile);
         let started = Instant::now();
-        let seen = engine.run(play);
+        let seen = engine.play(play);
         self.line.took += started.elapsed();
         self.line.plays += 1;
         let mut seen = match seen {
@@ -265,6 +265,7 @@ impl Track {
         seen.callouts = play.callouts.certain(seen.callouts);
         let raw = seen.clone();
         seen.log = Vec::new();
+        seen.handed = None;
         name_ids(&mut seen);
         let known = self.first.as_ref() == Some(&seen);
         let failure = match expected {

@@ -86,15 +86,35 @@ impl fmt::Display for Place {
 /// Reads a text that holds exactly one document.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder::new(text);
+    read(text, |event, span| builder.event(event, span))?;
+    builder.root.ok_or_else(|| YamlError { place: Place { line: 1, column: 1 }, text: "the text is empty".to_owned() })
+}
+
+/// Reads all documents of a text, those left out that have nothing in them. Anchors are those of their document.
+pub fn parse_all(text: &str) -> Result<Vec<Node>, YamlError> {
+    let (mut builder, mut documents) = (Builder::new(text), Vec::new());
+    read(text, |event, span| {
+        let ends = matches!(event, Event::DocumentEnd);
+        builder.event(event, span)?;
+        if ends {
+            builder.anchors.clear();
+            documents.extend(builder.root.take().filter(|node| node.data != Data::Null));
+        }
+        Ok(())
+    })?;
+    Ok(documents)
+}
+
+fn read(text: &str, mut take: impl FnMut(Event<'_>, Span) -> Result<(), YamlError>) -> Result<(), YamlError> {
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| YamlError {
             place: Place { line: error.marker().line(), column: error.marker().col() + 1 },
             text: error.info().to_owned(),
         })?;
-        builder.event(event, span)?;
+        take(event, span)?;
     }
-    builder.root.ok_or_else(|| YamlError { place: Place { line: 1, column: 1 }, text: "the text is empty".to_owned() })
+    Ok(())
 }
 
 // === impl Node ===

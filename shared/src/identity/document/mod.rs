@@ -9,12 +9,16 @@
 //!    something meanwhile wait for that one, up to a number; all others go on with what is there.
 //! 4. A VM that is asked before it has any does not wait for another VM, of which it hears nothing but at a tick: it fetches
 //!    for itself. So does each VM where shared data fails.
+//! 5. What is secret is not shared: any other module of the process could read it. There each VM fetches for itself.
+//! 6. What has an end of its own is fetched again when half of what is left of it has passed, and is not used after it.
 
 mod agreed;
+mod content;
 
 use std::rc::Rc;
 
 use agreed::{Agreed, published, unpublished};
+pub(in crate::identity) use content::{Content, Fault};
 
 use super::Reach;
 use crate::filter::{CallId, Callout, CalloutError, Cas, HttpCall, Reply, ServiceError, Services};
@@ -29,24 +33,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait after a fetch that failed.
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// What a text is read as.
-pub(in crate::identity) trait Content: PartialEq + Sized {
-    /// What it is called in counters and in shared data.
-    const NAME: &'static str;
-
-    /// Reads a whole text. What cannot be used is `None`, and does not take the place of what can.
-    fn read(text: &[u8]) -> Option<Self>;
-
-    /// Whether it may take the place of this one.
-    fn follows(&self, before: &Self) -> bool {
-        let _ = before;
-        true
-    }
-}
-
 /// A text that is fetched, or stands in the configuration and stays.
-pub(in crate::identity) struct Document<T> {
+pub(in crate::identity) struct Document<T: Content> {
     held: Option<Rc<T>>,
+    rule: T::Rule,
     /// Counts those that differ from the one before: what was concluded from an older one may no longer hold.
     version: u32,
     fetched: Option<Fetched>,
@@ -82,6 +72,7 @@ pub(in crate::identity) enum Asked {
 
 struct Fetched {
     kind: &'static str,
+    shared: bool,
     from: Fetching,
     agreed: Agreed,
     /// The version of what is agreed, to win or lose against other VMs; `None`: shared data does not work.
@@ -93,18 +84,28 @@ struct Fetched {
     waiting: u32,
     /// This VM does not fetch before, whatever others say.
     not_before: Timestamp,
+    /// What was wrong with the last fetch of this VM.
+    fault: Option<Fault>,
 }
 
-impl<T: Content> Document<T> {
+impl<T: Content<Rule = ()>> Document<T> {
     /// One that is configured, and stays.
     pub(in crate::identity) fn inline(content: T) -> Self {
-        Self { held: Some(Rc::new(content)), version: 0, fetched: None }
+        Self { held: Some(Rc::new(content)), rule: (), version: 0, fetched: None }
     }
 
     /// One that is yet to be fetched.
     pub(in crate::identity) fn fetched(from: Fetching) -> Self {
+        Self::ruled(from, ())
+    }
+}
+
+impl<T: Content> Document<T> {
+    /// One that is yet to be fetched, and must be as the rule has it.
+    pub(in crate::identity) fn ruled(from: Fetching, rule: T::Rule) -> Self {
         let fetched = Fetched {
             kind: T::NAME,
+            shared: T::SHARED,
             from,
             agreed: Agreed::default(),
             cas: Some(Cas::ABSENT),
@@ -113,14 +114,20 @@ impl<T: Content> Document<T> {
             call: None,
             waiting: 0,
             not_before: Timestamp::default(),
+            fault: None,
         };
-        Self { held: None, version: 0, fetched: Some(fetched) }
+        Self { held: None, rule, version: 0, fetched: Some(fetched) }
     }
 
     /// What there is, if it may be used now.
     pub(in crate::identity) fn usable(&self, now: Timestamp) -> Option<&Rc<T>> {
         let kept = self.fetched.as_ref().is_none_or(|fetched| now < fetched.since + fetched.from.keep);
-        self.held.as_ref().filter(|_| kept)
+        self.held.as_ref().filter(|held| kept && held.ends().is_none_or(|ends| now < ends))
+    }
+
+    /// What was wrong with the last fetch of this VM.
+    pub(in crate::identity) fn fault(&self) -> Option<Fault> {
+        self.fetched.as_ref()?.fault
     }
 
     /// How long ago it came.
@@ -140,7 +147,7 @@ impl<T: Content> Document<T> {
 
     /// Takes what another VM has found, or fetches if it is time.
     pub(in crate::identity) fn on_tick(&mut self, now: Timestamp, reach: &mut dyn Reach) {
-        self.catch_up(reach);
+        self.catch_up(now, reach);
         let Some(fetched) = &mut self.fetched else { return };
         if !fetched.is_calling(now) && fetched.is_due(now) && fetched.take_turn(now, reach.services()) {
             fetched.begin(now, reach);
@@ -149,7 +156,7 @@ impl<T: Content> Document<T> {
 
     /// There is no usable one, and a request needs it.
     pub(in crate::identity) fn want(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
-        self.catch_up(reach);
+        self.catch_up(now, reach);
         if self.usable(now).is_some() {
             return Asked::Renewed;
         }
@@ -167,7 +174,7 @@ impl<T: Content> Document<T> {
     /// A request needs something that is not in the usable one.
     pub(in crate::identity) fn want_another(&mut self, now: Timestamp, reach: &mut dyn Reach) -> Asked {
         let version = self.version;
-        self.catch_up(reach);
+        self.catch_up(now, reach);
         if self.version != version {
             return Asked::Renewed;
         }
@@ -197,18 +204,17 @@ impl<T: Content> Document<T> {
             return false;
         }
         fetched.waiting = 0;
-        let body = reply.ok().filter(|reply| reply.status == 200).map(|reply| reply.body);
-        let read = body.and_then(|body| Some((T::read(body)?, body)));
-        let read = read.filter(|(content, _)| self.held.as_ref().is_none_or(|before| content.follows(before)));
-        self.catch_up(reach);
+        let read = self.read(reply, now);
+        self.catch_up(now, reach);
         let Some(fetched) = &mut self.fetched else { return true };
+        fetched.fault = read.as_ref().err().copied();
         match read {
-            Some((content, text)) => {
-                fetched.publish(text, now, reach);
+            Ok((content, text)) => {
+                fetched.publish(text, content.ends(), now, reach);
                 self.hold(content);
                 reach.count(&[T::NAME, ".fetched"].concat());
             }
-            None => {
+            Err(_) => {
                 fetched.put_off(now, reach);
                 reach.count(&[T::NAME, ".fetch_failed"].concat());
             }
@@ -216,9 +222,22 @@ impl<T: Content> Document<T> {
         true
     }
 
+    /// What an answer brought, and its text.
+    fn read<'a>(&self, reply: Result<Reply<'a>, CalloutError>, now: Timestamp) -> Result<(T, &'a [u8]), Fault> {
+        let reply = reply.map_err(Fault::Call)?;
+        if reply.status != 200 {
+            return Err(Fault::Status);
+        }
+        let content = T::read(reply.body, &self.rule, now).map_err(Fault::Content)?;
+        if self.held.as_ref().is_some_and(|before| !content.follows(before)) {
+            return Err(Fault::Content("older"));
+        }
+        Ok((content, reply.body))
+    }
+
     /// Reads what the VMs agree on, and takes one that is newer than the own one.
-    fn catch_up(&mut self, reach: &mut dyn Reach) {
-        let Some(fetched) = &mut self.fetched else { return };
+    fn catch_up(&mut self, now: Timestamp, reach: &mut dyn Reach) {
+        let Some(fetched) = self.fetched.as_mut().filter(|_| T::SHARED) else { return };
         let services = reach.services();
         if fetched.look(services).is_err() {
             return reach.count(&[T::NAME, ".shared_data_failed"].concat());
@@ -229,7 +248,7 @@ impl<T: Content> Document<T> {
         let found = services.shared_get(&fetched.name("text")).ok().flatten();
         let found = found.as_ref().and_then(|shared| unpublished(&shared.value));
         let newer = found.filter(|(generation, _)| *generation >= fetched.agreed.generation);
-        let Some(content) = newer.and_then(|(_, text)| T::read(text)) else {
+        let Some(content) = newer.and_then(|(_, text)| T::read(text, &self.rule, now).ok()) else {
             // Whoever wrote this is not to be waited for.
             (fetched.agreed.due, fetched.agreed.busy_until) = Default::default();
             return;
@@ -318,6 +337,7 @@ impl Fetched {
     /// Writes what is to be agreed on. Where that cannot be done it holds for this VM.
     fn agree(&mut self, mine: Agreed, services: &mut dyn Services) -> Result<(), ServiceError> {
         let written = match self.cas {
+            _ if !self.shared => Ok(()),
             Some(cas) => services.shared_set(&self.name("state"), &mine.to_bytes(), Some(cas)),
             None => Err(ServiceError::Failed),
         };
@@ -328,8 +348,9 @@ impl Fetched {
     }
 
     /// A good one came: this VM has it, and the others are told.
-    fn publish(&mut self, text: &[u8], now: Timestamp, reach: &mut dyn Reach) {
-        let refresh = self.from.refresh;
+    fn publish(&mut self, text: &[u8], ends: Option<Timestamp>, now: Timestamp, reach: &mut dyn Reach) {
+        let half = ends.map(|ends| ends.since(now) / 2);
+        let refresh = half.map_or(self.from.refresh, |half| half.min(self.from.refresh));
         let due = now + (refresh - refresh / 5 * chance(reach.services()) / 256);
         self.not_before = now + self.from.cool_down.min(refresh);
         self.since = now;
@@ -338,7 +359,10 @@ impl Fetched {
             let mine = Agreed { generation, fetched: now, tried: now, due, ..Agreed::default() };
             self.generation = generation;
             let services = reach.services();
-            let written = services.shared_set(&self.name("text"), &published(generation, text), None);
+            let written = match self.shared {
+                true => services.shared_set(&self.name("text"), &published(generation, text), None),
+                false => Ok(()),
+            };
             match written.and_then(|()| self.agree(mine, services)) {
                 Ok(()) => return,
                 Err(ServiceError::CasMismatch) if self.look(services).is_ok() => {}

@@ -105,9 +105,10 @@ impl Revocations {
 
 impl Content for Revocations {
     const NAME: &'static str = "revocation";
+    type Rule = ();
 
-    fn read(text: &[u8]) -> Option<Self> {
-        Self::read(text)
+    fn read(text: &[u8], (): &(), _: Timestamp) -> Result<Self, &'static str> {
+        Self::read(text).ok_or("unreadable")
     }
 
     /// Who was suspended must not come back by an old copy.

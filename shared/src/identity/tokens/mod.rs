@@ -293,9 +293,10 @@ impl Inner {
 
 impl Content for KeySet {
     const NAME: &'static str = "keys";
+    type Rule = ();
 
-    fn read(text: &[u8]) -> Option<Self> {
-        Self::read(text).ok()
+    fn read(text: &[u8], (): &(), _: Timestamp) -> Result<Self, &'static str> {
+        Self::read(text).map_err(|_| "unreadable")
     }
 }
 

@@ -79,11 +79,12 @@ impl RawStatusList {
 
 impl Content for StatusText {
     const NAME: &'static str = "status";
+    type Rule = ();
 
-    fn read(text: &[u8]) -> Option<Self> {
+    fn read(text: &[u8], (): &(), _: Timestamp) -> Result<Self, &'static str> {
         let text = text.trim_ascii();
-        Jws::read_long(text, MAX_TEXT).ok().filter(|token| token.kind.as_deref() == Some(KIND))?;
-        Some(Self(text.to_vec()))
+        let token = Jws::read_long(text, MAX_TEXT).map_err(|_| "unreadable")?;
+        if token.kind.as_deref() == Some(KIND) { Ok(Self(text.to_vec())) } else { Err("unreadable") }
     }
 }
 

@@ -93,10 +93,11 @@ fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy,
     let server_requests =
         raw.server_requests.clone().map(|raw| problems.field("serverRequests", |p| surface::server_requests(raw, p)));
     let tools = raw.tools.clone().map(|raw| problems.field("tools", |p| surface::hygiene(raw, p)));
+    let holds = raw.host_profile.hold_headers;
     let setup = raw
         .approval
         .as_ref()
-        .and_then(|raw| problems.field("approval", |p| D::compile(raw, &mut |path| shared.reads.claim(path), p)));
+        .and_then(|raw| problems.field("approval", |p| D::compile(raw, holds, &mut |path| shared.reads.claim(path), p)));
     let Reads { claims, request } = shared.reads;
     let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
     let policy = Policy {

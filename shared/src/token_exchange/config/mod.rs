@@ -1,13 +1,17 @@
 //! Text to [`Policy`].
 
+mod clients;
+mod consent;
 mod raw;
+mod references;
 mod routes;
 mod servers;
 
 pub use raw::{
-    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawEndpoint,
-    RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
+    Raw, RawAction, RawActor, RawAgentClaim, RawAnswer, RawAuth, RawCache, RawChain, RawClient, RawClientOf, RawConsent,
+    RawEndpoint, RawMethod, RawProfile, RawRoute, RawServer, RawSubject, RawUnmatched, RawWhose,
 };
+pub use references::{RawPlain, RawReferences};
 
 use super::authority::ChainLimits;
 use super::policy::{Action, CacheLimits, Policy};
@@ -67,6 +71,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
     }
     let servers = problems.field("servers", |p| servers::servers(&raw, &mut warnings, p));
     let routes = problems.field("routes", |p| routes::routes(&raw, &mut warnings, p));
+    let references = references::references(&raw, &mut warnings, problems);
     problems.field("cache", |problems| {
         if raw.cache.tokens > MAX_TOKENS {
             problems.field("tokens", |p| p.add(format!("{MAX_TOKENS} is the limit: every worker keeps so many")));
@@ -83,6 +88,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
             Action::Passthrough
         }
     };
+    let consent = raw.consent.as_ref().map(|consent| problems.field("consent", |p| consent.compile(&raw.servers, p)));
     let audit = raw.audit.compile(problems);
     let (source, tokens, revocation) = problems.field("identity", |problems| {
         let (common, issuers, revocation) = raw.identity.split(problems);
@@ -107,9 +113,11 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         },
         ours: raw.audiences,
         chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
+        consent,
         source,
         tokens,
         revocation,
+        references,
         warnings,
     }
 }

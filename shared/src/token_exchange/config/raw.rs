@@ -1,7 +1,10 @@
 //! The configuration as it is written.
 
-use crate::config::{RawVariable, choice, record};
+use super::references::RawReferences;
+use crate::config::{RawSealingKey, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
+use crate::identity::RawFrom;
+use crate::identity::secret::RawSecret;
 use crate::identity::tokens::RawOwnIdentity;
 use crate::time::Duration;
 
@@ -30,6 +33,8 @@ choice! {
     pub enum RawAction {
         /// Its token is exchanged.
         Exchange = "exchange",
+        /// It goes on to an agent with a reference in the place of its token, which that agent alone can bring back.
+        Reference = "reference",
         /// It goes on without any credential.
         Strip = "strip",
         /// It goes on with the token that it brought. `wardpoint check` warns.
@@ -68,6 +73,8 @@ choice! {
         Post = "client_secret_post",
         /// `private_key_jwt`: an assertion that is signed here, new for each call (RFC 7523 section 2.2).
         PrivateKey = "private_key_jwt",
+        /// `jwt-spiffe`: a JWT-SVID, which is fetched and renewed in time (draft-ietf-oauth-spiffe-client-auth).
+        Spiffe = "jwt-spiffe",
         /// Only its `client_id`; the proxy's cluster does the rest: mutual TLS, or `credential_injector`.
         Cluster = "cluster",
     }
@@ -91,17 +98,40 @@ record! {
         audiences: Vec<String> = "audiences";
         /// What the chain of actors of a token may be.
         chain: RawChain = "chain", RawChain { depth: 4, known: None };
-        /// Token services.
-        servers: Vec<RawServer> = "servers";
+        /// Token services; none where no route has `action: exchange`.
+        servers: Vec<RawServer> = "servers", Vec::new();
         /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
         /// with `*`, then one with a port, then the longest path.
         routes: Vec<RawRoute> = "routes";
         /// What becomes of a request that no route is for.
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
+        /// Reference tokens: what agents hold in the place of users' tokens.
+        references: Option<RawReferences> = "references", None;
         /// Tokens that are kept.
         cache: RawCache = "cache", RawCache::default();
+        /// How users consent to what token services want their consent for.
+        consent: Option<RawConsent> = "consent", None;
         /// Where audit records go.
         audit: RawAudit = "audit", RawAudit::default();
+    }
+}
+
+record! {
+    /// How a user who is present consents: on the page of the identity provider, of which the agent hears nothing.
+    pub struct RawConsent {
+        /// The URL of this gate that the page sends users back to, `https://host/path`. Clients that users are to consent to have it
+        /// among their redirect URIs. A browser must reach it; the plugin answers there.
+        returns: String = "returns";
+        /// How long a user has.
+        within: Duration = "within", Duration::from_secs(600);
+        /// When an agent is to come back.
+        retry_after: Duration = "retryAfter", Duration::from_secs(5);
+        /// How long a no is remembered.
+        refusal: Duration = "refusal", Duration::from_secs(3600);
+        /// What tells users where the page is: it is sent JSON with user, agent, scopes and URL. If absent, the audit record alone has it.
+        tell: Option<RawEndpoint> = "tell", None;
+        /// Keys that seal what agents carry and what the page gives back. The first one seals, each one opens; all replicas need the same.
+        tickets: Vec<RawSealingKey> = "tickets";
     }
 }
 
@@ -151,6 +181,8 @@ record! {
         /// Which scopes it may be asked for, by the scopes of the token that the request brought; `*` stands for any token.
         /// If absent, a scope stands for itself alone.
         scopes: Vec<(String, Vec<String>)> = "scopes", Vec::new();
+        /// Where its users consent to a client: its authorization endpoint, with a query if it wants one. Needs `consent`.
+        consent_page: Option<String> = "consentPage", None;
         /// Whether the token that the request brought must say that the agent may act (`may_act`, RFC 8693 section 4.4). Where
         /// it says who may, that holds in any case.
         may_act: bool = "mayAct", false;
@@ -199,12 +231,19 @@ record! {
         /// The method.
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
-        secret: Option<RawVariable> = "secret", None;
-        /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; RSA, P-256 or Ed25519.
-        key: Option<RawVariable> = "key", None;
+        secret: Option<RawSecret> = "secret", None;
+        /// Its private key, for `private_key_jwt`: a JWK, or PEM with PKCS#8, SEC 1 or PKCS#1; P-256, Ed25519 or RSA. To sign with
+        /// RSA costs some 11 ms in the module, with the others less than one: prefer them.
+        key: Option<RawSecret> = "key", None;
         /// What the token service knows this key as; `kid` of the JWK, if absent.
         key_id: Option<String> = "keyId", None;
-        /// The one `aud` of its assertions; the issuer of the server, if absent. Some want the URL of their token endpoint.
+        /// Where its JWT-SVID is fetched, for `jwt-spiffe`: a bridge to the SPIFFE Workload API, whose answer is the SVID and nothing
+        /// else. It is fetched again when half of its life has passed; the last good one is used until its `exp`.
+        svid: Option<RawFrom> = "svid", None;
+        /// The SPIFFE id that its SVID must have; that of the client's agent in `identity.agents`, if absent.
+        spiffe: Option<String> = "spiffe", None;
+        /// The one `aud` of its assertions or its SVID; the issuer of the server, if absent. Some want the URL of their token
+        /// endpoint.
         audience: Option<String> = "audience", None;
     }
 }
@@ -258,6 +297,8 @@ record! {
         path: String = "path", "/".to_owned();
         /// What becomes of its requests.
         action: RawAction = "action", RawAction::Exchange;
+        /// With `action: reference`: the SPIFFE id of the agent behind it.
+        agent: Option<String> = "agent", None;
         /// The token service, by its name.
         server: Option<String> = "server", None;
         /// The audience of the token, a logical name.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::super::policy::{Action, Target};
 use super::super::routes::{Host, Route, Routes};
-use super::at;
 use super::raw::{Raw, RawAction, RawProfile, RawRoute, RawServer};
+use super::{at, references};
 use crate::config::Problems;
 use crate::path;
 use crate::time::Duration;
@@ -68,9 +68,13 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
     }
     let action = match route.action {
         RawAction::Exchange => Action::Exchange(Rc::new(target(raw, route, problems))),
+        RawAction::Reference => references::reference(raw, route, problems),
         RawAction::Strip => Action::Strip,
         RawAction::Passthrough => Action::Passthrough,
     };
+    if route.action != RawAction::Reference && route.agent.is_some() {
+        problems.field("agent", |p| p.add("nothing is made for an agent here. Take it away, or write `action: reference`"));
+    }
     if route.action != RawAction::Exchange {
         let named = [("server", &route.server), ("audience", &route.audience), ("resource", &route.resource)];
         for (name, _) in named.into_iter().filter(|(_, value)| value.is_some()) {

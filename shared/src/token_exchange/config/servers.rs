@@ -1,14 +1,12 @@
 //! Token services and their clients.
 
 use super::super::authority::ScopeMap;
-use super::super::client::{Auth, Client, KeyOf};
+use super::super::client::Client;
 use super::super::policy::{Endpoint, Server, Whose};
 use super::super::profile::{AgentClaim, Need, Profile};
-use super::at;
-use super::raw::{
-    Raw, RawActor, RawAgentClaim, RawAuth, RawClient, RawEndpoint, RawMethod, RawProfile, RawServer, RawSubject, RawWhose,
-};
-use crate::config::{Problems, RawVariable};
+use super::raw::{Raw, RawAction, RawActor, RawAgentClaim, RawEndpoint, RawProfile, RawServer, RawSubject, RawWhose};
+use super::{at, clients, consent};
+use crate::config::Problems;
 use crate::filter::LONGEST_CALL;
 use crate::identity::Peer;
 use crate::oauth::TokenType;
@@ -17,7 +15,7 @@ use crate::path;
 type Warnings = Vec<(String, &'static str)>;
 
 pub(super) fn servers(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems) -> Vec<Server> {
-    if raw.servers.is_empty() {
+    if raw.servers.is_empty() && raw.routes.iter().any(|route| route.action == RawAction::Exchange) {
         problems.add("is empty: no token could be exchanged. Name a token service");
     }
     let mut found = Vec::new();
@@ -41,7 +39,7 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
     }
     let clients: Vec<Client> = problems.field("clients", |problems| {
         let each = server.clients.iter().enumerate();
-        each.map(|(at, raw)| problems.item(at, |p| client(raw, &server.clients, (index, at), &server.issuer, p))).collect()
+        each.map(|(at, client)| problems.item(at, |p| clients::client(raw, (index, server), at, client, p))).collect()
     });
     let whose = problems.field("client", |problems| whose(raw, server, problems));
     if whose == Whose::Caller {
@@ -95,6 +93,7 @@ fn compile(raw: &Raw, server: &RawServer, index: usize, warnings: &mut Warnings,
         sends_actor,
         redeem_at,
         scopes: ScopeMap::new(server.scopes.clone()),
+        consent_page: consent::page(server, raw.consent.is_some(), problems),
         may_act: server.may_act,
         opaque: server.answer.opaque,
         beside: server.answer.audiences.clone(),
@@ -151,53 +150,7 @@ fn whose(raw: &Raw, server: &RawServer, problems: &mut Problems) -> Whose {
     Whose::Caller
 }
 
-fn client(raw: &RawClient, all: &[RawClient], (server, index): (usize, usize), issuer: &str, problems: &mut Problems) -> Client {
-    if raw.id.is_empty() || raw.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
-        problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
-    }
-    if all.iter().take(index).any(|other| other.id == raw.id) {
-        problems.field("id", |p| p.add(format!("`{}` is there twice", raw.id)));
-    }
-    let path = format!("servers[{server}].clients[{index}].auth");
-    let auth = problems.field("auth", |problems| auth(&raw.auth, issuer, &path, problems));
-    Client { id: raw.id.as_str().into(), auth }
-}
-
-fn auth(raw: &RawAuth, issuer: &str, path: &str, problems: &mut Problems) -> Auth {
-    let mut variable = |name: &str, secret: &Option<RawVariable>| {
-        let secret = secret.as_ref()?;
-        Some(problems.field(name, |p| secret.compile(format!("{path}.{name}.env"), p)))
-    };
-    let (secret, key) = (variable("secret", &raw.secret), variable("key", &raw.key));
-    let mut unwanted = |name: &str, there: bool| {
-        if there {
-            problems.field(name, |p| p.add("is not for this method. Take it away"));
-        }
-    };
-    unwanted("secret", secret.is_some() && !matches!(raw.method, RawMethod::Basic | RawMethod::Post));
-    let signs = raw.method == RawMethod::PrivateKey;
-    for (name, there) in [("key", key.is_some()), ("keyId", raw.key_id.is_some()), ("audience", raw.audience.is_some())] {
-        unwanted(name, there && !signs);
-    }
-    match (raw.method, secret, key) {
-        (RawMethod::Basic, Some(secret), _) => Auth::Basic(secret),
-        (RawMethod::Post, Some(secret), _) => Auth::Post(secret),
-        (RawMethod::PrivateKey, _, Some(secret)) => Auth::PrivateKey(KeyOf {
-            secret,
-            id: raw.key_id.clone(),
-            audience: raw.audience.as_deref().unwrap_or(issuer).into(),
-            signer: None,
-        }),
-        (RawMethod::Cluster, ..) => Auth::Cluster,
-        (RawMethod::Basic | RawMethod::Post | RawMethod::PrivateKey, ..) => {
-            let name = if signs { "key" } else { "secret" };
-            problems.field(name, |p| p.add("is required. Write `{env: NAME}`"));
-            Auth::Cluster
-        }
-    }
-}
-
-fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
+pub(super) fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
     if raw.cluster.is_empty() {
         problems.field("cluster", |p| p.add("is empty"));
     }
@@ -215,7 +168,7 @@ fn endpoint(raw: &RawEndpoint, problems: &mut Problems) -> Endpoint {
 }
 
 /// `https`, or `http` of a server inside a mesh; no user, query or fragment.
-fn is_url(url: &str) -> bool {
+pub(super) fn is_url(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
     let plain = |c: u8| c.is_ascii_graphic() && !matches!(c, b'@' | b'#' | b'?' | b'\\' | b'"' | b'%');
     !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(plain)

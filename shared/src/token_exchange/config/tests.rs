@@ -41,15 +41,14 @@ fn all_problems_come_at_once_with_their_paths() {
             {"host":"c.example","server":"a","resource":"x#y","scopes":["s"],"maxLifetime":"0s"}],
         "cache":{"tokens":1000000,"refusals":"1m"},"audit":{"to":[]}}"#;
     insta::assert_snapshot!(Policy::configure(text.as_bytes()).unwrap_err().to_string(), @"
-        token-exchange: 30 problems in the configuration
+        token-exchange: 29 problems in the configuration
           version: `2` is not known. Write 1
           identity: without `claims` or `tokens` no token is verified, and none may be exchanged then. Write one of them
           audiences: names nobody. Write the `aud` of the tokens that requests bring: no issued token may have it
           chain.depth: a chain has from 1 to 8 actors
           servers[0].issuer: `idp` is not an issuer. Write `https://host/path`
           servers[0].clients[0].id: is not a client identifier (RFC 6749 appendix A.1)
-          servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`
-          servers[0].clients[1].auth.secret.env: `A B` is not the name of a variable
+          servers[0].clients[0].auth.secret: is required. Write `{env: NAME}`, or `{fetch: …}` to have it by callout
           servers[0].clients[1].auth.secret: is not for this method. Take it away
           servers[0].client.of: `peer: none` names no calling agent. Write `of: gate` and an `id`
           servers[0].token.cluster: is empty
@@ -124,4 +123,141 @@ fn what_had_better_be_looked_at_is_told() {
         warning: servers[0].answer.opaque: audience, subject and agent of an opaque token are not checked
         ");
     insta::assert_snapshot!(said(r#""client":"planner""#, r#""client":"other""#), @"warning: servers[0].clients (other): this client of `identity.agents` is not here: its agent will be refused");
+}
+
+/// The good configuration with another `auth` of its client.
+fn with_auth(auth: &str) -> String {
+    said(r#"{"method":"client_secret_basic","secret":{"env":"PLANNER_SECRET"}}"#, auth)
+}
+
+#[test]
+fn what_a_client_shows_may_come_by_callout() {
+    let fetch = r#"{"fetch":{"cluster":"vault","authority":"vault.local","path":"/planner"}}"#;
+    let svid = r#"{"cluster":"spiffe","authority":"bridge.local","path":"/svid?audience=idp"}"#;
+    for auth in [
+        format!(r#"{{"method":"client_secret_basic","secret":{fetch}}}"#),
+        format!(r#"{{"method":"client_secret_post","secret":{fetch}}}"#),
+        format!(r#"{{"method":"private_key_jwt","key":{fetch},"keyId":"k1"}}"#),
+        format!(r#"{{"method":"jwt-spiffe","svid":{svid}}}"#),
+        format!(
+            r#"{{"method":"jwt-spiffe","svid":{svid},"spiffe":"spiffe://d/other","audience":"https://idp.example.com/token"}}"#
+        ),
+    ] {
+        assert_eq!(with_auth(&auth), "", "{auth}");
+    }
+}
+
+#[test]
+fn what_a_client_shows_must_be_said() {
+    let mut all = String::new();
+    for auth in [
+        r#"{"method":"client_secret_basic","secret":{"fetch":{"cluster":"","authority":"a b","path":"x","timeout":"6s","refresh":"9s","keep":"8s"}}}"#,
+        r#"{"method":"client_secret_basic","secret":{"env":"A","fetch":{"cluster":"v","authority":"v","path":"/"}}}"#,
+        r#"{"method":"client_secret_basic","secret":{"env":"A B"}}"#,
+        r#"{"method":"private_key_jwt"}"#,
+        r#"{"method":"jwt-spiffe","secret":{"env":"A"},"key":{"env":"A"},"keyId":"k"}"#,
+        r#"{"method":"jwt-spiffe","svid":{"cluster":"s","authority":"s","path":"/"},"spiffe":"planner"}"#,
+        r#"{"method":"client_secret_post","secret":{"env":"A"},"svid":{"cluster":"s","authority":"s","path":"/"},"spiffe":"spiffe://d/p","audience":"x"}"#,
+    ] {
+        all += &with_auth(auth);
+        all.push('\n');
+    }
+    let nobody = GOOD.replace(r#","agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]"#, "").replace(
+        r#"{"method":"client_secret_basic","secret":{"env":"PLANNER_SECRET"}}}]"#,
+        r#"{"method":"jwt-spiffe","svid":{"cluster":"s","authority":"s","path":"/"}}}],"client":{"of":"gate","id":"planner"}"#,
+    );
+    all += &Policy::configure(nobody.as_bytes()).unwrap_err().to_string();
+    insta::assert_snapshot!(all, @"
+    token-exchange: 6 problems in the configuration
+      servers[0].clients[0].auth.secret.fetch.cluster: is empty, or has blanks or characters that are not ASCII
+      servers[0].clients[0].auth.secret.fetch.authority: is empty, or has blanks or characters that are not ASCII
+      servers[0].clients[0].auth.secret.fetch.path: `x` is no path. Write it from the first `/` on
+      servers[0].clients[0].auth.secret.fetch.timeout: is not between `1ms` and `5s`
+      servers[0].clients[0].auth.secret.fetch.refresh: is less than `10s`
+      servers[0].clients[0].auth.secret.fetch.keep: is less than `refresh`: there would be none between two fetches
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.secret.env: unknown field. Known here: `fetch`
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.secret.env: `A B` is not the name of a variable
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.key: is required. Write `{env: NAME}`, or `{fetch: …}` to have it by callout
+    token-exchange: 4 problems in the configuration
+      servers[0].clients[0].auth.secret: is not for this method. Take it away
+      servers[0].clients[0].auth.key: is not for this method. Take it away
+      servers[0].clients[0].auth.keyId: is not for this method. Take it away
+      servers[0].clients[0].auth.svid: is required. Write where a bridge to the SPIFFE Workload API gives it
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.spiffe: `planner` is not a SPIFFE id. Write `spiffe://trust.domain/path`
+    token-exchange: 3 problems in the configuration
+      servers[0].clients[0].auth.svid: is not for this method. Take it away
+      servers[0].clients[0].auth.spiffe: is not for this method. Take it away
+      servers[0].clients[0].auth.audience: is not for this method. Take it away
+    token-exchange: 1 problem in the configuration
+      servers[0].clients[0].auth.spiffe: is required: `identity.agents` has not one agent that is this client. Write the SPIFFE id of its SVID
+    ");
+}
+
+const AGENTS: &str = r#"{"version":1,"audiences":["gate"],
+    "identity":{"direction":"inbound","peer":"waypoint","claims":{"provider":"p"}},
+    "references":{"keys":[{"id":"k1","secret":{"env":"KEY_1"}}]},
+    "routes":[{"host":"planner.example","action":"reference","agent":"spiffe://d/planner"}]}"#;
+
+fn of_agents(changes: &[(&str, &str)]) -> String {
+    let text = changes.iter().fold(AGENTS.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    match Policy::configure(text.as_bytes()) {
+        Ok(policy) => policy.warnings().iter().map(|(path, text)| format!("warning: {path}: {text}\n")).collect(),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn on_the_way_to_an_agent_references_are_made() {
+    assert_eq!(of_agents(&[]), "");
+    insta::assert_snapshot!(of_agents(&[(
+        r#""action":"reference","agent":"spiffe://d/planner""#,
+        r#""action":"strip","agent":"spiffe://d/planner""#
+    )]), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].agent: nothing is made for an agent here. Take it away, or write `action: reference`
+          references: no route has `action: reference`, and with `direction: inbound` none is opened
+        ");
+    insta::assert_snapshot!(of_agents(&[("spiffe://d/planner", "planner"), (r#"{"id":"k1","secret":{"env":"KEY_1"}}"#, "")]), @"
+        token-exchange: 2 problems in the configuration
+          routes[0].agent: `planner` is not a SPIFFE id. Write that of the agent behind this route: `spiffe://trust-domain/path`
+          references.keys: is empty: no other replica could open what a caller brings. Name a key
+        ");
+    insta::assert_snapshot!(of_agents(&[(r#""references":{"keys":[{"id":"k1","secret":{"env":"KEY_1"}}]},"#, "")]), @"
+        token-exchange: 1 problem in the configuration
+          references: is required by `action: reference`. Name the keys that seal
+        ");
+    insta::assert_snapshot!(of_agents(&[(
+        r#""KEY_1"}}]"#,
+        r#""KEY_1"}},{"id":"k1","secret":{"env":"A B"}}],"maxLifetime":"0s","plainTokens":"accept""#
+    )]), @"
+        token-exchange: 4 problems in the configuration
+          references.maxLifetime: a reference has to live for 1s at the least
+          references.plainTokens: only `direction: outbound` opens references. Take it away
+          references.keys[1].id: `k1` is empty or there twice
+          references.keys[1].secret.env: `A B` is not the name of a variable
+        ");
+    insta::assert_snapshot!(of_agents(&[(r#""KEY_1"}}]"#, r#""KEY_1"}}],"maxLifetime":"25h""#)]), @"warning: references.maxLifetime: an agent holds what it was given for more than a day");
+}
+
+#[test]
+fn on_the_way_out_of_an_agent_they_are_opened() {
+    let outbound = (r#""direction":"inbound","peer":"waypoint""#, r#""direction":"outbound","peer":"none""#);
+    insta::assert_snapshot!(of_agents(&[
+        outbound,
+        (r#""routes":["#, r#""unmatched":"passthrough","routes":[{"host":"a.example","action":"passthrough"},"#)
+    ]), @"
+        token-exchange: 5 problems in the configuration
+          routes[1].action: `reference` is for the way to an agent: write `direction: inbound`
+          identity.peer: `none` names nobody for whom a reference could have been made
+          identity.tokens: is required with `references`: the proxy sees no token that it could verify, only what stands for one
+          routes[0].action: `passthrough` would send a reference where nobody can open it. Write `strip`
+          unmatched: `passthrough` would send a reference where nobody can open it. Write `strip`
+        ");
 }

@@ -1,0 +1,129 @@
+//! `wardpoint lint`.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::check::read;
+use super::plugins::{names, plugin};
+use super::{Exit, Streams};
+use crate::lint::{Check, Finding, Known, Problems, Severity, World, lint as look, read as manifests};
+
+/// Report what in Kubernetes manifests keeps a plugin from doing its work
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  wardpoint lint manifests/*.yaml
+  helm template my-release my-chart | wardpoint lint -
+  wardpoint lint --format sarif manifests/*.yaml > lint.sarif
+
+Give it everything that belongs to the waypoint: what refers to an object that was not given is reported as missing.
+Only what attaches a Wardpoint plugin, and what such a plugin needs, is looked at. Each finding says where, why it matters
+and what to write.
+
+Exits with 0 if nothing or only warnings were found, 1 if there are errors, 2 if a file cannot be read.")]
+pub(super) struct Args {
+    /// Files of YAML documents; `-` is the standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The namespace whose resources are for the whole mesh
+    #[arg(long, default_value = "istio-system")]
+    root_namespace: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One array of findings
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+pub(super) fn lint(args: &Args, streams: &mut Streams<'_>) -> io::Result<Exit> {
+    let mut objects = Vec::new();
+    for file in &args.files {
+        let read = read(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()));
+        match read.and_then(|text| manifests(file, &text).map_err(|error| error.to_string())) {
+            Ok(found) => objects.extend(found),
+            Err(error) => {
+                writeln!(streams.err, "error: {error}")?;
+                return Ok(Exit::Error);
+            }
+        }
+    }
+    let count = objects.len();
+    let known = names().map(|name| Known { name, problems }).collect();
+    let found = look(&World::new(objects, args.root_namespace.as_str(), known));
+    let errors = found.iter().filter(|finding| finding.check.severity() == Severity::Error).count();
+    match args.format {
+        Format::Text => {
+            for finding in &found {
+                writeln!(streams.out, "{finding}")?;
+            }
+            let said = format!("{count} objects, {errors} errors, {} warnings", found.len() - errors);
+            let said = if errors > 0 { streams.style.bad(said) } else { streams.style.good(said) };
+            writeln!(streams.out, "{said}")?;
+        }
+        Format::Json => writeln!(streams.out, "{:#}", Value::Array(found.iter().map(told).collect()))?,
+        Format::Sarif => writeln!(streams.out, "{:#}", sarif(&found))?,
+    }
+    Ok(if errors > 0 { Exit::Bad } else { Exit::Good })
+}
+
+fn problems(name: &str, config: &[u8]) -> Problems {
+    let Some(Err(errors)) = plugin(name).map(|plugin| (plugin.configure)(config)) else { return Vec::new() };
+    errors.problems().iter().map(|problem| (problem.path.clone(), problem.text.clone())).collect()
+}
+
+fn severity(finding: &Finding) -> &'static str {
+    match finding.check.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn told(finding: &Finding) -> Value {
+    json!({
+        "check": finding.check.id(),
+        "severity": severity(finding),
+        "file": finding.file,
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "object": finding.object,
+        "text": finding.text,
+        "why": finding.check.why(),
+        "fix": finding.fix,
+    })
+}
+
+/// SARIF 2.1.0 (OASIS), the least that code scanning reads.
+fn sarif(found: &[Finding]) -> Value {
+    let rules: Vec<Value> =
+        Check::ALL.iter().map(|check| json!({ "id": check.id(), "shortDescription": { "text": check.why() } })).collect();
+    let results: Vec<Value> = found
+        .iter()
+        .map(|finding| {
+            json!({
+                "ruleId": finding.check.id(),
+                "level": severity(finding),
+                "message": { "text": format!("{}: {}\n{}\n{}", finding.object, finding.text, finding.check.why(), finding.fix) },
+                "locations": [{ "physicalLocation": {
+                    "artifactLocation": { "uri": finding.file },
+                    "region": { "startLine": finding.place.line, "startColumn": finding.place.column },
+                } }],
+            })
+        })
+        .collect();
+    let driver = json!({ "name": "wardpoint lint", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{ "tool": { "driver": driver }, "results": results }],
+    })
+}

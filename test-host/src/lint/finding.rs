@@ -1,0 +1,168 @@
+//! What is found.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::manifest::Manifest;
+use crate::scenario::yaml::Place;
+
+/// One thing that is not as it has to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Which check found it.
+    pub check: Check,
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it.
+    pub place: Place,
+    /// The object: kind, namespace and name.
+    pub object: String,
+    /// What is wrong here.
+    pub text: String,
+    /// What to write, as YAML.
+    pub fix: String,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Severity {
+    /// Something that should be refused can get through, or nothing gets through.
+    Error,
+    /// It works today.
+    Warning,
+}
+
+macro_rules! checks {
+    ($($(#[$doc:meta])* $name:ident $id:literal $severity:ident $why:literal,)*) => {
+        /// What is looked at. The names are stable: reports and suppressions use them.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Check {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Check {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)*
+                }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Self::$name => Severity::$severity,)*
+                }
+            }
+
+            /// Why it matters.
+            pub fn why(self) -> &'static str {
+                match self {
+                    $(Self::$name => $why,)*
+                }
+            }
+        }
+    };
+}
+
+checks! {
+    /// A cluster that a plugin calls is not in the waypoint.
+    CalloutCluster "callout-cluster" Error
+        "a waypoint has no cluster for a host unless an EnvoyFilter refers to it: every call fails, so every request that needs it is refused",
+    /// A host on port 443 is called without TLS.
+    CalloutTls "callout-tls" Error
+        "without a DestinationRule that begins TLS, secrets and tokens go to port 443 in the clear, and the call fails",
+    /// The plugin's own configuration has a problem.
+    PluginConfig "plugin-config" Error
+        "the module refuses the configuration: the proxy keeps the old one, or refuses all requests",
+    /// Headers are to be held where the proxy cannot hold them.
+    HoldHeaders "hold-headers" Error
+        "TrafficExtension and WasmPlugin cannot set allow_on_headers_stop_iteration: the plugin answers 503 host_profile_wrong",
+    /// A failure lets requests through, or lasts for ever.
+    FailStrategy "fail-strategy" Error
+        "FAIL_OPEN lets through what nobody decided, also when the module cannot be fetched; FAIL_CLOSE, the default, keeps a worker whose VM died dead",
+    /// No order is stated.
+    PriorityUnset "priority-unset" Error
+        "an unset priority is the lowest of all: the plugin runs behind those that it should run before",
+    /// The phase is one in which nobody has read the token yet.
+    PhaseSeesNoClaims "phase-sees-no-claims" Error
+        "plugins of phase AUTHN run before jwt_authn, so no claims are there and every user is unknown",
+    /// Ports in a match.
+    MatchPorts "match-ports" Error
+        "a match with ports takes the plugin out of every chain of a waypoint, without an error",
+    /// Mode CLIENT in a match.
+    MatchClient "match-client" Error
+        "a waypoint serves only: with mode CLIENT the plugin is in no chain, without an error",
+    /// A selector.
+    Selector "selector" Error
+        "a waypoint takes extensions by targetRefs only: with a selector the plugin is in no chain, without an error",
+    /// The target is not there.
+    TargetMissing "target-missing" Error
+        "an extension whose target is not there is attached to nothing, without an error: requests pass unjudged",
+    /// The target is behind no waypoint.
+    NoWaypoint "no-waypoint" Error
+        "what no waypoint stands before is reached directly: the plugin is in no chain",
+    /// The module can change.
+    DigestMissing "digest-missing" Error
+        "without a digest whoever can write to the registry decides what decides",
+    /// A tag that moves.
+    LatestTag "latest-tag" Error
+        "each start may bring another module, and no two proxies need have the same one",
+    /// jwt_authn takes the token away.
+    ForwardOriginalToken "forward-original-token" Error
+        "jwt_authn removes the token: there is nothing to exchange, and refusals cannot tell an expired token from none",
+    /// Nobody reads tokens.
+    RequestAuthentication "request-authentication" Error
+        "without a RequestAuthentication no claims are there, so every user is unknown",
+    /// The proxy's buffer is smaller than what the plugin reads.
+    BufferLimit "buffer-limit" Error
+        "a waypoint buffers 1 MiB unless told otherwise: larger bodies get 413 from the proxy, which no record explains",
+    /// An outside host that is not behind the waypoint.
+    EgressAround "egress-around" Error
+        "what can be reached without the waypoint is reached without policy",
+    /// TLS from end to end.
+    EgressOpaque "egress-opaque" Error
+        "of a port with protocol HTTPS or TLS a waypoint sees bytes only: no plugin runs",
+    /// Nothing forbids other ways out.
+    EgressOpen "egress-open" Warning
+        "enrolling a host does not close other ways to it: a pod can call its address directly",
+    /// Any site may call with credentials.
+    CorsWildcard "cors-wildcard" Error
+        "every web site that the user visits can call with the user's credentials",
+    /// A filter is put where there may be nothing.
+    FilterAnchor "filter-anchor" Error
+        "jwt_authn and rbac are not in every chain: where they are not, the plugin is not either, without an error",
+}
+
+impl Finding {
+    /// About an object, at `path` in it.
+    pub(super) fn new(check: Check, manifest: &Manifest, path: &str, text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            check,
+            file: manifest.file.clone(),
+            place: manifest.node.locate(path),
+            object: manifest.to_string(),
+            text: text.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.check.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        writeln!(f, "{}:{}: {severity}[{}]: {}: {}", self.file.display(), self.place, self.check.id(), self.object, self.text)?;
+        writeln!(f, "    why: {}", self.check.why())?;
+        write!(f, "    fix:")?;
+        for line in self.fix.lines() {
+            write!(f, "\n      {line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether the plugin can know who calls.
+
+use super::extension::{Extension, gateways, targets};
+use super::finding::{Check, Finding};
+use super::manifest::{Manifest, World, each, items};
+use crate::scenario::yaml::{Data, Node};
+
+/// Claims that the plugin reads must have been put there.
+pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
+    let Some(config) = extension.config.as_ref().filter(|config| config.at("identity.claims").is_some()) else { return };
+    let manifest = extension.manifest;
+    let own = targets(manifest);
+    let authenticates = |request: &Manifest| {
+        let everywhere = request.namespace == world.root() && targets(request).iter().any(|target| target.kind == "GatewayClass");
+        let same_target = request.namespace == manifest.namespace && targets(request).iter().any(|target| own.contains(target));
+        let their = gateways(world, request);
+        let gateways = extension.gateways(world);
+        everywhere || same_target || !gateways.is_empty() && gateways.iter().all(|gateway| their.contains(gateway))
+    };
+    if !world.of("RequestAuthentication").any(authenticates) {
+        let target = own.first();
+        let (kind, name) = target.map_or(("Gateway", "waypoint"), |target| (target.kind, target.name));
+        let fix = format!(
+            "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: users, namespace: {}}}\nspec:\n  \
+             targetRefs: [{{kind: {kind}, name: {name}}}]\n  jwtRules: [{{issuer: \"https://idp.example.com\", forwardOriginalToken: true}}]",
+            manifest.namespace
+        );
+        let text = "it reads claims, and no RequestAuthentication is about its target";
+        found.push(Finding::new(Check::RequestAuthentication, manifest, &config.path("identity.claims"), text, fix));
+    }
+}
+
+/// Tokens must stay where a plugin of ours is behind them; browsers must not come with credentials from everywhere.
+pub(super) fn check_requests(world: &World, found: &mut Vec<Finding>) {
+    let extensions: Vec<Extension<'_>> = world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)).collect();
+    for request in world.of("RequestAuthentication") {
+        let about = gateways(world, request);
+        let ours = extensions.iter().any(|extension| {
+            let same = extension.manifest.namespace == request.namespace
+                && extension.targets().iter().any(|target| targets(request).contains(target));
+            same || extension.gateways(world).iter().any(|gateway| about.contains(gateway))
+        });
+        for (index, rule) in items(request.at("spec.jwtRules")).iter().enumerate().filter(|_| ours) {
+            if rule.get("forwardOriginalToken").map(|node| &node.data) != Some(&Data::Bool(true)) {
+                let path = format!("spec.jwtRules[{index}].forwardOriginalToken");
+                let fix = format!("jwtRules:\n- forwardOriginalToken: true   # item {index}");
+                found.push(Finding::new(Check::ForwardOriginalToken, request, &path, "the token is not forwarded", fix));
+            }
+        }
+    }
+    for filter in world.of("EnvoyFilter") {
+        each(&filter.node, "", &mut |node, path| {
+            let credentials = node.get("allow_credentials").map(|node| &node.data);
+            let wild = items(node.get("allow_origin_string_match")).iter().any(matches_all);
+            if wild && matches!(credentials, Some(Data::Bool(true))) {
+                let fix = "allow_origin_string_match:\n- {exact: \"https://console.example.com\"}";
+                let path = format!("{path}.allow_origin_string_match");
+                found.push(Finding::new(Check::CorsWildcard, filter, &path, "every origin may come with credentials", fix));
+            }
+        });
+    }
+}
+
+/// Whether a string match takes all origins.
+fn matches_all(node: &Node) -> bool {
+    let text = |path: &str| node.locate_node(path).and_then(Node::as_str);
+    text("exact") == Some("*") || text("prefix") == Some("") || matches!(text("safe_regex.regex"), Some(".*" | ".+" | "^.*$"))
+}

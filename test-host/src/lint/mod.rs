@@ -1,0 +1,36 @@
+//! What of Kubernetes manifests keeps a plugin from doing its work (F25): what no validator of Istio sees.
+
+mod callouts;
+mod delivery;
+mod egress;
+mod extension;
+mod finding;
+mod identity;
+mod manifest;
+mod target;
+
+pub use finding::{Check, Finding, Severity};
+pub use manifest::{Known, Manifest, Problems, Unreadable, World, read};
+
+use extension::Extension;
+
+/// Everything that was found, in the order of files and lines.
+///
+/// A plugin that nothing attaches, that is skipped when it fails, or that does not see who calls, is one that lets through
+/// what it should refuse; so each finding is about one thing that a gate needs and that is not there.
+pub fn lint(world: &World) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for extension in world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)) {
+        delivery::check(world, &extension, &mut found);
+        // Of what is in no chain nothing more can be said.
+        if target::check(world, &extension, &mut found) {
+            identity::check(world, &extension, &mut found);
+            callouts::check(world, &extension, &mut found);
+        }
+    }
+    identity::check_requests(world, &mut found);
+    egress::check(world, &mut found);
+    found.sort_by(|a, b| (&a.file, a.place, a.check.id()).cmp(&(&b.file, b.place, b.check.id())));
+    found.dedup();
+    found
+}

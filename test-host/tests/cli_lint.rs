@@ -1,0 +1,204 @@
+//! `wardpoint lint` as an operator sees it: one manifest that is as it should be, and each way to break it (F25).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use wardpoint_test_host::lint::Check;
+
+const GOOD: &str = include_str!("lint/good.yaml");
+
+/// What is found, what is changed, and what that becomes.
+const BROKEN: &[(&str, &str, &str)] = &[
+    ("callout-cluster", "cluster: \"outbound|443||idp.example.com\"", "cluster: keycloak"),
+    ("callout-cluster", "annotations: {envoyfilter.istio.io/referenced-services: idp.example.com}", "labels: {}"),
+    ("callout-cluster", "hosts: [idp.example.com]", "hosts: [idp.example.com]\n  exportTo: [other]"),
+    ("callout-cluster", "number: 443", "number: 8443"),
+    ("callout-tls", "tls: {mode: SIMPLE}", "tls: {mode: DISABLE}"),
+    ("plugin-config", "tools: [\"search_*\"], scopes", "tools: [\"*search*\"], scopes"),
+    ("plugin-config", "\"allow\":{\"agents\"", "\"allows\":{\"agents\""),
+    ("plugin-config", "profile: keycloak", "profile: keyclock"),
+    ("hold-headers", "holdHeaders: false", "holdHeaders: true"),
+    ("fail-strategy", "    failStrategy: FAIL_RELOAD\n    plugin", "    failStrategy: FAIL_OPEN\n    plugin"),
+    ("fail-strategy", "    failStrategy: FAIL_RELOAD\n    plugin", "    plugin"),
+    ("fail-strategy", "failure_policy: FAIL_RELOAD", "failure_policy: FAIL_CLOSED"),
+    ("priority-unset", "  priority: 300\n", ""),
+    ("phase-sees-no-claims", "phase: AUTHZ\n  priority: 300", "phase: AUTHN\n  priority: 300"),
+    ("match-ports", "match: [{mode: SERVER}]", "match: [{mode: SERVER, ports: [{number: 8080}]}]"),
+    ("match-client", "match: [{mode: SERVER}]", "match: [{mode: CLIENT}]"),
+    ("selector", "targetRefs: [{group: \"\", kind: Service, name: mcp-server}]", "selector: {matchLabels: {app: mcp-server}}"),
+    ("target-missing", "kind: Service, name: mcp-server}", "kind: Service, name: mcp-servers}"),
+    ("target-missing", "  targetRefs: [{group: \"\", kind: Service, name: mcp-server}]\n", ""),
+    ("target-missing", "kind: Service, name: mcp-server}", "kind: Deployment, name: mcp-server}"),
+    ("target-missing", "group: \"\", kind: Service, name: mcp-server", "group: x, kind: GatewayClass, name: istio-waypoint"),
+    ("no-waypoint", "  namespace: tools\n  labels: {istio.io/use-waypoint: waypoint}", "  namespace: tools"),
+    (
+        "no-waypoint",
+        "labels: {istio.io/use-waypoint: waypoint}\nspec:\n  ports",
+        "labels: {istio.io/use-waypoint: gone}\nspec:\n  ports",
+    ),
+    ("digest-missing", "    sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"\n", ""),
+    ("digest-missing", ", sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"}", "}"),
+    (
+        "latest-tag",
+        "url: oci://registry.example.com/wardpoint/mcp-authz:1.0.0",
+        "url: oci://registry.example.com/wardpoint/mcp-authz:latest",
+    ),
+    (
+        "latest-tag",
+        "url: oci://registry.example.com/wardpoint/mcp-authz:1.0.0",
+        "url: oci://registry.example.com/wardpoint/mcp-authz",
+    ),
+    ("forward-original-token", "forwardOriginalToken: true", "forwardOriginalToken: false"),
+    ("forward-original-token", "    forwardOriginalToken: true\n", ""),
+    (
+        "request-authentication",
+        "kind: RequestAuthentication\nmetadata: {name: users, namespace: tools}",
+        "kind: RequestAuthentication\nmetadata: {name: users, namespace: other}",
+    ),
+    ("buffer-limit", "per_connection_buffer_limit_bytes: 4194304", "per_connection_buffer_limit_bytes: 1048576"),
+    (
+        "buffer-limit",
+        "listener: {name: main_internal}}\n    patch: {operation: MERGE",
+        "listener: {name: other}}\n    patch: {operation: MERGE",
+    ),
+    (
+        "egress-around",
+        "metadata: {name: llm, namespace: tools, labels: {istio.io/use-waypoint: waypoint}}",
+        "metadata: {name: llm, namespace: tools}",
+    ),
+    ("egress-opaque", "{number: 80, name: http, protocol: HTTP, targetPort: 443}", "{number: 443, name: tls, protocol: TLS}"),
+    ("egress-open", "policyTypes: [Egress]", "policyTypes: [Ingress]"),
+    ("cors-wildcard", "{exact: \"https://console.example.com\"}", "{safe_regex: {regex: \".*\"}}"),
+    ("cors-wildcard", "{exact: \"https://console.example.com\"}", "{prefix: \"\"}"),
+    ("filter-anchor", "subFilter: {name: envoy.filters.http.grpc_stats}", "subFilter: {name: envoy.filters.http.rbac}"),
+    ("filter-anchor", "operation: INSERT_BEFORE", "operation: INSERT_AFTER"),
+];
+
+/// Exit code, output and errors of `wardpoint lint` with these words, in a folder that has `manifest.yaml`.
+fn lint(manifest: &str, words: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("manifest.yaml"), manifest).unwrap();
+    run(folder.path(), words)
+}
+
+fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_wardpoint")).arg("lint").args(words).current_dir(folder).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn findings(manifest: &str) -> Vec<Value> {
+    let (exit, out, err) = lint(manifest, &["--format", "json", "manifest.yaml"]);
+    assert!(matches!(exit, Some(0 | 1)), "{err}");
+    let Value::Array(found) = serde_json::from_str(&out).unwrap() else { panic!("{out}") };
+    found
+}
+
+#[test]
+fn nothing_is_found_where_all_is_well() {
+    let (exit, out, err) = lint(GOOD, &["manifest.yaml"]);
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "12 objects, 0 errors, 0 warnings\n", ""));
+}
+
+#[test]
+fn each_break_is_found_and_nothing_else_at_its_line_with_a_fix() {
+    let wrong: Vec<String> = BROKEN.iter().filter_map(|(check, good, bad)| wrong(check, good, bad)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the lint should have said of a break and did not.
+fn wrong(check: &str, good: &str, bad: &str) -> Option<String> {
+    if GOOD.matches(good).count() != 1 {
+        return Some(format!("{good} must be there once"));
+    }
+    let broken = GOOD.replace(good, bad);
+    let found = findings(&broken);
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let only = !found.is_empty() && found.iter().all(|it| it["check"] == check);
+    let placed = found.iter().all(|it| it["line"].as_u64().is_some_and(|at| at > 1 && at <= broken.lines().count() as u64));
+    let told = found.iter().all(|it| !text(it, "fix").is_empty() && !text(it, "why").is_empty());
+    (!only || !placed || !told).then(|| format!("{check}, {bad}: {found:#?}"))
+}
+
+#[test]
+fn each_check_has_a_break() {
+    let broken: BTreeSet<&str> = BROKEN.iter().map(|(check, ..)| *check).collect();
+    let all: BTreeSet<&str> = Check::ALL.iter().map(|check| check.id()).collect();
+    assert_eq!(broken, all);
+}
+
+#[test]
+fn a_finding_names_place_object_reason_and_fix() {
+    let (exit, out, _) = lint(&GOOD.replace("  priority: 300\n", ""), &["manifest.yaml"]);
+    let want = "manifest.yaml:30:1: error[priority-unset]: TrafficExtension tools/tools-authz: there is no priority
+    why: an unset priority is the lowest of all: the plugin runs behind those that it should run before
+    fix:
+      spec:
+        priority: 300
+12 objects, 1 errors, 0 warnings
+";
+    assert_eq!((exit, out.as_str()), (Some(1), want));
+}
+
+#[test]
+fn a_warning_alone_does_not_fail() {
+    let (exit, out, _) = lint(&GOOD.replace("policyTypes: [Egress]", "policyTypes: [Ingress]"), &["manifest.yaml"]);
+    assert_eq!(exit, Some(0), "{out}");
+    assert!(out.contains("warning[egress-open]"), "{out}");
+}
+
+#[test]
+fn sarif_has_the_rules_and_where_they_were_broken() {
+    let (exit, out, _) =
+        lint(&GOOD.replace("FAIL_RELOAD\n    plugin", "FAIL_OPEN\n    plugin"), &["--format", "sarif", "manifest.yaml"]);
+    assert_eq!(exit, Some(1));
+    let sarif: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), Check::ALL.len());
+    let result = &run["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&Value::from("fail-strategy"), &Value::from("error")));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "manifest.yaml");
+    let line = GOOD.lines().position(|line| line == "    failStrategy: FAIL_RELOAD").unwrap() + 1;
+    assert_eq!(place["region"]["startLine"], line);
+}
+
+#[test]
+fn lists_and_several_files_are_one_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = GOOD.split_once("---\napiVersion: extensions.istio.io").unwrap();
+    fs::write(folder.path().join("a.yaml"), first).unwrap();
+    fs::write(folder.path().join("b.yaml"), format!("apiVersion: extensions.istio.io{second}")).unwrap();
+    let (exit, out, _) = run(folder.path(), &["a.yaml", "b.yaml"]);
+    assert_eq!((exit, out.as_str()), (Some(0), "12 objects, 0 errors, 0 warnings\n"));
+    let (exit, out, _) = run(folder.path(), &["b.yaml"]);
+    assert_eq!(exit, Some(1));
+    assert!(out.contains("error[target-missing]"), "{out}");
+    fs::write(
+        folder.path().join("list.yaml"),
+        "kind: List\nitems:\n- {kind: Gateway, metadata: {name: waypoint, namespace: tools}}\n",
+    )
+    .unwrap();
+    assert_eq!(run(folder.path(), &["list.yaml"]).1, "1 objects, 0 errors, 0 warnings\n");
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_not_a_clean_bill() {
+    for (text, why) in [
+        ("kind: [", "manifest.yaml:"),
+        ("kind: Gateway", "`kind` and `metadata.name` are needed"),
+        ("kind: Gateway\nkind: Service\nmetadata: {name: x}", "is there twice"),
+    ] {
+        let (exit, out, err) = lint(text, &["manifest.yaml"]);
+        assert_eq!((exit, out.as_str()), (Some(2), ""), "{text}");
+        assert!(err.contains(why), "{err}");
+    }
+    let (exit, _, err) = lint(GOOD, &["elsewhere.yaml"]);
+    assert_eq!(exit, Some(2));
+    assert!(err.contains("elsewhere.yaml: cannot be read"), "{err}");
+}
