@@ -102,6 +102,8 @@ pub(crate) struct Modules {
     pub(crate) noop: PathBuf,
     /// Other builds of ours to be held against it: `mcp-authz.<name>.wasm` in the same folder.
     others: Vec<(String, PathBuf)>,
+    /// The same of `token-exchange`.
+    pub(crate) other_exchanges: Vec<(String, PathBuf)>,
 }
 
 impl Modules {
@@ -119,14 +121,23 @@ impl Modules {
             let file = folder.join(name);
             file.exists().then_some(file).with_context(|| format!("no {name} among the plugins: run `make plugins`"))
         };
-        let mut others = Vec::new();
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix("mcp-authz.")?.strip_suffix(".wasm"));
-            others.extend(name.map(|name| (format!("{OURS}, build {name}"), path.clone())));
-        }
-        others.sort();
-        Ok(Self { ours: find("mcp-authz.wasm")?, exchange: find("token-exchange.wasm")?, noop: find("noop.wasm")?, others })
+        let mut files = std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        files.sort();
+        let builds = |plugin: &str, variant: &str| {
+            let build = |path: &PathBuf| {
+                let name = path.file_name()?.to_str()?.strip_prefix(plugin)?.strip_prefix('.')?.strip_suffix(".wasm")?;
+                Some((format!("{variant}, build {name}"), path.clone()))
+            };
+            files.iter().filter_map(build).collect()
+        };
+        let (others, other_exchanges) = (builds(OURS, OURS), builds("token-exchange", tokens::EXCHANGE));
+        Ok(Self {
+            ours: find("mcp-authz.wasm")?,
+            exchange: find("token-exchange.wasm")?,
+            noop: find("noop.wasm")?,
+            others,
+            other_exchanges,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::{self, CLAIMS};
 use crate::filters::{self, STS, Sees, TARGET};
 use crate::suite::{BASE, Modules, NOOP, Service, Suite, Variant, Want, variant};
 use crate::token::{AGENT, AUDIENCE, Algorithm, ISSUER, Keys, SCOPE, USER, claims};
-use crate::work::{self, Load, Request, Shape, TOOL, Work};
+use crate::work::{Load, Request, Work};
 
 /// Its name.
 pub(crate) const NAME: &str = "token";
@@ -69,7 +69,7 @@ pub(crate) fn suite(modules: &Modules, callers: &Callers<'_>) -> anyhow::Result<
     let pass = |name: &str, filters: Vec<Value>| Variant { verifies: false, ..variant(name, filters, Want::Pass) };
     let exchanged = |of: Variant| Variant { want: Want::Exchanged, ..of };
     let audited = |of: Variant| Variant { audits: Some(AUDITS), ..of };
-    let variants = vec![
+    let mut variants = vec![
         pass(BASE, Vec::new()),
         pass(NOOP, filters::noop(&modules.noop, "")),
         pass(EXT_PROC_HEADERS, filters::ext_proc(Sees::Headers)),
@@ -85,6 +85,9 @@ pub(crate) fn suite(modules: &Modules, callers: &Callers<'_>) -> anyhow::Result<
         audited(exchanged(pass(EXCHANGE, ours(EXCHANGE, &own(&set), true)))),
         audited(exchanged(pass(EXCHANGE_BEHIND, [vec![native(true)], ours(EXCHANGE_BEHIND, &of_proxy, true)].concat()))),
     ];
+    for (name, module) in &modules.other_exchanges {
+        variants.push(audited(exchanged(pass(name, filters::exchange(module, name, &own(&set), true)))));
+    }
     let ratios = [
         (EXCHANGE, EXT_PROC_HEADERS),
         (EXCHANGE, NATIVE_INJECTOR),
@@ -131,20 +134,21 @@ fn rotated(set: &Value) -> Vec<Vec<u8>> {
     [set.clone(), other].map(|set| set.to_string().into_bytes()).into()
 }
 
-/// Calls of 256 B with tokens that are signed so.
+/// Requests with tokens that are signed so. They have no body: who is answered before a body has come loses an HTTP/1.1
+/// connection, which costs more than a token.
 fn work(algorithm: Algorithm, callers: &Callers<'_>) -> anyhow::Result<Work> {
-    let body = work::call(TOOL, 256, Shape::Text);
+    let body = "";
     let tokens = (0..callers.count)
         .map(|number| callers.keys.sign(algorithm, &claims(callers.now, number)))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let good = |token: &String| Request::new(&body, token);
+    let good = |token: &String| Request::new(body, token);
     let forged = tokens.iter().zip(tokens.iter().cycle().skip(1)).enumerate().map(|(number, (token, next))| {
         if number % 10 != 9 {
             return good(token);
         }
         let parts = token.rsplit_once('.').zip(next.rsplit_once('.'));
         let text = parts.map(|((text, _), (_, signature))| format!("{text}.{signature}")).unwrap_or_default();
-        Request { forged: true, ..Request::new(&body, &text) }
+        Request { forged: true, ..Request::new(body, &text) }
     });
     Ok(Work {
         name: algorithm.name(),

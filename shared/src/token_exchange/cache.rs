@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::failure::Refused;
 use super::key::Key;
+use crate::jws::Stated;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
@@ -30,6 +31,8 @@ pub(super) struct Held {
     pub(super) header: Secret<String>,
     /// Until when it may be used.
     pub(super) until: Timestamp,
+    /// What the token says that it was exchanged for: a request that brings the same need not have it read again.
+    pub(super) subject: Rc<Stated>,
 }
 
 struct Entry {
@@ -153,11 +156,15 @@ mod tests {
             requested: "",
             max_life: 0,
         };
-        Key::new(&[0; 32], &parts)
+        Key::new(&[0; 16], &parts)
     }
 
     fn held(user: &str, until: u64) -> Rc<Held> {
-        Rc::new(Held { header: Secret::new(format!("Bearer {user}")), until: Timestamp::from_secs(until) })
+        Rc::new(Held {
+            header: Secret::new(format!("Bearer {user}")),
+            until: Timestamp::from_secs(until),
+            subject: Rc::default(),
+        })
     }
 
     fn at(secs: u64) -> Timestamp {

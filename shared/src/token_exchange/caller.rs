@@ -64,9 +64,14 @@ impl Asker<'_> {
         if self.caller.verified { Ok(token) } else { Err(Reason::InvalidToken) }
     }
 
-    /// What the token says. It must be the very one that was verified, and anybody's who has it.
-    pub(super) fn subject(&self, now: Timestamp) -> Result<Stated, Reason> {
-        let stated = Stated::read(self.verified()?.as_bytes()).map_err(|_| Reason::InvalidToken)?;
+    /// What the token says; `kept`: what it has said when it was read before. It must be the very one that was verified, and
+    /// anybody's who has it.
+    pub(super) fn subject(&self, kept: Option<&Rc<Stated>>, now: Timestamp) -> Result<Rc<Stated>, Reason> {
+        let token = self.verified()?;
+        let stated = match kept {
+            Some(stated) => stated.clone(),
+            None => Rc::new(Stated::read(token.as_bytes()).map_err(|_| Reason::InvalidToken)?),
+        };
         if stated.bound {
             return Err(Reason::SenderConstrained);
         }

@@ -8,7 +8,7 @@ use super::cache::{Cache, Held};
 use super::client::Client;
 use super::failure::{Refused, read};
 use super::issued::{Expected, Narrowed, Refusal};
-use super::key::Key;
+use super::key::{Key, Salt};
 use super::policy::{Policy, Server, Target};
 use super::profile::Asking;
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, Services};
@@ -32,7 +32,7 @@ pub(super) struct Exchanger {
 
 #[derive(Default)]
 struct State {
-    salt: Option<[u8; 32]>,
+    salt: Option<Salt>,
     cache: Cache,
     actors: Vec<Actor>,
     flights: Vec<Flight>,
@@ -78,7 +78,7 @@ pub(super) struct Ask {
     /// Server and client of the second of two steps.
     pub(super) redeem: Option<(usize, usize)>,
     pub(super) target: Rc<Target>,
-    pub(super) subject: Stated,
+    pub(super) subject: Rc<Stated>,
     /// All names of the agent that calls.
     pub(super) agent: Vec<Rc<str>>,
     pub(super) asked: Askable,
@@ -111,10 +111,10 @@ impl Exchanger {
     }
 
     /// What keys are made with: random bytes, drawn once. `None`: the proxy has none.
-    pub(super) fn salt(&self, fx: &mut Effects<'_>) -> Option<[u8; 32]> {
+    pub(super) fn salt(&self, fx: &mut Effects<'_>) -> Option<Salt> {
         let mut state = self.state.try_borrow_mut().ok()?;
         if state.salt.is_none() {
-            let mut salt = [0; 32];
+            let mut salt = Salt::default();
             fx.services().random(&mut salt).ok()?;
             state.salt = Some(salt);
         }
@@ -312,11 +312,11 @@ impl Exchanger {
             }
             Stage::Token(actor) => {
                 let token = self.judge(ask, What::Token(actor.as_deref()), now, |expected| expected.judge(issued))?;
-                Ok(self.held(&token, now))
+                Ok(self.held(&token, ask, now))
             }
             Stage::Redeem => {
                 let token = self.judge(ask, What::Redeemed, now, |expected| expected.judge(issued))?;
-                Ok(self.held(&token, now))
+                Ok(self.held(&token, ask, now))
             }
         }
     }
@@ -374,10 +374,11 @@ impl Exchanger {
         judge(&expected).map_err(|refusal| Refused::issued(refusal, &ask.target.scopes))
     }
 
-    fn held(&self, token: &Narrowed, now: Timestamp) -> Advance {
+    fn held(&self, token: &Narrowed, ask: &Ask, now: Timestamp) -> Advance {
         Advance::Done(Held {
             header: Secret::new(format!("Bearer {}", token.token.reveal())),
             until: now + token.expires.since(now).saturating_sub(self.policy.cache.skew),
+            subject: ask.subject.clone(),
         })
     }
 

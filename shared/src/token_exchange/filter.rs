@@ -234,14 +234,14 @@ impl ExchangeFilter {
         let about = About { action: Some("exchange".to_owned()), resource: Some(target.resource()), ..about };
         let caller = &asker.caller;
         let prepared = prepare(&exchanger, asker, target, fx);
-        let Prepared { key, server, client, token, subject } = match prepared {
+        let Prepared { key, server, client, token, found, subject } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return refuse(about, &refused, fx),
         };
         let client_id = server.clients.get(client).map(|client| client.id.clone()).unwrap_or_else(|| "".into());
         let exchange = Exchanged { server: server.name.clone(), client: client_id, cached: false };
         let mut pending = Pending { key, call: None, rule, about, exchange, stripped: asker.stripped() };
-        let call = match exchanger.find(&key, fx.now()) {
+        let call = match found {
             Some(Found::Kept(outcome)) => {
                 fx.count(if outcome.is_ok() { "cache.hits" } else { "cache.refusals" });
                 pending.exchange.cached = true;
@@ -285,7 +285,8 @@ impl ExchangeFilter {
         let about = About { exchange: Some(exchange.to_json(None)), ..about };
         let step = fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) });
         if self.exchanger.policy.mode == Mode::Enforce {
-            strip(&stripped, true, fx);
+            // `authorization` was there once, and is written over.
+            strip(&stripped, false, fx);
             fx.set_header("authorization", held.header.reveal().as_bytes());
             self.state = State::ExpectAnswer { key, held };
         } else {
@@ -341,8 +342,9 @@ struct Prepared<'a> {
     /// Index in [`Server::clients`].
     client: usize,
     token: &'a str,
+    found: Option<Found>,
     /// What the token says.
-    subject: Stated,
+    subject: Rc<Stated>,
 }
 
 fn prepare<'a>(
@@ -374,12 +376,18 @@ fn prepare<'a>(
         requested: server.profile.requested().urn(),
         max_life: target.max_life.as_secs(),
     };
+    let key = Key::new(&salt, &parts);
+    let found = exchanger.find(&key, fx.now());
+    let kept = match &found {
+        Some(Found::Kept(Ok(held))) => Some(&held.subject),
+        _ => None,
+    };
     // What is kept says nothing of whose token this is.
-    let subject = asker.subject(fx.now()).map_err(plain)?;
+    let subject = asker.subject(kept, fx.now()).map_err(plain)?;
     if policy.source.is_for_another(&subject.audience, caller) {
         return Err(plain(Reason::AgentMismatch));
     }
-    Ok(Prepared { key: Key::new(&salt, &parts), server, client, token, subject })
+    Ok(Prepared { key, server, client, token, found, subject })
 }
 
 /// What is asked for this caller; only what it may have is.
@@ -389,7 +397,7 @@ fn ask(
     target: &Rc<Target>,
     server: &Server,
     client: usize,
-    subject: Stated,
+    subject: Rc<Stated>,
 ) -> Result<Ask, Refused> {
     exchanger.policy.chain.check(&subject.actors, subject.issuer.as_deref()).map_err(Refused::subject)?;
     let redeem = match server.redeem_at {

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 pub(super) fn refer(policy: &Policy, asker: &Asker<'_>, agent: &str, rule: RuleId, about: About, fx: &mut Effects<'_>) -> Step {
     let resource = Resource { kind: "agent", name: agent.to_owned() };
     let about = About { action: Some("reference".to_owned()), resource: Some(resource), ..about };
-    let reference = asker.subject(fx.now()).and_then(|subject| {
+    let reference = asker.subject(None, fx.now()).and_then(|subject| {
         let token = Secret::new(asker.verified()?);
         let expires = subject.expires.ok_or(Reason::InvalidToken)?;
         let references = policy.references.as_ref().and_then(|referring| referring.references.as_ref());
