@@ -18,19 +18,13 @@ use wardpoint_test_host::scenario::{Case, Expectations, Profile, Scenario, load_
 use super::alerts;
 use super::page::plugins;
 
-const MCP_AUTHZ: &str = "wardpoint.mcp-authz.";
 /// What counts only where several requests are under way in one VM (`shared/src/token_exchange/tests.rs` has them), or where
-/// workers cannot share or a host cannot verify (`shared/tests/tokens` has these, and the lists and questions of issuers).
+/// workers cannot share or a host cannot verify (`shared/tests/tokens` has these).
 const SEVERAL: &[&str] = &[
     "calls.shared",
-    "introspection.active",
-    "introspection.failed",
-    "introspection.inactive",
     "keys.host_lacks.<what>",
     "keys.shared_data_failed",
     "revocation.shared_data_failed",
-    "status.fetch_failed",
-    "status.fetched",
     "status.shared_data_failed",
 ];
 /// What `decision` can be.
@@ -113,9 +107,9 @@ fn every_counter_is_on_the_page_and_every_one_of_the_page_is_counted() {
     }
 }
 
-/// The counters that the alerts speak of.
-fn spoken_of() -> BTreeSet<String> {
-    let text = alerts();
+/// The counters that the alerts of a plugin speak of.
+fn spoken_of(plugin: &str) -> BTreeSet<String> {
+    let text = alerts(plugin);
     let file = yaml::parse(&text).unwrap().to_json();
     let word = regex_lite::Regex::new("wardpoint_[a-z0-9_]+").unwrap();
     let mut found = BTreeSet::new();
@@ -137,20 +131,22 @@ fn spoken_of() -> BTreeSet<String> {
 
 #[test]
 fn alerts_speak_of_counters_that_there_are() {
-    let known = |name: &str| {
-        COUNTERS.iter().any(|counter| {
-            let families = DECISIONS.iter().flat_map(|decision| {
-                Reason::ALL
-                    .iter()
-                    .map(move |reason| counter.name.replace("<decision>", decision).replace("<reason>", reason.code()))
-            });
-            families.into_iter().any(|family| prometheus(&format!("{MCP_AUTHZ}{family}")) == name)
-        })
-    };
-    let names = spoken_of();
-    assert!(names.len() >= 5, "{names:?}");
-    for name in names {
-        assert!(known(&name), "the alerts speak of {name}, which no plugin counts");
+    for plugin in plugins() {
+        let known = |name: &str| {
+            COUNTERS.iter().chain(plugin.counters).any(|counter| {
+                let families = DECISIONS.iter().flat_map(|decision| {
+                    Reason::ALL
+                        .iter()
+                        .map(move |reason| counter.name.replace("<decision>", decision).replace("<reason>", reason.code()))
+                });
+                families.into_iter().any(|family| prometheus(&format!("wardpoint.{}.{family}", plugin.name)) == name)
+            })
+        };
+        let names = spoken_of(plugin.name);
+        assert!(names.len() >= 5, "{names:?}");
+        for name in names {
+            assert!(known(&name), "the alerts speak of {name}, which {} does not count", plugin.name);
+        }
     }
 }
 

@@ -13,9 +13,9 @@ fn pages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference")
 }
 
-/// The alerts that the page of mcp-authz shows.
-fn alerts() -> String {
-    std::fs::read_to_string(pages().join("mcp-authz.alerts.yaml")).unwrap()
+/// The alerts that the page of a plugin shows.
+fn alerts(plugin: &str) -> String {
+    std::fs::read_to_string(pages().join(format!("{plugin}.alerts.yaml"))).unwrap()
 }
 
 #[test]

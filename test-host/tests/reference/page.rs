@@ -15,7 +15,7 @@ const HEAD: &str = "
 
 - [Configuration](#configuration): every field
 - [Reasons](#reasons): every way to be refused, and what the client gets
-- [Metrics](#metrics): every counterALERTS
+- [Metrics](#metrics): every counter, and alerts to start from
 - [Audit record](#audit-record): every field
 ";
 
@@ -25,20 +25,13 @@ pub(super) struct Plugin {
     pub(super) schema: fn() -> String,
     /// What it counts beside what all plugins do.
     pub(super) counters: &'static [Counting],
-    /// Rules for Prometheus.
-    pub(super) alerts: Option<String>,
 }
 
 /// All that have one.
 pub(super) fn plugins() -> [Plugin; 2] {
     [
-        Plugin { name: mcp_authz::NAME, schema: mcp_authz::config::schema, counters: &[], alerts: Some(alerts()) },
-        Plugin {
-            name: token_exchange::NAME,
-            schema: token_exchange::config::schema,
-            counters: token_exchange::COUNTERS,
-            alerts: None,
-        },
+        Plugin { name: mcp_authz::NAME, schema: mcp_authz::config::schema, counters: &[] },
+        Plugin { name: token_exchange::NAME, schema: token_exchange::config::schema, counters: token_exchange::COUNTERS },
     ]
 }
 
@@ -46,8 +39,7 @@ pub(super) fn plugins() -> [Plugin; 2] {
 pub(super) fn page(plugin: &Plugin) -> String {
     let schema: Value = serde_json::from_str(&(plugin.schema)()).unwrap();
     let name = plugin.name;
-    let alerts = if plugin.alerts.is_some() { ", and alerts to start from" } else { "" };
-    let mut out = format!("# Reference: {name}\n{}", HEAD.replace("ALERTS", alerts));
+    let mut out = format!("# Reference: {name}\n{HEAD}");
     out.push_str("\n## Configuration\n\nJSON, or YAML for people; an unknown field is an error. ");
     let _ = write!(out, "`wardpoint check --plugin {name} policy.yaml` says every problem at once, each with its line. ");
     let _ = writeln!(out, "The JSON Schema is that of `wardpoint schema {name}`.");
@@ -100,13 +92,12 @@ fn metrics(plugin: &Plugin) -> String {
         row(&mut out, &[&format!("`{name}`"), &format!("`{}`", counters::prometheus(&name)), counter.doc]);
     }
     out.push_str("\nA counter is there from the first time that it counts; until then a query finds nothing.\n");
-    if let Some(alerts) = &plugin.alerts {
-        let _ = write!(
-            out,
-            "\n### Alerts\n\nTo start from; [the file]({}.alerts.yaml) is a rule file for Prometheus.\n\n```yaml\n{alerts}```\n",
-            plugin.name
-        );
-    }
+    let alerts = alerts(plugin.name);
+    let file = plugin.name;
+    let _ = write!(
+        out,
+        "\n### Alerts\n\nTo start from; [the file]({file}.alerts.yaml) is a rule file for Prometheus.\n\n```yaml\n{alerts}```\n"
+    );
     out
 }
 
