@@ -23,6 +23,7 @@ mod filter;
 pub mod issued;
 mod key;
 mod policy;
+mod prepare;
 pub mod profile;
 mod refer;
 pub mod reference;
