@@ -21,6 +21,19 @@ use crate::engine::Play;
 /// Listeners kept at a time; each has a compiled module in memory.
 const KEPT: usize = 24;
 
+/// Configurations under which a plugin that calls services calls none. A VM that has one keeps the compiled module in memory for
+/// the VMs that come and go with each play: else every one of them would cost a second of compiling.
+const IDLE: &[(&str, &str)] = &[
+    (
+        "mcp-authz-approval",
+        r#"{"version":1,"identity":{"peer":"waypoint"},"rules":[{"id":"nobody","allow":{"agents":["spiffe://idle/nobody"],"user":"none","tools":["none"]}}]}"#,
+    ),
+    (
+        "token-exchange",
+        r#"{"version":1,"audiences":["nobody"],"identity":{"direction":"inbound","peer":"waypoint","claims":{"provider":"payload"}},"routes":[{"host":"nobody.example","action":"strip"}]}"#,
+    ),
+];
+
 /// How long Envoy may take for a new listener: it compiles the module.
 const READY: Duration = Duration::from_secs(20);
 
@@ -29,6 +42,8 @@ const READY: Duration = Duration::from_secs(20);
 pub(super) struct Listeners {
     made: u64,
     listeners: Vec<Listener>,
+    /// Those that nobody plays with, by plugin.
+    idle: BTreeMap<String, Value>,
     clusters: BTreeMap<String, Value>,
     servers: BTreeMap<(String, Protocol), SocketAddr>,
 }
@@ -128,6 +143,7 @@ impl Listeners {
         self.made += 1;
         let name = format!("play-{}", self.made);
         let provider = config.pointer("/identity/claims/provider").and_then(Value::as_str).unwrap_or("payload");
+        let access_log = proxy.access_log();
         let wanted = Wanted {
             name: &name,
             plugin: &key.plugin,
@@ -139,8 +155,14 @@ impl Listeners {
             buffer_limit: key.buffer_limit,
             tls: key.tls,
             upstream: upstream_cluster(key.upstream),
-            access_log: &proxy.access_log(),
+            access_log: &access_log,
         };
+        if let Some((plugin, config)) = IDLE.iter().find(|(plugin, _)| *plugin == key.plugin && !self.idle.contains_key(*plugin))
+        {
+            let name = format!("idle-{plugin}");
+            let idle = bootstrap::listener(&Wanted { name: &name, config, environment: &[], ..wanted }, identity)?;
+            self.idle.insert((*plugin).to_owned(), idle);
+        }
         let config = bootstrap::listener(&wanted, identity)?;
         while self.listeners.len() >= KEPT {
             self.listeners.remove(0);
@@ -154,7 +176,8 @@ impl Listeners {
     }
 
     fn publish(&self, added: Option<&Value>, proxy: &mut Proxy) -> anyhow::Result<()> {
-        proxy.set_listeners(&self.listeners.iter().map(|listener| &listener.config).chain(added).collect::<Vec<_>>())
+        let kept = self.listeners.iter().map(|listener| &listener.config);
+        proxy.set_listeners(&self.idle.values().chain(kept).chain(added).collect::<Vec<_>>())
     }
 
     /// Defines upstream and called services; the latter not where the play says that they do not exist.
