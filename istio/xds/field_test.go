@@ -18,6 +18,7 @@ import (
 // field is a running mesh: istiod, an Envoy as the waypoint, pods behind it, and callers that come in by HBONE.
 type field struct {
 	t        *testing.T
+	folder   string
 	istiod   *mesh.Istiod
 	objects  []mesh.Object
 	waypoint *live.Envoy
@@ -39,13 +40,13 @@ var services = map[string]string{"planner": "10.96.0.11", "researcher": "10.96.0
 func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...string) *field {
 	t.Helper()
 	folder := t.TempDir()
-	f := &field{t: t, hbone: live.FreePort(), pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
+	f := &field{t: t, folder: folder, hbone: live.FreePort(), pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
 	authority := must(live.NewAuthority(folder, "mesh"))(t)
 	provider := must(live.NewProvider())(t)
 	f.ca = authority.Path
 	f.tokens = map[string]string{"planner": must(provider.Token("alice", "tools:call"))(t)}
 	f.tokens["forged"] = must(must(live.NewProvider())(t).Token("alice", "tools:call"))(t)
-	f.serve(folder)
+	f.serve()
 	ports := map[string]int{}
 	for name, pod := range f.pods {
 		ports[name] = pod.Port
@@ -60,7 +61,12 @@ func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...str
 	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path))(t).Stop)
 	f.waypoint = must(live.Waypoint(binary, folder, f.istiod.Waypoints[0], port(ads), port(sds)))(t)
 	t.Cleanup(f.waypoint.Stop)
-	f.call(folder, authority)
+	others := must(live.NewAuthority(folder, "others"))(t)
+	f.certs["planner"] = must(authority.Issue("planner", namespace+"planner"))(t)
+	f.certs["researcher"] = must(authority.Issue("researcher", namespace+"researcher"))(t)
+	f.certs["stranger"] = must(authority.Issue("stranger", namespace+"stranger"))(t)
+	f.certs["outsider"] = must(authority.Issue("outsider", "spiffe://cluster.local/ns/evil/sa/planner"))(t)
+	f.certs["forger"] = must(others.Issue("forger", namespace+"planner"))(t)
 	return f
 }
 
@@ -74,13 +80,13 @@ func built(t *testing.T, name string) string {
 	return path
 }
 
-func (f *field) serve(folder string) {
+func (f *field) serve() {
 	f.t.Helper()
 	for name := range services {
 		port := live.FreePort()
-		deleted := filepath.Join(folder, name+".deleted")
+		deleted := filepath.Join(f.folder, name+".deleted")
 		command := exec.Command(built(f.t, "e2e-go/server"), fmt.Sprint(port), deleted)
-		server := must(live.Start(name, filepath.Join(folder, name+".log"), command))(f.t)
+		server := must(live.Start(name, filepath.Join(f.folder, name+".log"), command))(f.t)
 		f.t.Cleanup(server.Stop)
 		check(f.t, server.WaitFor("the port", func() bool { return live.Accepts(port) }))
 		f.pods[name] = must(live.Serve(port))(f.t)
@@ -88,30 +94,27 @@ func (f *field) serve(folder string) {
 	}
 }
 
-func (f *field) call(folder string, authority *live.Authority) {
+// door is where what `from` sends to a service comes in. The caller is started when it is first needed.
+func (f *field) door(from, to string) string {
 	f.t.Helper()
-	others := must(live.NewAuthority(folder, "others"))(f.t)
-	f.certs["planner"] = must(authority.Issue("planner", namespace+"planner"))(f.t)
-	f.certs["researcher"] = must(authority.Issue("researcher", namespace+"researcher"))(f.t)
-	f.certs["stranger"] = must(authority.Issue("stranger", namespace+"stranger"))(f.t)
-	f.certs["outsider"] = must(authority.Issue("outsider", "spiffe://cluster.local/ns/evil/sa/planner"))(f.t)
-	f.certs["forger"] = must(others.Issue("forger", namespace+"planner"))(f.t)
-	for _, name := range []string{"planner", "researcher", "stranger", "outsider", "forger", "nobody"} {
-		doors, to := map[string]int{}, map[int]string{}
-		for service, address := range services {
-			doors[service] = live.FreePort()
-			to[doors[service]] = address + ":8080"
-		}
-		doors["pod"] = live.FreePort()
-		to[doors["pod"]] = live.Loopback(f.pods["files"].Port)
-		var own *live.Certificate
-		if cert, ok := f.certs[name]; ok {
-			own = &cert
-		}
-		envoy := must(live.Caller(envoyOf(f.t, "1.40.0"), folder, name, f.ca, own, f.hbone, to))(f.t)
-		f.t.Cleanup(envoy.Stop)
-		f.doors[name] = doors
+	if doors, ok := f.doors[from]; ok {
+		return live.Loopback(doors[to])
 	}
+	doors, leads := map[string]int{}, map[int]string{}
+	for service, address := range services {
+		doors[service] = live.FreePort()
+		leads[doors[service]] = address + ":8080"
+	}
+	doors["pod"] = live.FreePort()
+	leads[doors["pod"]] = live.Loopback(f.pods["files"].Port)
+	var own *live.Certificate
+	if cert, ok := f.certs[from]; ok {
+		own = &cert
+	}
+	envoy := must(live.Caller(envoyOf(f.t, "1.40"), f.folder, from, f.ca, own, f.hbone, leads))(f.t)
+	f.t.Cleanup(envoy.Stop)
+	f.doors[from] = doors
+	return live.Loopback(doors[to])
 }
 
 // ready waits until the waypoint has everything.
@@ -139,7 +142,7 @@ type request struct {
 
 func (f *field) prepared(r request, body io.Reader) *http.Request {
 	f.t.Helper()
-	url := fmt.Sprintf("http://%s%s", live.Loopback(f.doors[r.from][r.to]), r.path)
+	url := fmt.Sprintf("http://%s%s", f.door(r.from, r.to), r.path)
 	sent := must(http.NewRequest("POST", url, body))(f.t)
 	sent.Header.Set("Content-Type", "application/json")
 	sent.Header.Set("Accept", "application/json, text/event-stream")
@@ -180,9 +183,14 @@ func body(tool string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":{},"_meta":{"progressToken":1}}}`, tool)
 }
 
+// The Envoy of a minor version: which patch of it is the Makefile's to say.
 func envoyOf(t *testing.T, version string) string {
 	t.Helper()
-	return built(t, "envoy/"+version+"/bin/envoy")
+	found := must(filepath.Glob(built(t, "envoy") + "/" + version + ".*/bin/envoy"))(t)
+	if len(found) != 1 {
+		t.Fatalf("%d Envoys %s; `make test-istio` gets one", len(found), version)
+	}
+	return found[0]
 }
 
 func listen(t *testing.T) net.Listener {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wardpoint/istio/xds/live"
 	"wardpoint/istio/xds/mesh"
 	"wardpoint/istio/xds/proof"
 )
@@ -13,13 +14,27 @@ import (
 const matrix = "testdata/matrix"
 
 func TestWhatTheManifestsSayIsInTheChains(t *testing.T) {
-	objects := read(t, matrix)
-	deliveries, err := proof.Deliveries(objects)
-	if err != nil || len(deliveries) != 6 {
-		t.Fatalf("%d deliveries, %v", len(deliveries), err)
-	}
-	if found := problems(t, objects, objects); len(found) > 0 {
-		t.Error(strings.Join(found, "\n"))
+	for _, set := range []struct {
+		paths   []string
+		plugins int
+	}{
+		{[]string{matrix}, 6},
+		{[]string{world, "testdata/live/traffic-extension.yaml"}, 3},
+		{[]string{world, "testdata/live/wasm-plugin.yaml"}, 3},
+		{[]string{world, "testdata/live/envoy-filter.yaml"}, 3},
+	} {
+		objects := read(t, set.paths...)
+		if set.paths[0] == world {
+			// Istiod would fetch the keys of its identity provider.
+			objects = live.Adapt(objects, "plugins", `{"keys":[]}`, nil, 15008)
+		}
+		deliveries, err := proof.Deliveries(objects)
+		if err != nil || len(deliveries) != set.plugins {
+			t.Fatalf("%v: %d deliveries, %v", set.paths, len(deliveries), err)
+		}
+		if found := problems(t, objects, objects); len(found) > 0 {
+			t.Errorf("%v: %s", set.paths, strings.Join(found, "\n"))
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ type Delivery struct {
 	Config       any
 	// Targets is what it attaches to.
 	Targets []mesh.Object
+	// Chains are the names of those that an EnvoyFilter puts it into; every one, if none is named.
+	Chains []string
 }
 
 // Deliveries are all plugins of the manifests.
@@ -103,9 +105,21 @@ func inserted(object mesh.Object) ([]Delivery, error) {
 		if err != nil {
 			return nil, err
 		}
+		delivery.Chains = chains(object, delivery.Filter)
 		all = append(all, delivery)
 	}
 	return all, nil
+}
+
+func chains(object mesh.Object, filter string) []string {
+	var names []string
+	for _, patch := range object.Map("spec").List("configPatches") {
+		name := patch.Map("match", "listener", "filterChain").Text("name")
+		if patch.Text("applyTo") == "HTTP_FILTER" && patch.Map("patch", "value").Text("name") == filter && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func written(object, value mesh.Object) (Delivery, error) {

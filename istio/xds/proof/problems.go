@@ -63,7 +63,7 @@ func (p *problems) attachment(delivery Delivery, objects []mesh.Object, snapshot
 		for _, chain := range chains {
 			wanted := false
 			for index, target := range delivery.Targets {
-				if covers(delivery.From, target, snapshot.Waypoint, chain, objects) {
+				if covers(delivery, target, snapshot.Waypoint, chain, objects) {
 					wanted, met[index] = true, true
 				}
 			}

@@ -11,7 +11,11 @@ import (
 const RootNamespace = "istio-system"
 
 // Whether a manifest that targets this means this chain.
-func covers(from, target mesh.Object, waypoint mesh.Waypoint, chain mesh.Chain, objects []mesh.Object) bool {
+func covers(delivery Delivery, target mesh.Object, waypoint mesh.Waypoint, chain mesh.Chain, objects []mesh.Object) bool {
+	from := delivery.From
+	if len(delivery.Chains) > 0 && !slices.Contains(delivery.Chains, chain.Name) {
+		return false
+	}
 	if namespace := target.Text("namespace"); namespace != "" && namespace != from.Namespace() {
 		return false
 	}
