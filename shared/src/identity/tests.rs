@@ -88,11 +88,15 @@ fn a_machine_s_own_token_names_no_user() {
 fn claims_that_mean_the_same_must_say_the_same() {
     let list = block(&[(b"a", b""), (b"b", b"")]);
     let two_in_one = block(&[(b"a b", b"")]);
-    let cases: [(Claims<'_>, Option<Named<'_>>); 9] = [
+    let cases: [(Claims<'_>, Option<Named<'_>>); 12] = [
         (&[("client_id", b"ui"), ("azp", b"ui")], Some(("ui", &[]))),
         (&[("appid", b"ui"), ("scp", b"a b")], Some(("ui", &["a", "b"]))),
         (&[("cid", b"ui"), ("scp", &list)], Some(("ui", &["a", "b"]))),
         (&[("azp", b"ui"), ("scope", b"a b"), ("scp", &list)], Some(("ui", &["a", "b"]))),
+        // Istio splits `scope` at spaces before it leaves the claims.
+        (&[("azp", b"ui"), ("scope", &list)], Some(("ui", &["a", "b"]))),
+        (&[("azp", b"ui"), ("scope", &list), ("scp", b"a b")], Some(("ui", &["a", "b"]))),
+        (&[("scope", &two_in_one)], None),
         (&[("client_id", b"ui"), ("azp", b"other")], None),
         (&[("azp", b"ui"), ("appid", b"other")], None),
         (&[("scope", b"a"), ("scp", &list)], None),
