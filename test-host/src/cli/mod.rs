@@ -50,7 +50,7 @@ enum Command {
     Explain(explain::Args),
     /// Show examples at work on the embedded wasmtime host: what was decided, and why
     Demo(demo::Args),
-    /// Report what in Kubernetes manifests keeps a plugin from doing its work
+    /// Report what in manifests or in a running proxy keeps a plugin from doing its work
     Lint(lint::Args),
     /// Write modules as OCI image layouts, the same bytes each time
     Oci(oci::OciArgs),
