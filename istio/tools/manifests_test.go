@@ -491,18 +491,24 @@ func TestTheMeshConfigPrintsTheRecords(t *testing.T) {
 	if err := protojson.Unmarshal(whole, &config); err != nil {
 		t.Fatal(err)
 	}
-	provider := config.ExtensionProviders[0]
-	labels := provider.GetEnvoyFileAccessLog().GetLogFormat().GetLabels().GetFields()
-	for _, plugin := range []string{"mcp-authz", "mcp-authz-approval", "token-exchange"} {
-		name := strings.ReplaceAll(plugin, "-", "_")
-		if got, want := labels[name].GetStringValue(), fmt.Sprintf("%%FILTER_STATE(wasm.wardpoint_%s:PLAIN)%%", name); got != want {
-			t.Errorf("%s: %s", plugin, got)
+	providers := map[any]bool{}
+	for _, provider := range config.ExtensionProviders {
+		providers[provider.Name] = true
+		labels := provider.GetEnvoyFileAccessLog().GetLogFormat().GetLabels().GetFields()
+		if also := provider.GetEnvoyOtelAls(); also != nil {
+			labels = also.GetLogFormat().GetLabels().GetFields()
+		}
+		for _, plugin := range []string{"mcp-authz", "mcp-authz-approval", "token-exchange"} {
+			name := strings.ReplaceAll(plugin, "-", "_")
+			if got, want := labels[name].GetStringValue(), fmt.Sprintf("%%FILTER_STATE(wasm.wardpoint_%s:PLAIN)%%", name); got != want {
+				t.Errorf("%s: %s: %s", provider.Name, plugin, got)
+			}
 		}
 	}
 	for _, set := range sets {
 		for _, document := range documents(t, rendered(set, forms[0])) {
 			name := at(document, "spec", "accessLogging", 0, "providers", 0, "name")
-			if document["kind"] == "Telemetry" && name != provider.Name {
+			if document["kind"] == "Telemetry" && !providers[name] {
 				t.Errorf("%s: %v", set, name)
 			}
 		}
