@@ -227,6 +227,49 @@ func TestTheManifestsFitTheirDefinitions(t *testing.T) {
 	t.Log(out)
 }
 
+// Values that no set has: each makes what is asked for, and that fits too.
+func TestOtherValuesFitToo(t *testing.T) {
+	directory, paths := t.TempDir(), []string(nil)
+	for number, other := range []struct{ set, values, makes string }{
+		{"mcp-authz", "waypoint.create=false", ""},
+		{"mcp-authz", "waypoint.replicas=1", "replicas: 1"},
+		{"mcp-authz", "network.enabled=false", ""},
+		{"mcp-authz", "network.inside[0].namespace=observability,network.inside[0].port=15008", "name: observability"},
+		{"mcp-authz", "users.jwksUri=https://idp.example.com/certs", "jwksUri: \"https://idp.example.com/certs\""},
+		{"mcp-authz", `users.jwks=\{"keys":[]\}`, `jwks: "{\"keys\":[]}"`},
+		{"mcp-authz", "users.required=false", ""},
+		{"mcp-authz", "policies[0].config.mode=observe", "observe"},
+		{"mcp-authz", "policies[0].priority=-5", "priority:"},
+		{"mcp-authz", "modules.mcp-authz.url=file:///plugins/mcp-authz.wasm", "/plugins/mcp-authz.wasm"},
+		{"mcp-authz", "modules.mcp-authz.url=https://modules.example.com/mcp-authz.wasm", "https://modules.example.com/mcp-authz.wasm"},
+		{"mcp-authz", "access.gateway[0].kind=ServiceAccount,access.gateway[0].name=deployer,access.gateway[0].namespace=ci", "namespace: ci"},
+		{"mcp-authz", "audit.provider=", ""},
+		{"mcp-authz", "browsers.origins=null", ""},
+		{"mcp-authz", "services[0].create=false", "mcp-server-through-waypoint"},
+		{"token-exchange", "callouts[0].port=80", "protocol: HTTP}"},
+		{"token-exchange", "callouts[1].name=b,callouts[1].host=b.example.com,callouts[1].port=443", "idp.example.com,b.example.com"},
+		{"all", "egress.providers=null", ""},
+		{"all", "mesh.trustDomain=mesh.example,mesh.rootNamespace=mesh", "mesh.example/ns/"},
+	} {
+		for _, form := range forms {
+			out, err := template("-f", valuesOf(other.set), "--set", "form="+form+","+other.values)
+			if err != nil || !strings.Contains(out, other.makes) {
+				t.Errorf("%s, %s: %v: %.300s", form, other.values, err, out)
+				continue
+			}
+			path := filepath.Join(directory, fmt.Sprintf("%d-%s.yaml", number, form))
+			if err := os.WriteFile(path, []byte("# "+other.values+"\n"+out), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			extensions(t, path)
+			paths = append(paths, path)
+		}
+	}
+	if out, err := conform(paths...); err != nil {
+		t.Error(out)
+	}
+}
+
 func TestWhatDoesNotFitIsSeen(t *testing.T) {
 	good, err := os.ReadFile(rendered("all", "traffic-extension"))
 	if err != nil {
