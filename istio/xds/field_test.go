@@ -56,7 +56,7 @@ func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...str
 		change(f.objects)
 	}
 	ads, sds := listen(t), listen(t)
-	f.istiod = mesh.Start(t, f.objects, ads)
+	f.istiod = mesh.Start(t, meshConfig(t), f.objects, ads)
 	own := must(authority.Issue("waypoint", "spiffe://cluster.local/ns/tools/sa/waypoint"))(t)
 	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path))(t).Stop)
 	f.waypoint = must(live.Waypoint(binary, folder, f.istiod.Waypoints[0], port(ads), port(sds)))(t)

@@ -11,8 +11,7 @@ import (
 
 // Adapt makes manifests fit a mesh on one machine. The objects given are not changed.
 //
-// `modules` is where plugins lie: Istio's agent would have pulled them there. `keys` are the identity provider's: istiod would have
-// fetched them. `pods` are the ports of what stands behind each Service, `hbone` that of the waypoint.
+// `modules` is where plugins lie: Istio's agent would have pulled them there. `keys` are the identity provider's. `pods` are the ports of what stands behind each Service, `hbone` that of the waypoint.
 func Adapt(objects []mesh.Object, modules, keys string, pods map[string]int, hbone int) []mesh.Object {
 	var adapted []mesh.Object
 	for _, object := range objects {
@@ -31,10 +30,7 @@ func Adapt(objects []mesh.Object, modules, keys string, pods map[string]int, hbo
 				}
 			}
 		case "RequestAuthentication":
-			for _, rule := range spec.List("jwtRules") {
-				delete(rule, "jwksUri")
-				rule["jwks"] = keys
-			}
+			keyed(spec, keys)
 		case "Service":
 			if port, ok := pods[object.Name()]; ok {
 				adapted = append(adapted, slice(object, port))
@@ -45,6 +41,26 @@ func Adapt(objects []mesh.Object, modules, keys string, pods map[string]int, hbo
 		adapted = append(adapted, object)
 	}
 	return adapted
+}
+
+// Keyed makes `keys` those of every identity provider: istiod would fetch them. The objects given are not changed.
+func Keyed(objects []mesh.Object, keys string) []mesh.Object {
+	var all []mesh.Object
+	for _, object := range objects {
+		object = object.Copy()
+		if object.Kind() == "RequestAuthentication" {
+			keyed(object.Map("spec"), keys)
+		}
+		all = append(all, object)
+	}
+	return all
+}
+
+func keyed(spec mesh.Object, keys string) {
+	for _, rule := range spec.List("jwtRules") {
+		delete(rule, "jwksUri")
+		rule["jwks"] = keys
+	}
 }
 
 func pulled(plugin mesh.Object, modules string) {

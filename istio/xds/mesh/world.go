@@ -26,8 +26,8 @@ func (w Waypoint) Labels() map[string]string {
 	return map[string]string{gatewayName: w.Name, managed: controller}
 }
 
-// Deploy adds what a cluster makes of the manifests: for each waypoint its Service, an instance and its status, and the class.
-// The objects given are not changed.
+// Deploy adds what a cluster makes of the manifests: for each waypoint its Service, an instance and its status; the class; the
+// addresses of services and of what they stand for outside. The objects given are not changed.
 func Deploy(objects []Object) ([]Object, []Waypoint) {
 	var all []Object
 	var waypoints []Waypoint
@@ -44,6 +44,17 @@ func Deploy(objects []Object) ([]Object, []Waypoint) {
 				"value": fmt.Sprintf("%s.%s.svc.cluster.local", waypoint.Name, waypoint.Namespace),
 			}}}
 			all = append(all, service(waypoint, number), instance(waypoint))
+		}
+		spec := object.Map("spec")
+		switch object.Kind() {
+		case "Service":
+			if spec.Text("clusterIP") == "" {
+				spec["clusterIP"] = fmt.Sprintf("10.96.1.%d", len(all))
+			}
+		case "ServiceEntry":
+			if _, given := spec["addresses"]; !given && spec.Text("resolution") != "NONE" {
+				spec["addresses"] = []any{fmt.Sprintf("240.240.1.%d", len(all))}
+			}
 		}
 		all = append(all, object)
 	}
