@@ -153,7 +153,7 @@ manifest-tools:
 	@cargo build --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint
 
 .PHONY: test-manifests
-test-manifests: toolchain ## The chart, what is rendered from it, and the examples for Envoy Gateway
+test-manifests: plugins envoy ## The chart, what is rendered from it, and the examples for Envoy Gateway
 	$(call tier,manifests,$(call needs,go,https://go.dev/dl,$(MAKE) --no-print-directory in-manifests))
 
 .PHONY: in-manifests
