@@ -137,8 +137,10 @@ func TestWhatIstiodTakesInSilenceIsFound(t *testing.T) {
 		"match.ports": {func(o []mesh.Object) {
 			spec(o)["match"] = []any{map[string]any{"ports": []any{map[string]any{"number": 8080.0}}}}
 		}, absent},
-		"mode CLIENT":                  {func(o []mesh.Object) { spec(o)["match"] = []any{map[string]any{"mode": "CLIENT"}} }, absent},
-		"another namespace's service":  {func(o []mesh.Object) { move(o, "Gateway", "waypoint", "elsewhere") }, "is not behind the waypoint"},
+		"mode CLIENT": {func(o []mesh.Object) { spec(o)["match"] = []any{map[string]any{"mode": "CLIENT"}} }, absent},
+		"a waypoint that is not there": {func(o []mesh.Object) {
+			object(o, "ServiceEntry", "idp").Map("metadata", "labels")["istio.io/use-waypoint"] = "waypiont"
+		}, "is not behind the waypoint"},
 		"no priority":                  {func(o []mesh.Object) { delete(spec(o), "priority") }, "has no priority"},
 		"no reference to a host":       {func(o []mesh.Object) { delete(object(o, "EnvoyFilter", "callouts").Map("metadata"), "annotations") }, "calls the cluster outbound|443||idp.example.com"},
 		"an anchor that is not there":  {func(o []mesh.Object) { anchor(o, "envoy.filters.http.rbac") }, absent},
