@@ -31,7 +31,7 @@ func init() {
 }
 
 // Start runs istiod until the test ends; a manifest that its webhook refuses fails the test. `config` is a part of MeshConfig as
-// YAML. With a listener it serves delta ADS there, in plain text.
+// YAML. With a listener it serves delta ADS there, in plain text, to a stock Envoy.
 func Start(t test.Failer, config string, objects []Object, listener net.Listener) *Istiod {
 	t.Helper()
 	all, waypoints := Deploy(objects)
@@ -45,6 +45,8 @@ func Start(t test.Failer, config string, objects []Object, listener net.Listener
 		t.Fatal(err)
 	}
 	options := xds.FakeOptions{ConfigString: text, KubernetesObjectString: text, MeshConfig: meshConfig}
+	// Only Istio's own Envoy has these filters, and no patch takes one out of a cluster.
+	features.MetadataExchange = listener == nil
 	if listener != nil {
 		options.ListenerBuilder = func() (net.Listener, error) { return listener, nil }
 	}
