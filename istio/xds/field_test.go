@@ -37,7 +37,7 @@ type field struct {
 const namespace = "spiffe://cluster.local/ns/agents/sa/"
 
 // What the plugin of the waypoint proves to the identity provider that it is.
-const secret = "correct horse"
+const secret = "battery"
 
 // stand starts it and ends it with the test. `change` may make the manifests others before istiod sees them.
 func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...string) *field {

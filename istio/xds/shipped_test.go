@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -21,12 +23,12 @@ func TestTheShippedManifestsLive(t *testing.T) {
 			{wrong, 403, ""},
 		},
 		"token-exchange": {
-			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: host}, 400, "exchanged"},
+			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: host}, 200, "exchanged"},
 			{request{from: "planner", tool: "read_file", token: "planner", path: "/elsewhere", host: host}, 403, ""},
 			{request{from: "planner", tool: "read_file", token: "forged", path: "/mcp", host: host}, 401, ""},
 		},
 		"all": {
-			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: "mcp-server.files"}, 400, "exchanged"},
+			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: "mcp-server.files"}, 200, "exchanged"},
 			{request{from: "planner", tool: "wipe_disk", token: "planner", path: "/mcp", host: "mcp-server.files"}, 403, ""},
 			{request{from: "researcher", tool: "read_file", token: "planner", path: "/mcp", host: "mcp-server.files"}, 403, ""},
 			{wrong, 403, ""},
@@ -56,12 +58,26 @@ func TestTheShippedManifestsLive(t *testing.T) {
 						continue
 					}
 					token := strings.TrimPrefix(reached[0].Header.Get("Authorization"), "Bearer ")
-					if (token == f.tokens["planner"]) != (try.reaches == "own") || token == "" {
-						t.Errorf("%v: the pod got %q", try.request, token)
+					if (token == f.tokens["planner"]) != (try.reaches == "own") {
+						t.Errorf("%v: the pod got the user's own token", try.request)
+					}
+					if claims := claimsOf(t, token); try.reaches == "exchanged" && (claims["aud"] != "files" || claims["sub"] != "alice") {
+						t.Errorf("%v: the pod got a token with %v", try.request, claims)
 					}
 				}
 				keep(t, f, set+"."+form, "1.40")
 			})
 		}
 	}
+}
+
+func claimsOf(t *testing.T, token string) map[string]any {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("no token: %q", token)
+	}
+	var claims map[string]any
+	check(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[1]))(t), &claims))
+	return claims
 }
