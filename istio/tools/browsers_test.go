@@ -2,15 +2,12 @@ package manifests
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const (
@@ -21,7 +18,7 @@ const (
 // What the EnvoyFilter for browsers patches, with the plugin of the same set, in a real Envoy: preflights are answered, and a
 // refusal of the plugin is one that a page may read.
 func TestBrowsersAreAnsweredBeforeThePlugin(t *testing.T) {
-	at := start(t, chain(t, rendered("mcp-authz", "traffic-extension")))
+	proxy := start(t, chain(t, rendered("mcp-authz", "traffic-extension")))
 	for _, exchange := range []struct {
 		method, origin string
 		status         int
@@ -29,10 +26,10 @@ func TestBrowsersAreAnsweredBeforeThePlugin(t *testing.T) {
 	}{
 		{"OPTIONS", allowed, 200, true},
 		{"OPTIONS", "https://elsewhere.example", 403, false},
-		{"POST", allowed, 403, true},
+		{"POST", allowed, 401, true},
 		{"POST", "https://elsewhere.example", 403, false},
 	} {
-		request, err := http.NewRequest(exchange.method, at+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+		request, err := http.NewRequest(exchange.method, proxy.at+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_repo","arguments":{}}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,10 +57,6 @@ func TestBrowsersAreAnsweredBeforeThePlugin(t *testing.T) {
 // A bootstrap with the patched filter chain.
 func chain(t *testing.T, path string) object {
 	t.Helper()
-	plugins, is := os.LookupEnv("WARDPOINT_PLUGINS")
-	if !is {
-		t.Fatal("WARDPOINT_PLUGINS says where the plugins are; make test-manifests sets it")
-	}
 	var first, connections any
 	for _, document := range documents(t, path) {
 		if at(document, "metadata", "name") == "waypoint-browsers" {
@@ -72,91 +65,64 @@ func chain(t *testing.T, path string) object {
 		}
 	}
 	one := extensions(t, path)[0]
-	config, err := json.Marshal(one.config)
-	if err != nil || first == nil || connections == nil {
-		t.Fatal("no patches for browsers", err)
+	if first == nil || connections == nil {
+		t.Fatal("no patches for browsers")
 	}
-	plugin := object{"name": one.plugin, "typed_config": object{
-		"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-		"config": object{
-			"root_id":        one.plugin,
-			"failure_policy": "FAIL_RELOAD",
-			"configuration":  object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": string(config)},
-			"vm_config": object{"runtime": "envoy.wasm.runtime.v8", "code": object{
-				"local": object{"filename": filepath.Join(plugins, one.plugin+".wasm")},
-			}},
-		},
-	}}
-	router := object{"name": "router", "typed_config": object{"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}
-	loopback := object{"socket_address": object{"address": "127.0.0.1", "port_value": 0}}
-	http := object{
-		"@type": manager, "stat_prefix": "in", "http_filters": []any{first, plugin, router},
-		"route_config": object{
-			"typed_per_filter_config": connections,
-			"virtual_hosts": []any{object{"name": "all", "domains": []any{"*"}, "routes": []any{
-				object{"match": object{"prefix": "/"}, "route": object{"cluster": "nobody"}},
-			}}},
-		},
+	filters := []any{first, object{"name": one.plugin, "typed_config": plugin(t, one.plugin, one.config)}}
+	return bootstrap(filters, object{
+		"typed_per_filter_config": connections,
+		"virtual_hosts":           to("nobody"),
+	}, object{"name": "nobody", "type": "STATIC"})
+}
+
+// A plugin as Envoy has it.
+func plugin(t *testing.T, name string, config object) object {
+	t.Helper()
+	plugins, is := os.LookupEnv("WARDPOINT_PLUGINS")
+	text, err := json.Marshal(config)
+	if !is || err != nil {
+		t.Fatal("WARDPOINT_PLUGINS says where the plugins are; make test-manifests sets it", err)
 	}
 	return object{
-		"admin": object{"address": loopback},
-		"static_resources": object{
-			"clusters": []any{object{"name": "nobody", "type": "STATIC"}},
-			"listeners": []any{object{"name": "in", "address": loopback, "filter_chains": []any{
-				object{"filters": []any{object{"name": "http", "typed_config": http}}},
-			}}},
+		"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+		"config": object{
+			"root_id":        name,
+			"failure_policy": "FAIL_RELOAD",
+			"configuration":  object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": string(text)},
+			"vm_config": object{"runtime": "envoy.wasm.runtime.v8", "code": object{
+				"local": object{"filename": filepath.Join(plugins, name+".wasm")},
+			}},
 		},
 	}
 }
 
-// Runs Envoy until the test ends; where its listener is.
-func start(t *testing.T, bootstrap object) string {
-	t.Helper()
-	directory := t.TempDir()
-	text, err := json.Marshal(bootstrap)
-	if err != nil {
-		t.Fatal(err)
+// All requests go to one cluster.
+func to(cluster string) []any {
+	return []any{object{"name": "all", "domains": []any{"*"}, "routes": []any{
+		object{"match": object{"prefix": "/"}, "route": object{"cluster": cluster}},
+	}}}
+}
+
+// One listener, to which all come as the planner.
+func bootstrap(filters []any, routes object, clusters ...any) object {
+	router := object{"name": "router", "typed_config": object{"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}
+	loopback := object{"socket_address": object{"address": "127.0.0.1", "port_value": 0}}
+	http := object{"@type": manager, "stat_prefix": "in", "http_filters": append(filters, router), "route_config": routes}
+	planner := object{
+		"object_key": "io.istio.peer_principal", "factory_key": "envoy.string",
+		"format_string": object{"text_format_source": object{"inline_string": "spiffe://cluster.local/ns/agents/sa/planner"}},
 	}
-	config, admin := filepath.Join(directory, "envoy.json"), filepath.Join(directory, "admin")
-	if err := os.WriteFile(config, text, 0o644); err != nil {
-		t.Fatal(err)
+	peer := object{
+		"@type":             "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+		"on_new_connection": []any{planner},
 	}
-	log, err := os.Create(filepath.Join(directory, "log"))
-	if err != nil {
-		t.Fatal(err)
+	return object{
+		"admin": object{"address": loopback},
+		"static_resources": object{
+			"clusters": clusters,
+			"listeners": []any{object{"name": "in", "address": loopback, "filter_chains": []any{
+				object{"filters": []any{object{"name": "peer", "typed_config": peer}, object{"name": "http", "typed_config": http}}},
+			}}},
+		},
 	}
-	envoy := exec.Command(os.Getenv("ENVOY_BIN"), "-c", config, "--admin-address-path", admin, "--use-dynamic-base-id", "--concurrency", "1")
-	envoy.Stderr = log
-	if err := envoy.Start(); err != nil {
-		t.Fatalf("ENVOY_BIN: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = envoy.Process.Kill()
-		_ = envoy.Wait()
-		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s", said)
-		}
-	})
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		where, err := os.ReadFile(admin)
-		if err != nil {
-			continue
-		}
-		var found struct {
-			Listener_statuses []struct {
-				Local_address struct{ Socket_address struct{ Port_value int } }
-			}
-		}
-		answer, err := http.Get(fmt.Sprintf("http://%s/listeners?format=json", where))
-		if err != nil {
-			continue
-		}
-		err = json.NewDecoder(answer.Body).Decode(&found)
-		_ = answer.Body.Close()
-		if err == nil && len(found.Listener_statuses) == 1 && found.Listener_statuses[0].Local_address.Socket_address.Port_value != 0 {
-			return fmt.Sprintf("http://127.0.0.1:%d", found.Listener_statuses[0].Local_address.Socket_address.Port_value)
-		}
-	}
-	t.Fatal("Envoy has no listener")
-	return ""
 }

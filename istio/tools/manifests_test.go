@@ -256,6 +256,39 @@ func TestWhatDoesNotFitIsSeen(t *testing.T) {
 	}
 }
 
+// Every value that has a default is one that the schema knows, and the other way round; so none is without a word of what it is.
+func TestEveryValueIsDocumented(t *testing.T) {
+	var values, schema object
+	for path, into := range map[string]*object{"values.yaml": &values, "values.schema.json": &schema} {
+		text, err := os.ReadFile(filepath.Join(chart, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var compare func(path string, values, schema object)
+	compare = func(path string, values, schema object) {
+		known, _ := schema["properties"].(object)
+		for name := range values {
+			if known[name] == nil {
+				t.Errorf("the schema has no %s%s", path, name)
+			}
+		}
+		for name, part := range known {
+			value, is := values[name]
+			if !is {
+				t.Errorf("values.yaml has no %s%s", path, name)
+			}
+			if inner, is := value.(object); is && len(inner) > 0 {
+				compare(path+name+".", inner, part.(object))
+			}
+		}
+	}
+	compare("", values, schema)
+}
+
 func TestBadValuesAreRefused(t *testing.T) {
 	for _, bad := range []struct{ set, value, says string }{
 		{"mcp-authz", "form=lua", "form"},

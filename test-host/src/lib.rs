@@ -8,6 +8,7 @@ pub mod envoy;
 pub mod host;
 pub mod lint;
 pub mod native;
+pub mod oci;
 mod random;
 pub mod report;
 pub mod scenario;

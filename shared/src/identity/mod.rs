@@ -395,7 +395,8 @@ fn actors(value: &Value<'_>) -> Result<Vec<String>, ValueError> {
 
 /// One id of the form `spiffe://trust-domain/path`; several joined by a comma name nobody.
 pub(crate) fn is_spiffe_id(text: &str) -> bool {
-    text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
+    let trusted = text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    trusted && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
 }
 
 #[cfg(test)]

@@ -155,6 +155,7 @@ fn only_a_verified_certificate_with_one_spiffe_id_names_an_agent() {
         (two.as_str(), 1, Some(1), false),
         ("https://example.com", 1, Some(1), false),
         ("spiffe://", 1, Some(1), false),
+        ("spiffe:///ns/agents/sa/planner", 1, Some(1), false),
     ] {
         let given = vec![some(san), Ok(Some(vec![mtls])), Ok(valid.map(|v| vec![v]))];
         assert_eq!(read(&source, &given).unwrap().agent.is_some(), named, "{san} {mtls} {valid:?}");

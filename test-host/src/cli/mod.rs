@@ -6,6 +6,7 @@ mod demo;
 mod engines;
 mod explain;
 mod lint;
+mod oci;
 mod pin;
 mod plugins;
 mod run;
@@ -29,6 +30,7 @@ pub use engines::{EngineName, Real};
   wardpoint check --plugin mcp-authz policy.yaml             every problem of a configuration, with its line
   wardpoint explain --plugin mcp-authz --config policy.yaml request.yaml
   wardpoint lint manifests/*.yaml                            what keeps a plugin from its work in a waypoint
+  wardpoint oci target/plugins/mcp-authz.wasm                an image for a registry, with its digest
   wardpoint pin tools.json                                   digests of tools, so that a changed one disappears
   wardpoint schema mcp-authz > mcp-authz.schema.json
 
@@ -48,8 +50,12 @@ enum Command {
     Explain(explain::Args),
     /// Show examples at work on the embedded wasmtime host: what was decided, and why
     Demo(demo::Args),
-    /// Report what in Kubernetes manifests keeps a plugin from doing its work
+    /// Report what in manifests or in a running proxy keeps a plugin from doing its work
     Lint(lint::Args),
+    /// Write modules as OCI image layouts, the same bytes each time
+    Oci(oci::OciArgs),
+    /// Push an OCI image layout to a registry
+    Push(oci::PushArgs),
     /// Print the pins of the tools in a list, for `tools.pins`
     Pin(pin::Args),
     /// Print a completion script for a shell
@@ -108,6 +114,8 @@ pub fn execute(cli: &Cli, engines: &dyn Engines, mut streams: Streams<'_>) -> Ex
         Command::Demo(args) => demo::demo(args, engines, &mut streams),
         Command::Explain(args) => explain::explain(args, &mut streams),
         Command::Lint(args) => lint::lint(args, &mut streams),
+        Command::Oci(args) => oci::oci(args, &mut streams),
+        Command::Push(args) => oci::push(args, &mut streams),
         Command::Pin(args) => pin::pin(args, &mut streams),
         Command::Completions(args) => completions::completions(args, &mut streams),
         Command::Schema(args) => schema::schema(args, &mut streams),

@@ -155,7 +155,7 @@ pub(super) fn gateways<'w>(world: &'w World, manifest: &'w Manifest) -> Vec<(&'w
 const URI: &str = "vm_config.code.remote.http_uri.uri";
 
 /// The name of a module: the last part of its address without tag, digest and ending.
-fn module(url: &str) -> &str {
+pub(super) fn module(url: &str) -> &str {
     let last = url.rsplit('/').next().unwrap_or(url);
     let name = last.split(['@', ':']).next().unwrap_or(last);
     name.strip_suffix(".wasm").unwrap_or(name)

@@ -13,8 +13,10 @@ pub struct Finding {
     pub check: Check,
     /// The file.
     pub file: PathBuf,
-    /// Where in it.
-    pub place: Place,
+    /// Where in it, if it has lines that somebody wrote.
+    pub place: Option<Place>,
+    /// The path to it, or to what should have it.
+    pub path: String,
     /// The object: kind, namespace and name.
     pub object: String,
     /// What is wrong here.
@@ -30,6 +32,16 @@ pub enum Severity {
     Error,
     /// It works today.
     Warning,
+}
+
+impl Severity {
+    /// Its name in reports; SARIF has the same.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 macro_rules! checks {
@@ -80,7 +92,7 @@ checks! {
         "the module refuses the configuration: the proxy keeps the old one, or refuses all requests",
     /// Headers are to be held where the proxy cannot hold them.
     HoldHeaders "hold-headers" Error
-        "TrafficExtension and WasmPlugin cannot set allow_on_headers_stop_iteration: the plugin answers 503 host_profile_wrong",
+        "headers wait only with allow_on_headers_stop_iteration, which TrafficExtension and WasmPlugin cannot set: the plugin answers 503 host_profile_wrong",
     /// A failure lets requests through, or lasts for ever.
     FailStrategy "fail-strategy" Error
         "FAIL_OPEN lets through what nobody decided, also when the module cannot be fetched; FAIL_CLOSE, the default, keeps a worker whose VM died dead",
@@ -135,6 +147,30 @@ checks! {
     /// A filter is put where there may be nothing.
     FilterAnchor "filter-anchor" Error
         "jwt_authn and rbac are not in every chain: where they are not, the plugin is not either, without an error",
+    /// No chain has a plugin.
+    NotInChain "not-in-chain" Error
+        "what is in no chain decides nothing: requests pass unjudged",
+    /// A chain beside guarded ones has no plugin.
+    ChainUnguarded "chain-unguarded" Warning
+        "requests that this chain takes pass unjudged",
+    /// The proxy runs something else than it was told.
+    NotInForce "not-in-force" Error
+        "the proxy refused what it was told, or waits: an older configuration decides, or nobody is served",
+    /// A module did not come.
+    ModuleMissing "module-missing" Error
+        "without its module a plugin decides nothing: the proxy refuses all requests, or with FAIL_OPEN lets them through",
+    /// A plugin is there and not asked.
+    FilterDisabled "filter-disabled" Error
+        "a filter that is disabled is passed by, without an error",
+    /// Tokens are got before anybody decided.
+    FilterOrder "filter-order" Error
+        "what will be refused gets a token first: it is minted, paid for and in somebody's log",
+    /// A certificate is to say who calls, and nobody verifies one.
+    PeerUnverified "peer-unverified" Error
+        "the agent is the verified certificate of the connection: without one no agent is known, and every rule that names one refuses",
+    /// TLS sessions can be resumed.
+    TlsResumption "tls-resumption" Error
+        "Envoy does not verify the certificate of a resumed session again: such a caller is refused as no_agent",
 }
 
 impl Finding {
@@ -143,7 +179,8 @@ impl Finding {
         Self {
             check,
             file: manifest.file.clone(),
-            place: manifest.node.locate(path),
+            place: Some(manifest.node.locate(path)),
+            path: path.to_owned(),
             object: manifest.to_string(),
             text: text.into(),
             fix: fix.into(),
@@ -153,11 +190,12 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.check.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        writeln!(f, "{}:{}: {severity}[{}]: {}: {}", self.file.display(), self.place, self.check.id(), self.object, self.text)?;
+        let severity = self.check.severity().as_str();
+        match self.place {
+            Some(place) => write!(f, "{}:{place}: ", self.file.display())?,
+            None => write!(f, "{}: {}: ", self.file.display(), self.path)?,
+        }
+        writeln!(f, "{severity}[{}]: {}: {}", self.check.id(), self.object, self.text)?;
         writeln!(f, "    why: {}", self.check.why())?;
         write!(f, "    fix:")?;
         for line in self.fix.lines() {

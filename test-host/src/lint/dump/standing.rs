@@ -1,0 +1,99 @@
+//! Whether plugins stand in the way of requests at all.
+
+use std::collections::BTreeSet;
+
+use super::Found;
+use super::chain::{Chain, Dump, Filter, Missing};
+use super::spot::Spot;
+use crate::lint::finding::Check;
+
+pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
+    for (spot, why) in &dump.refused {
+        let fix = "# what the proxy said is in its log and in istiod's: correct what it names, then look at a new dump";
+        let name = spot.text("name").or_else(|| spot.text("ecds_filter.name")).unwrap_or("without a name");
+        found.add(Check::NotInForce, name, &spot.path, why.as_str(), fix);
+    }
+    let any = dump.chains.iter().any(Chain::is_guarded);
+    if !any {
+        let fix =
+            "# Istio: wardpoint lint over the manifests says why; Envoy:\nhttp_filters:\n- name: mcp-authz\n  typed_config: {…}";
+        found.add(Check::NotInChain, "listeners", "configs", "none of the HTTP chains has a plugin of Wardpoint", fix);
+    }
+    let guarded: BTreeSet<&str> = dump.chains.iter().filter(|chain| chain.is_guarded()).map(|chain| chain.listener).collect();
+    for chain in &dump.chains {
+        if guarded.contains(chain.listener) && !chain.is_guarded() && serves(chain) {
+            let fix =
+                "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]   # every chain of the waypoint";
+            let text = "other chains of this listener have a plugin, and this one has none";
+            found.add(Check::ChainUnguarded, &chain.label(), &chain.spot.path, text, fix);
+        }
+        for filter in &chain.filters {
+            filled(chain, filter, found);
+        }
+    }
+    switched_off(dump, found);
+}
+
+/// Whether requests of this chain go to somebody. A chain that only answers itself has nothing to guard.
+fn serves(chain: &Chain<'_>) -> bool {
+    let mut goes = chain.manager.get("rds").is_some();
+    if let Some(routes) = chain.manager.get("route_config") {
+        routes.each(&mut |spot| goes |= spot.get("cluster").is_some() || spot.get("weighted_clusters").is_some());
+    }
+    goes
+}
+
+/// Whether what was to come has come.
+fn filled(chain: &Chain<'_>, filter: &Filter<'_>, found: &mut Found<'_>) {
+    let text = match filter.missing {
+        None => return,
+        Some(Missing::Waits) => "its configuration is to come by extension discovery and is not there",
+        Some(Missing::Refuses) => "in its place stands a filter that refuses every request",
+        Some(Missing::Passes) => "in its place stands a filter that lets every request through",
+    };
+    let fix = "url: oci://REGISTRY/NAME:VERSION   # one that the waypoint can pull: its agent's log says why it did not\n\
+               sha256: \"<what wardpoint push printed>\"";
+    found.add(Check::ModuleMissing, &chain.says(filter), &filter.spot.path, text, fix);
+}
+
+/// Whether a plugin is there and not asked: by itself, or on a route.
+fn switched_off(dump: &Dump<'_>, found: &mut Found<'_>) {
+    let ours = dump.chains.iter().flat_map(|chain| chain.filters.iter().map(move |filter| (chain, filter)));
+    let mut names = BTreeSet::new();
+    for (chain, filter) in ours.filter(|(_, filter)| filter.plugin.is_some()) {
+        names.insert(filter.name);
+        if filter.spot.is_true("disabled") {
+            let text = "it is disabled wherever a route does not switch it on";
+            found.add(
+                Check::FilterDisabled,
+                &chain.says(filter),
+                &format!("{}.disabled", filter.spot.path),
+                text,
+                "disabled: false",
+            );
+        }
+    }
+    let mut look = |spot: &Spot<'_>| {
+        for (name, own) in spot.members("typed_per_filter_config") {
+            let off = own.is_true("disabled") && names.contains(name);
+            if off {
+                let fix = format!("typed_per_filter_config: {{}}   # without `{name}`");
+                found.add(Check::FilterDisabled, &format!("filter {name}"), &own.path, "it is disabled on this route", fix);
+            }
+        }
+        if spot.is_true("allow_credentials") && spot.items("allow_origin_string_match").iter().any(takes_all) {
+            let path = format!("{}.allow_origin_string_match", spot.path);
+            let fix = "allow_origin_string_match:\n- {exact: \"https://console.example.com\"}";
+            found.add(Check::CorsWildcard, "routes", &path, "every origin may come with credentials", fix);
+        }
+    };
+    for routes in dump.chains.iter().filter_map(|chain| chain.manager.get("route_config")).chain(dump.routes.iter().cloned()) {
+        routes.each(&mut look);
+    }
+}
+
+/// Whether a string match takes all origins.
+fn takes_all(spot: &Spot<'_>) -> bool {
+    let wild = matches!(spot.text("safe_regex.regex"), Some(".*" | ".+" | "^.*$"));
+    wild || spot.text("exact") == Some("*") || spot.text("prefix") == Some("")
+}

@@ -1,0 +1,337 @@
+//! `wardpoint lint --config-dump`: the dump of an Envoy that is as it should be, and each way to break it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::run;
+
+/// What Envoy 1.40 said; a test below says when it says something else.
+pub(crate) const DUMP: &str = include_str!("dump.json");
+
+/// Where an Envoy's files are, in the dump and in the files below proxy/.
+const PLACE: &str = "/etc/envoy";
+
+/// How long Envoy may take to start, on a machine that has other work.
+const START: Duration = Duration::from_secs(60);
+
+/// How a dump is changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Break {
+    /// Each occurrence of the first text, in JSON without white space, becomes the second.
+    Text(&'static str, &'static str),
+    /// This filter of the chain `tools` stands at this number.
+    Move(&'static str, usize),
+    /// This chain has not this filter.
+    Drop(&'static str, &'static str),
+}
+
+use Break::{Drop as Without, Move, Text};
+
+/// What is found of which change.
+pub(crate) const BROKEN: &[(&str, Break)] = &[
+    ("not-in-chain", Text("envoy.extensions.filters.http.wasm.v3.Wasm\",\"config\"", "x.Lua\",\"config\"")),
+    ("chain-unguarded", Without("others", "tools.mcp-authz")),
+    (
+        "not-in-force",
+        Text(
+            "\"name\":\"health\",\"active_state\"",
+            "\"name\":\"health\",\"error_state\":{\"details\":\"bad\"},\"active_state\"",
+        ),
+    ),
+    ("not-in-force", Text("\"name\":\"health\",\"active_state\"", "\"name\":\"health\",\"warming_state\"")),
+    ("not-in-force", Text("\"ecds_filter\":", "\"error_state\":{\"details\":\"Unable to create Wasm plugin\"},\"ecds_filter\":")),
+    (
+        "module-missing",
+        Text("v3.TypedExtensionConfig\",\"name\":\"tools.mcp-authz\"", "v3.TypedExtensionConfig\",\"name\":\"other\""),
+    ),
+    (
+        "module-missing",
+        Text(
+            "v3.Wasm\",\"config\":{\"name\":\"tools.mcp-authz\"",
+            "v3.RBAC\",\"rules_stat_prefix\":\"wasm-default-deny\",\"was\":{\"x\":0",
+        ),
+    ),
+    (
+        "module-missing",
+        Text(
+            "v3.Wasm\",\"config\":{\"name\":\"tools.mcp-authz\"",
+            "v3.RBAC\",\"rules_stat_prefix\":\"wasm-default-allow\",\"was\":{\"x\":0",
+        ),
+    ),
+    ("filter-disabled", Text("{\"name\":\"exchange\",", "{\"name\":\"exchange\",\"disabled\":true,")),
+    ("filter-disabled", Text("\"typed_per_filter_config\":{", "\"typed_per_filter_config\":{\"exchange\":{\"disabled\":true},")),
+    ("cors-wildcard", Text("{\"exact\":\"https://console.example.com\"}", "{\"safe_regex\":{\"regex\":\".*\"}}")),
+    ("cors-wildcard", Text("{\"exact\":\"https://console.example.com\"}", "{\"prefix\":\"\"}")),
+    ("fail-strategy", Text("\"failure_policy\":\"FAIL_RELOAD\"", "\"fail_open\":true")),
+    ("fail-strategy", Text(",\"failure_policy\":\"FAIL_RELOAD\"", "")),
+    ("fail-strategy", Text("FAIL_RELOAD", "FAIL_OPEN")),
+    ("hold-headers", Text("\"allow_on_headers_stop_iteration\":true", "\"allow_on_headers_stop_iteration\":false")),
+    (
+        "digest-missing",
+        Text(
+            "\"local\":{\"filename\":\"/etc/envoy/mcp-authz.wasm\"}",
+            "\"remote\":{\"http_uri\":{\"uri\":\"oci://r.example.com/x:1\"}}",
+        ),
+    ),
+    ("plugin-config", Text("search_*", "*search*")),
+    ("plugin-config", Text("\\\"rules\\\":[", "\\\"rule\\\":[")),
+    ("plugin-config", Text("protobuf.StringValue\",\"value\"", "protobuf.Struct\",\"of\"")),
+    ("buffer-limit", Text("\"per_connection_buffer_limit_bytes\":4194304", "\"per_connection_buffer_limit_bytes\":1048576")),
+    ("buffer-limit", Text("\"per_connection_buffer_limit_bytes\":4194304", "\"listener_filters_timeout\":\"1s\"")),
+    ("request-authentication", Text("jwt_authn.v3.JwtAuthentication", "other.v3.Other")),
+    ("phase-sees-no-claims", Move("envoy.filters.http.jwt_authn", 4)),
+    ("filter-order", Move("exchange", 2)),
+    ("forward-original-token", Text(",\"forward\":true", "")),
+    ("peer-unverified", Text(",\"validation_context\":{\"trusted_ca\":{\"filename\":\"/etc/envoy/agents.pem\"}}}", "}")),
+    (
+        "peer-unverified",
+        Text("/etc/envoy/agents.pem\"}}}", "/etc/envoy/agents.pem\"},\"trust_chain_verification\":\"ACCEPT_UNTRUSTED\"}}"),
+    ),
+    ("peer-unverified", Text("v3.DownstreamTlsContext", "v3.Other")),
+    ("tls-resumption", Text("\"disable_stateless_session_resumption\":true", "\"disable_stateless_session_resumption\":false")),
+    ("tls-resumption", Text(",\"disable_stateful_session_resumption\":true", "")),
+    ("callout-cluster", Text("v3.Cluster\",\"name\":\"outbound|443||idp.example.com\"", "v3.Cluster\",\"name\":\"idp\"")),
+    (
+        "callout-tls",
+        Text(
+            "\"transport_socket\":{\"name\":\"envoy.transport_sockets.tls\",\"typed_config\":{\"@type\":\"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Up",
+            "\"was\":{\"name\":\"envoy.transport_sockets.tls\",\"typed_config\":{\"@type\":\"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Up",
+        ),
+    ),
+];
+
+fn findings(dump: &str, words: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("dump.json"), dump).unwrap();
+    run(folder.path(), words)
+}
+
+/// The dump with a change; none if there is nothing to change.
+fn broken(change: Break) -> Option<String> {
+    let mut dump: Value = serde_json::from_str(DUMP).unwrap();
+    match change {
+        Text(from, to) => {
+            let text = dump.to_string();
+            return text.contains(from).then(|| text.replace(from, to));
+        }
+        Move(name, to) => {
+            let filters = filters(&mut dump, "tools")?;
+            let at = filters.iter().position(|filter| filter["name"] == name)?;
+            let filter = filters.remove(at);
+            filters.insert(to, filter);
+        }
+        Without(chain, name) => filters(&mut dump, chain)?.retain(|filter| filter["name"] != name),
+    }
+    Some(dump.to_string())
+}
+
+/// The HTTP filters of the chain with this prefix of counters.
+fn filters<'d>(value: &'d mut Value, prefix: &str) -> Option<&'d mut Vec<Value>> {
+    if value.get("stat_prefix").is_some_and(|it| it == prefix) {
+        return value["http_filters"].as_array_mut();
+    }
+    match value {
+        Value::Object(members) => members.values_mut().find_map(|value| filters(value, prefix)),
+        Value::Array(items) => items.iter_mut().find_map(|value| filters(value, prefix)),
+        _ => None,
+    }
+}
+
+#[test]
+fn nothing_is_found_in_a_proxy_where_all_is_well() {
+    let (exit, out, err) = findings(DUMP, &["--config-dump", "dump.json"]);
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "3 chains, 0 errors, 0 warnings\n", ""));
+}
+
+#[test]
+fn each_break_of_a_dump_is_found_and_nothing_else_with_its_path_and_a_fix() {
+    let wrong: Vec<String> = BROKEN.iter().filter_map(|(check, change)| wrong(check, *change)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the lint should have said of a break and did not.
+fn wrong(check: &str, change: Break) -> Option<String> {
+    let Some(broken) = broken(change) else { return Some(format!("{change:?}: there is nothing to change")) };
+    let (exit, out, err) = findings(&broken, &["--format", "json", "--config-dump", "dump.json"]);
+    let found: Value = serde_json::from_str(&out).unwrap_or_default();
+    let found = found.as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let only = !found.is_empty() && found.iter().all(|it| it["check"] == check);
+    let placed = found.iter().all(|it| text(it, "path").starts_with("configs") && it["line"].is_null());
+    let told = found.iter().all(|it| !text(it, "fix").is_empty() && !text(it, "why").is_empty());
+    let ended = exit == Some(i32::from(found.iter().any(|it| it["severity"] == "error")));
+    (!only || !placed || !told || !ended).then(|| format!("{check}, {change:?}: {found:#?}{err}"))
+}
+
+#[test]
+fn a_finding_in_a_dump_names_path_chain_reason_and_fix() {
+    let broken = broken(Move("exchange", 2)).unwrap();
+    let (exit, out, _) = findings(&broken, &["--config-dump", "dump.json"]);
+    let want = "dump.json: configs[2].dynamic_listeners[0].active_state.listener.filter_chains[0].filters[0].typed_config.http_filters[2]: \
+error[filter-order]: listener agents, chain tools, filter exchange: it is asked before mcp-authz
+    why: what will be refused gets a token first: it is minted, paid for and in somebody's log
+    fix:
+      priority: 100   # and 300 for mcp-authz; Envoy: behind it
+3 chains, 1 errors, 0 warnings
+";
+    assert_eq!((exit, out.as_str()), (Some(1), want));
+    let (_, sarif, _) = findings(&broken, &["--format", "sarif", "--config-dump", "dump.json"]);
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    let place = &sarif["runs"][0]["results"][0]["locations"][0];
+    assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], "dump.json");
+    assert!(place["physicalLocation"]["region"].is_null());
+    assert!(place["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().ends_with("http_filters[2]"));
+}
+
+#[test]
+fn a_dump_in_camel_case_is_the_same_dump() {
+    let dump: Value = serde_json::from_str(&broken(Text("FAIL_RELOAD", "FAIL_OPEN")).unwrap()).unwrap();
+    let (_, snake, _) = findings(&dump.to_string(), &["--format", "json", "--config-dump", "dump.json"]);
+    let (_, camel, _) = findings(&camel(&dump).to_string(), &["--format", "json", "--config-dump", "dump.json"]);
+    let checks = |text: &str| {
+        let found: Vec<Value> = serde_json::from_str(text).unwrap();
+        found.iter().map(|it| (it["check"].clone(), it["object"].clone(), it["text"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(checks(&snake), checks(&camel));
+    assert!(camel.contains("dynamicListeners[0].activeState"), "{camel}");
+}
+
+fn camel(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let mut words = name.split('_').map(str::to_owned);
+                let first = words.next().unwrap();
+                let name = words.fold(first, |name, word| {
+                    let (first, rest) = word.split_at(1);
+                    name + &first.to_uppercase() + rest
+                });
+                (name, camel(value))
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(camel).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn what_is_no_dump_is_an_error_and_not_a_clean_bill() {
+    for (text, why) in [("{}", "is no config_dump"), ("nothing", "is not JSON"), ("{\"configs\":[]}", "is no config_dump")] {
+        let (exit, out, err) = findings(text, &["--config-dump", "dump.json"]);
+        assert_eq!((exit, out.as_str()), (Some(2), ""), "{text}");
+        assert!(err.contains(why), "{err}");
+    }
+}
+
+/// A running Envoy with its files. It is killed when this is dropped.
+struct Envoy(Child, tempfile::TempDir);
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where `make` puts things, unless a variable says otherwise.
+fn place(variable: &str, below: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::var_os(variable).map_or_else(|| root.join(below), PathBuf::from)
+}
+
+fn start() -> Envoy {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint/proxy")).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(file.path()).unwrap().replace(PLACE, folder.path().to_str().unwrap());
+        fs::write(path(file.file_name().to_str().unwrap()), text).unwrap();
+    }
+    for plugin in ["mcp-authz.wasm", "token-exchange.wasm"] {
+        fs::copy(place("WARDPOINT_PLUGINS", "target/plugins").join(plugin), path(plugin)).unwrap();
+    }
+    let own = rcgen::generate_simple_self_signed(["tools.example.com".to_owned()]).unwrap();
+    fs::write(path("tls.crt"), own.cert.pem()).unwrap();
+    fs::write(path("agents.pem"), own.cert.pem()).unwrap();
+    fs::write(path("tls.key"), own.signing_key.serialize_pem()).unwrap();
+    let mut command = Command::new(place("ENVOY_BIN", "target/envoy/1.40.0/bin/envoy"));
+    command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]);
+    command.arg("--config-path").arg(path("bootstrap.yaml")).arg("--admin-address-path").arg(path("admin"));
+    let log = fs::File::create(path("log")).unwrap();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    Envoy(child, folder)
+}
+
+/// What it says it runs, once it serves.
+fn ask(envoy: &Envoy) -> Value {
+    let begun = Instant::now();
+    loop {
+        let admin = fs::read_to_string(envoy.1.path().join("admin")).unwrap_or_default();
+        let dump = get(&admin, "/config_dump").and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
+        let text = dump.to_string();
+        if text.matches("active_state").count() == 2 && text.contains("\"ecds_filters\"") && !text.contains("warming_state") {
+            return dump;
+        }
+        let log = fs::read_to_string(envoy.1.path().join("log")).unwrap_or_default();
+        assert!(begun.elapsed() < START, "Envoy does not come to serve: {log}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn get(admin: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(admin).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    let (from, to) = (body.find('{')?, body.rfind('}')?);
+    // Chunks: their lengths stand on lines of their own.
+    let lines = body.get(from..=to)?.split("\r\n").filter(|line| u64::from_str_radix(line, 16).is_err());
+    Some(lines.collect())
+}
+
+/// Without what differs from run to run and from machine to machine, and without what the proxy was built with.
+fn normal(mut dump: Value, folder: &Path) -> Value {
+    let configs = dump.get_mut("configs").and_then(Value::as_array_mut).unwrap();
+    configs.retain(|it| !it["@type"].as_str().unwrap().ends_with("BootstrapConfigDump"));
+    for section in configs.iter_mut() {
+        for name in ["static_clusters", "dynamic_listeners", "static_route_configs", "dynamic_route_configs"] {
+            if let Some(list) = section.get_mut(name).and_then(Value::as_array_mut) {
+                list.sort_by_key(Value::to_string);
+            }
+        }
+    }
+    undated(&mut dump);
+    serde_json::from_str(&dump.to_string().replace(folder.to_str().unwrap(), PLACE)).unwrap()
+}
+
+fn undated(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("last_updated");
+            members.values_mut().for_each(undated);
+        }
+        Value::Array(items) => items.iter_mut().for_each(undated),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_dump_is_what_envoy_says() {
+    let envoy = start();
+    let dump = ask(&envoy);
+    let (exit, out, _) = findings(&dump.to_string(), &["--config-dump", "dump.json"]);
+    assert_eq!((exit, out.as_str()), (Some(0), "3 chains, 0 errors, 0 warnings\n"));
+    let normal = format!("{:#}\n", normal(dump, envoy.1.path()));
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint/dump.json"), normal).unwrap();
+    } else {
+        assert!(normal == DUMP, "dump.json is stale: run with BLESS=1, then read the diff\n{normal}");
+    }
+}
