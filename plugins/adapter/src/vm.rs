@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use wardpoint_core::filter::{CallId, CalloutError, Direction, Event, Flow, HostCall, Plugin, Reply, Root, RootOp, TICK_PERIOD};
+use wardpoint_core::filter::{
+    CallId, CalloutError, Direction, Event, Flow, HostCall, OURS, Plugin, Reply, Root, RootOp, TICK_PERIOD,
+};
 use wardpoint_core::time::Timestamp;
 
 use crate::abi::{self, Buffer, Callbacks, Level, Side};
@@ -253,7 +255,7 @@ impl<P: Plugin> Vm<P> {
 
 /// An exchange that was never made, or of a root without a policy: nothing of it passes.
 fn refuse() -> Flow {
-    let _answered = abi::respond(500, b"wardpoint", &pairs::encode([]), b"");
+    let _answered = abi::respond(500, OURS.as_bytes(), &pairs::encode([]), b"");
     Flow::Pause
 }
 

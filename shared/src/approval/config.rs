@@ -1,10 +1,10 @@
 //! Who is asked, and where: the configuration as it is written, and what it means.
 
 use super::Server;
-use crate::config::{Problems, RawSealingKey, RawVariable, Ring, choice, record};
+use crate::config::{Problems, RawSealingKey, Ring, choice, record};
 use crate::filter::LONGEST_CALL;
 use crate::identity::ClaimPath;
-use crate::identity::client::{Client, RawMethod};
+use crate::identity::client::{Client, RawClient};
 use crate::oauth::ciba::BindingMessage;
 use crate::path;
 use crate::seal::Sealer;
@@ -69,18 +69,6 @@ record! {
     }
 }
 
-record! {
-    /// The OAuth client that asks.
-    pub struct RawClient {
-        /// Its `client_id`.
-        id: String = "id";
-        /// How it shows who it is.
-        method: RawMethod = "method";
-        /// Its secret, for `client_secret_basic` and `client_secret_post`.
-        secret: Option<RawVariable> = "secret", None;
-    }
-}
-
 /// What it means.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -106,7 +94,7 @@ impl RawApproval {
         if BindingMessage::new("", &[0; 32], usize::try_from(self.message_bytes).unwrap_or_default()).is_none() {
             problems.field("messageBytes", |p| p.add("has no place for the digest of what is approved. Write 17 or more"));
         }
-        let client = problems.field("client", |p| self.client.compile(p));
+        let client = problems.field("client", |p| self.client.compile("approval.client", p));
         let tickets = problems.field("tickets", |p| Ring::compile(&self.tickets, "approval.tickets", p));
         Setup { server, client, tickets }
     }
@@ -143,23 +131,6 @@ impl RawAsker {
             audiences: of.audiences.clone(),
             outgoing: (of.token == RawToken::Outgoing).then(|| of.client.id.clone()),
         }
-    }
-}
-
-impl RawClient {
-    fn compile(&self, problems: &mut Problems) -> Client {
-        if self.id.is_empty() || self.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
-            problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
-        }
-        match (self.method, &self.secret) {
-            (RawMethod::Cluster, Some(_)) => {
-                problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
-            }
-            (RawMethod::Basic | RawMethod::Post, None) => problems.field("secret", |p| p.add("is required. Write `{env: NAME}`")),
-            (RawMethod::Cluster, None) | (RawMethod::Basic | RawMethod::Post, Some(_)) => {}
-        }
-        let secret = self.secret.as_ref().map(|secret| problems.field("secret", |p| secret.compile("approval.client.secret", p)));
-        Client { id: self.id.clone(), method: self.method, secret }
     }
 }
 

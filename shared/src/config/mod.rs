@@ -15,7 +15,6 @@ pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;
 pub use ring::{RawSealingKey, Ring};
-pub(crate) use variable::is_variable;
 pub use variable::{RawVariable, Variable};
 
 use crate::json::{self, Node};

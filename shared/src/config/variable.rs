@@ -21,7 +21,7 @@ pub struct Variable {
 }
 
 /// Whether the environment could have a variable of this name.
-pub(crate) fn is_variable(name: &str) -> bool {
+fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
 }
 
@@ -37,7 +37,7 @@ impl RawVariable {
 
 impl Variable {
     /// The variable of this name, without its value.
-    pub fn new(name: &str, path: impl Into<String>) -> Self {
+    fn new(name: &str, path: impl Into<String>) -> Self {
         Self { name: name.to_owned(), path: path.into(), value: None }
     }
 

@@ -26,12 +26,18 @@ pub enum Event<'a> {
     Trailers(Direction),
 }
 
-/// A header block, the host properties that the plugin declared (with the request's only), and whether that is all.
+/// The property in which Envoy says how an answer came about.
+pub const DETAILS: [&str; 2] = ["response", "code_details"];
+
+/// What stands in [`DETAILS`] of the answers that our plugins make. An upstream cannot write there.
+pub const OURS: &str = "wardpoint";
+
+/// A header block, host properties, and whether that is all.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// The headers, pseudo headers included.
     pub headers: &'a Headers,
-    /// The declared host properties; empty for responses.
+    /// With a request those that the plugin declared; with a response that comes before the decision [`DETAILS`], else none.
     pub properties: Properties<'a>,
     /// No body and no trailers follow.
     pub end_of_stream: bool,

@@ -15,7 +15,7 @@ mod trail;
 
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
-pub use event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Properties, PropertyError, Reply};
+pub use event::{CalloutError, Chunk, DETAILS, Direction, Event, Head, HostCall, OURS, Properties, PropertyError, Reply};
 pub use raw::{RawAudit, RawDestination, RawHostProfile, RawMode};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};

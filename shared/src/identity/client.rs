@@ -1,6 +1,6 @@
 //! The OAuth client by which the proxy asks an identity provider something for itself.
 
-use crate::config::{Problems, Variable, choice};
+use crate::config::{Problems, RawVariable, Variable, choice, record};
 use crate::oauth::ClientAuth;
 use crate::secret::Secret;
 
@@ -16,7 +16,19 @@ choice! {
     }
 }
 
-/// A client.
+record! {
+    /// The OAuth client by which the proxy asks.
+    pub struct RawClient {
+        /// Its `client_id`.
+        id: String = "id";
+        /// How it shows who it is.
+        method: RawMethod = "method";
+        /// Its secret, for `client_secret_basic` and `client_secret_post`.
+        secret: Option<RawVariable> = "secret", None;
+    }
+}
+
+/// What it means.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Its `client_id`.
@@ -25,6 +37,24 @@ pub struct Client {
     pub method: RawMethod,
     /// Its secret, where the method has one.
     pub secret: Option<Variable>,
+}
+
+impl RawClient {
+    /// What it means; only good if no problem was added. `path` is where it stands, for problems with the value of its secret.
+    pub fn compile(&self, path: &str, problems: &mut Problems) -> Client {
+        if self.id.is_empty() || self.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
+            problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
+        }
+        match (self.method, &self.secret) {
+            (RawMethod::Cluster, Some(_)) => {
+                problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
+            }
+            (RawMethod::Basic | RawMethod::Post, None) => problems.field("secret", |p| p.add("is required. Write `{env: NAME}`")),
+            (RawMethod::Cluster, None) | (RawMethod::Basic | RawMethod::Post, Some(_)) => {}
+        }
+        let secret = self.secret.as_ref().map(|secret| problems.field("secret", |p| secret.compile(format!("{path}.secret"), p)));
+        Client { id: self.id.clone(), method: self.method, secret }
+    }
 }
 
 impl Client {

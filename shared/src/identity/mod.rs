@@ -234,18 +234,20 @@ impl Source {
         }
         let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
         let mut text = || next().and_then(Value::into_text).map_err(unreadable);
-        let (issuer, subject, scope) = (text()?, text()?, text()?);
+        let (issuer, subject) = (text()?, text()?);
+        let scope = next().and_then(granted).map_err(unreadable)?;
+        let mut text = || next().and_then(Value::into_text).map_err(unreadable);
         let clients = [text()?, text()?, text()?, text()?];
         let kinds = [text()?, text()?];
         let username = next().and_then(Value::into_text).unwrap_or_default();
-        let scp = next().and_then(scp).map_err(unreadable)?;
+        let scp = next().and_then(granted).map_err(unreadable)?;
         let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
         let expires = next().and_then(|value| value.into_date()).map_err(unreadable)?;
         let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
         let client = only(clients).map_err(unreadable)?;
         let [idtyp, gty] = kinds.map(Option::unwrap_or_default);
         let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
-        let scopes = only([scope.as_deref().map(scopes), scp]).map_err(unreadable)?.unwrap_or_default();
+        let scopes = only([scope, scp]).map_err(unreadable)?.unwrap_or_default();
         let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
         self.caller(peer, bearer, claims)
@@ -351,8 +353,9 @@ pub(crate) fn scopes(text: &str) -> Vec<String> {
     text.split(' ').filter(|part| !part.is_empty()).map(Into::into).collect()
 }
 
-/// `scp`: one string like `scope` (Entra), or a list (Okta), in which no item is two.
-fn scp(value: Value<'_>) -> Result<Option<Vec<String>>, ValueError> {
+/// `scope` or `scp`: one string, or a list in which no item is two. Okta lists `scp`; Istio makes a list of every `scope`
+/// (`normalize_payload_in_metadata`).
+fn granted(value: Value<'_>) -> Result<Option<Vec<String>>, ValueError> {
     if value.is_absent() {
         return Ok(None);
     }
@@ -392,7 +395,8 @@ fn actors(value: &Value<'_>) -> Result<Vec<String>, ValueError> {
 
 /// One id of the form `spiffe://trust-domain/path`; several joined by a comma name nobody.
 pub(crate) fn is_spiffe_id(text: &str) -> bool {
-    text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
+    let trusted = text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    trusted && text.bytes().all(|c| c.is_ascii_graphic() && c != b',')
 }
 
 #[cfg(test)]

@@ -88,11 +88,15 @@ fn a_machine_s_own_token_names_no_user() {
 fn claims_that_mean_the_same_must_say_the_same() {
     let list = block(&[(b"a", b""), (b"b", b"")]);
     let two_in_one = block(&[(b"a b", b"")]);
-    let cases: [(Claims<'_>, Option<Named<'_>>); 9] = [
+    let cases: [(Claims<'_>, Option<Named<'_>>); 12] = [
         (&[("client_id", b"ui"), ("azp", b"ui")], Some(("ui", &[]))),
         (&[("appid", b"ui"), ("scp", b"a b")], Some(("ui", &["a", "b"]))),
         (&[("cid", b"ui"), ("scp", &list)], Some(("ui", &["a", "b"]))),
         (&[("azp", b"ui"), ("scope", b"a b"), ("scp", &list)], Some(("ui", &["a", "b"]))),
+        // Istio splits `scope` at spaces before it leaves the claims.
+        (&[("azp", b"ui"), ("scope", &list)], Some(("ui", &["a", "b"]))),
+        (&[("azp", b"ui"), ("scope", &list), ("scp", b"a b")], Some(("ui", &["a", "b"]))),
+        (&[("scope", &two_in_one)], None),
         (&[("client_id", b"ui"), ("azp", b"other")], None),
         (&[("azp", b"ui"), ("appid", b"other")], None),
         (&[("scope", b"a"), ("scp", &list)], None),
@@ -151,6 +155,7 @@ fn only_a_verified_certificate_with_one_spiffe_id_names_an_agent() {
         (two.as_str(), 1, Some(1), false),
         ("https://example.com", 1, Some(1), false),
         ("spiffe://", 1, Some(1), false),
+        ("spiffe:///ns/agents/sa/planner", 1, Some(1), false),
     ] {
         let given = vec![some(san), Ok(Some(vec![mtls])), Ok(valid.map(|v| vec![v]))];
         assert_eq!(read(&source, &given).unwrap().agent.is_some(), named, "{san} {mtls} {valid:?}");

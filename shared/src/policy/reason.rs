@@ -201,7 +201,7 @@ reasons! {
     UnsupportedVersion = "unsupported_version", 400, -32022, "unsupported protocol version";
     /// The request asks for another protocol (BY-H-09).
     UpgradeRefused = "upgrade_refused", 400, -32600, "upgrade not supported";
-    /// The upstream or the proxy answered with an error before the decision was made; only its status went on.
+    /// An error came before the decision was made. If it may be the upstream's, only its status went on (BY-H-16).
     UpstreamAnsweredEarly = "upstream_answered_early", 502, -32603, "the upstream answered early";
 }
 

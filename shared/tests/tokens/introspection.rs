@@ -9,7 +9,8 @@ use crate::world::{SECS, World, forged, inline, token};
 
 fn config(settings: Value) -> Value {
     let endpoint = json!({"cluster": "idp", "authority": "idp.example", "path": "/introspect"});
-    let introspection = json!({"endpoint": endpoint, "client": "gate", "secretEnv": "GATE_SECRET", "cache": "10s"});
+    let client = json!({"id": "gate", "method": "client_secret_basic", "secret": {"env": "GATE_SECRET"}});
+    let introspection = json!({"endpoint": endpoint, "client": client, "cache": "10s"});
     inline(json!({"introspection": with(introspection, settings)}))
 }
 

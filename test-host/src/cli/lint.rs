@@ -101,17 +101,10 @@ fn problems(name: &str, config: &[u8]) -> Problems {
     errors.problems().iter().map(|problem| (problem.path.clone(), problem.text.clone())).collect()
 }
 
-fn severity(finding: &Finding) -> &'static str {
-    match finding.check.severity() {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
 fn told(finding: &Finding) -> Value {
     json!({
         "check": finding.check.id(),
-        "severity": severity(finding),
+        "severity": finding.check.severity().as_str(),
         "file": finding.file,
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
@@ -140,7 +133,7 @@ fn sarif(found: &[Finding]) -> Value {
         .map(|finding| {
             json!({
                 "ruleId": finding.check.id(),
-                "level": severity(finding),
+                "level": finding.check.severity().as_str(),
                 "message": { "text": format!("{}: {}\n{}\n{}", finding.object, finding.text, finding.check.why(), finding.fix) },
                 "locations": [{ "physicalLocation": physical(finding), "logicalLocations": [{ "fullyQualifiedName": finding.path }] }],
             })

@@ -173,7 +173,9 @@ impl Exchange<'_> {
             Happening::Part(Response, _) if self.own_answer => {}
             Happening::Part(direction, part) if !self.over => self.part(direction, part),
             Happening::ClientLeaves | Happening::UpstreamCuts if !self.over => self.cut_off(),
-            Happening::TimeOut if !self.over && !self.response.began => self.answer_of_proxy(504, "upstream request timeout"),
+            Happening::TimeOut if !self.over && !self.response.began => {
+                self.answer_of_proxy(504, "response_timeout", "upstream request timeout")
+            }
             Happening::Part(..) | Happening::ClientLeaves | Happening::TimeOut | Happening::UpstreamCuts => {}
             Happening::Reply(token) => self.reply(token),
         }

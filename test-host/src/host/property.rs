@@ -16,6 +16,7 @@ pub struct Properties {
     claims: Option<Value>,
     provider: String,
     extra: Vec<(Vec<String>, Vec<u8>)>,
+    details: Option<Vec<u8>>,
 }
 
 impl Properties {
@@ -26,7 +27,13 @@ impl Properties {
             claims: play.claims.clone(),
             provider: provider.to_owned(),
             extra: play.properties.clone(),
+            details: None,
         }
+    }
+
+    /// How the answer that is on its way came about.
+    pub(super) fn set_details(&mut self, details: Vec<u8>) {
+        self.details = Some(details);
     }
 
     /// The raw bytes of a property.
@@ -42,6 +49,7 @@ impl Properties {
                 Ok(peer.clone().into_bytes())
             }
             (["connection", "mtls" | "peer_certificate_valid"], peer) => Ok(vec![u8::from(peer.is_some())]),
+            (["response", "code_details"], _) => self.details.clone().ok_or(Status::NOT_FOUND),
             (["filter_state"], _) => Err(Status::SERIALIZATION_FAILURE),
             ([a, b, c, provider, claim @ ..], _) if [*a, *b, *c] == JWT && *provider == self.provider => {
                 encode(find(self.claims.as_ref().ok_or(Status::NOT_FOUND)?, claim)?)

@@ -68,6 +68,8 @@ pub(super) enum Wish {
 #[derive(Clone, Debug, Default)]
 pub(super) struct LocalAnswer {
     pub(super) status: u32,
+    /// How it came about: the property `response.code_details`.
+    pub(super) details: Vec<u8>,
     pub(super) headers: Map,
     pub(super) body: Vec<u8>,
 }

@@ -129,7 +129,7 @@ impl Host {
     }
 
     /// `proxy_send_local_response`. A second one, and one on the root, does nothing.
-    pub fn send_local_response(&mut self, status: u32, headers: Map, body: &[u8]) -> Result<(), Status> {
+    pub fn send_local_response(&mut self, status: u32, details: &[u8], headers: Map, body: &[u8]) -> Result<(), Status> {
         self.fault("proxy_send_local_response")?;
         if !self.on_stream() {
             return Ok(());
@@ -138,7 +138,7 @@ impl Host {
             return Ok(());
         }
         self.stream.answered = true;
-        self.stream.wishes.push(Wish::Answer(LocalAnswer { status, headers, body: body.to_vec() }));
+        self.stream.wishes.push(Wish::Answer(LocalAnswer { status, details: details.to_vec(), headers, body: body.to_vec() }));
         Ok(())
     }
 

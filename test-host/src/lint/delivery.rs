@@ -13,14 +13,12 @@ pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Fi
     let at = |name: &str| format!("{}.{name}", extension.base);
     let mut add = |check, path: &str, text: String, fix: String| found.push(Finding::new(check, manifest, path, text, fix));
 
-    let (strategy, want) = match extension.form {
-        Form::Istio => ("failStrategy", "FAIL_RELOAD"),
-        Form::EnvoyFilter => ("failure_policy", "FAIL_RELOAD"),
-    };
+    let strategy = if extension.form == Form::Istio { "failStrategy" } else { "failure_policy" };
+    let fix = format!("{strategy}: FAIL_RELOAD");
     match extension.setting("failStrategy", "failure_policy") {
         Some("FAIL_RELOAD") => {}
-        Some(other) => add(Check::FailStrategy, &at(strategy), format!("it says {other}"), format!("{strategy}: {want}")),
-        None => add(Check::FailStrategy, &extension.base, format!("there is no {strategy}"), format!("{strategy}: {want}")),
+        Some(other) => add(Check::FailStrategy, &at(strategy), format!("it says {other}"), fix),
+        None => add(Check::FailStrategy, &extension.base, format!("there is no {strategy}"), fix),
     }
     if extension.form == Form::Istio {
         if manifest.at("spec.priority").is_none() {

@@ -6,11 +6,10 @@ use super::finding::{Check, Finding};
 use super::manifest::{Manifest, World, items};
 use crate::scenario::yaml::{Data, Node};
 
-pub(super) fn check(world: &World, found: &mut Vec<Finding>) {
-    let extensions: Vec<Extension<'_>> = world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)).collect();
+pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec<Finding>) {
     let outside: Vec<&Manifest> =
         world.of("ServiceEntry").filter(|entry| entry.text("spec.location") == Some("MESH_EXTERNAL")).collect();
-    let guarded: Vec<&Manifest> = outside.iter().copied().filter(|entry| is_guarded(world, &extensions, entry)).collect();
+    let guarded: Vec<&Manifest> = outside.iter().copied().filter(|entry| is_guarded(world, extensions, entry)).collect();
     for entry in &outside {
         let own = entry.meta("labels", "istio.io/use-waypoint");
         let hosts: Vec<&str> = items(entry.at("spec.hosts")).iter().filter_map(Node::as_str).collect();

@@ -34,6 +34,16 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// Its name in reports; SARIF has the same.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 macro_rules! checks {
     ($($(#[$doc:meta])* $name:ident $id:literal $severity:ident $why:literal,)*) => {
         /// What is looked at. The names are stable: reports and suppressions use them.
@@ -180,10 +190,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.check.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
+        let severity = self.check.severity().as_str();
         match self.place {
             Some(place) => write!(f, "{}:{place}: ", self.file.display())?,
             None => write!(f, "{}: {}: ", self.file.display(), self.path)?,

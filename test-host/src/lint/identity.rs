@@ -9,13 +9,12 @@ use crate::scenario::yaml::{Data, Node};
 pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
     let Some(config) = extension.config.as_ref().filter(|config| config.at("identity.claims").is_some()) else { return };
     let manifest = extension.manifest;
-    let own = targets(manifest);
+    let (own, ours) = (targets(manifest), extension.gateways(world));
     let authenticates = |request: &Manifest| {
         let everywhere = request.namespace == world.root() && targets(request).iter().any(|target| target.kind == "GatewayClass");
         let same_target = request.namespace == manifest.namespace && targets(request).iter().any(|target| own.contains(target));
         let their = gateways(world, request);
-        let gateways = extension.gateways(world);
-        everywhere || same_target || !gateways.is_empty() && gateways.iter().all(|gateway| their.contains(gateway))
+        everywhere || same_target || !ours.is_empty() && ours.iter().all(|gateway| their.contains(gateway))
     };
     if !world.of("RequestAuthentication").any(authenticates) {
         let target = own.first();
@@ -31,8 +30,7 @@ pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Fi
 }
 
 /// Tokens must stay where a plugin of ours is behind them; browsers must not come with credentials from everywhere.
-pub(super) fn check_requests(world: &World, found: &mut Vec<Finding>) {
-    let extensions: Vec<Extension<'_>> = world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)).collect();
+pub(super) fn check_requests(world: &World, extensions: &[Extension<'_>], found: &mut Vec<Finding>) {
     for request in world.of("RequestAuthentication") {
         let about = gateways(world, request);
         let ours = extensions.iter().any(|extension| {

@@ -22,16 +22,17 @@ use extension::Extension;
 /// what it should refuse; so each finding is about one thing that a gate needs and that is not there.
 pub fn lint(world: &World) -> Vec<Finding> {
     let mut found = Vec::new();
-    for extension in world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)) {
-        delivery::check(world, &extension, &mut found);
+    let extensions: Vec<Extension<'_>> = world.manifests().iter().flat_map(|manifest| Extension::of(world, manifest)).collect();
+    for extension in &extensions {
+        delivery::check(world, extension, &mut found);
         // Of what is in no chain nothing more can be said.
-        if target::check(world, &extension, &mut found) {
-            identity::check(world, &extension, &mut found);
-            callouts::check(world, &extension, &mut found);
+        if target::check(world, extension, &mut found) {
+            identity::check(world, extension, &mut found);
+            callouts::check(world, extension, &mut found);
         }
     }
-    identity::check_requests(world, &mut found);
-    egress::check(world, &mut found);
+    identity::check_requests(world, &extensions, &mut found);
+    egress::check(world, &extensions, &mut found);
     found.sort_by(|a, b| (&a.file, a.place, a.check.id()).cmp(&(&b.file, b.place, b.check.id())));
     found.dedup();
     found

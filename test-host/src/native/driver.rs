@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wardpoint_core::filter::{
-    CallId, Callout, CalloutError, Chunk, Counter, Direction, Event, Flow, Head, HostCall, Op, Plugin, Properties, PropertyError,
-    PropertyPath, Reply, Root, RootOp, Sink, Stream, TICK_PERIOD,
+    CallId, Callout, CalloutError, Chunk, Counter, DETAILS, Direction, Event, Flow, Head, HostCall, OURS, Op, Plugin, Properties,
+    PropertyError, PropertyPath, Reply, Root, RootOp, Sink, Stream, TICK_PERIOD,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::policy::Answer;
@@ -56,7 +56,11 @@ impl<P: Plugin> FilterEnd for Driver<P> {
 
     fn on_headers(&mut self, host: &mut Host, direction: Direction, end_of_stream: bool) -> Result<Action, Trap> {
         Ok(self.inside(host, direction, |driver, host, at| {
-            let properties = if direction == Direction::Request { driver.properties(host) } else { Vec::new() };
+            let properties = match direction {
+                Direction::Request => driver.properties(host),
+                Direction::Response if driver.stream.as_ref().is_some_and(Stream::is_decided) => Vec::new(),
+                Direction::Response => vec![property(host, &DETAILS)],
+            };
             let headers: Headers = match host.pairs(MapKind::Headers(direction)) {
                 Ok(map) => map.iter().collect(),
                 Err(_) => return driver.feed(host, Event::Failed(HostCall::Read(direction)), at),
@@ -303,14 +307,7 @@ impl<P: Plugin> Driver<P> {
     }
 
     fn properties(&self, host: &Host) -> Vec<Result<Option<Vec<u8>>, PropertyError>> {
-        let read = |path: &PropertyPath| {
-            let path: Vec<&str> = path.0.iter().map(String::as_str).collect();
-            match host.property(&path) {
-                Ok(value) => Ok(Some(value)),
-                Err(Status::NOT_FOUND) => Ok(None),
-                Err(_) => Err(PropertyError),
-            }
-        };
+        let read = |path: &PropertyPath| property(host, &path.0.iter().map(String::as_str).collect::<Vec<_>>());
         self.root.settings().properties.iter().map(read).collect()
     }
 
@@ -402,7 +399,15 @@ fn dispatch(host: &mut Host, callout: &Callout) -> Result<u32, Status> {
     }
 }
 
+fn property(host: &Host, path: &[&str]) -> Result<Option<Vec<u8>>, PropertyError> {
+    match host.property(path) {
+        Ok(value) => Ok(Some(value)),
+        Err(Status::NOT_FOUND) => Ok(None),
+        Err(_) => Err(PropertyError),
+    }
+}
+
 fn respond(host: &mut Host, answer: &Answer) -> Result<(), Status> {
     let pairs = answer.headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone().into_bytes()));
-    host.send_local_response(answer.status.into(), pairs.collect(), &answer.body)
+    host.send_local_response(answer.status.into(), OURS.as_bytes(), pairs.collect(), &answer.body)
 }

@@ -116,8 +116,8 @@ fn define_stream(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     });
     import!(linker, "proxy_send_local_response", |c,
                                                   status: u32,
-                                                  _details: u32,
-                                                  _details_size: u32,
+                                                  details: u32,
+                                                  details_size: u32,
                                                   body: u32,
                                                   body_size: u32,
                                                   headers: u32,
@@ -125,7 +125,8 @@ fn define_stream(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                                                   _grpc: i32| {
         let (memory, state) = view(&mut c)?;
         let headers = block(memory, headers, headers_size)?;
-        state.host.send_local_response(status, headers, slice(memory, body, body_size)?)?;
+        let details = slice(memory, details, details_size)?;
+        state.host.send_local_response(status, details, headers, slice(memory, body, body_size)?)?;
     });
     Ok(())
 }

@@ -12,7 +12,7 @@ use exchange::Side;
 pub(super) use exchange::{DESCRIBING, Exchange};
 
 use super::effects::{CallIds, Effects};
-use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, Reply};
+use super::event::{CalloutError, Chunk, Direction, Event, Head, HostCall, OURS, Reply};
 use super::services::Services;
 use super::step::{CallId, Flow, Op, Step};
 use super::trail::{Sink, Trail};
@@ -33,9 +33,9 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// 1. `Continue` after a reply resumes the paused direction, as the last op.
 /// 2. `Hold` on request headers holds them if the profile says so; else they go on, the body is the gate, and the record says `late`.
-/// 3. A response while the request is undecided is refused with `host_out_of_order`; of an error answer (status ≥ 400: the
-///    upstream's, or one that the proxy made itself) the status and `www-authenticate` pass, the body does not. In `observe`
-///    mode all of it passes, and is recorded.
+/// 3. A response while the request is undecided is refused with `host_out_of_order`. An error answer (status ≥ 400) passes if
+///    it cannot be the upstream's: the request's headers are still held, or the proxy says that a plugin of ours has made it
+///    ([`OURS`]). Of any other the status and `www-authenticate` pass, the body does not. In `observe` mode all of it passes.
 /// 4. A reply that nobody waits for is ignored.
 /// 5. Body bytes while a reply is awaited are shown to the filter and stay held; its `Continue` and `Hold` wait.
 /// 6. A second `CallOut` while one is open is a bug of the filter: the stream fails closed.
@@ -222,19 +222,19 @@ impl<F: Filter> Stream<F> {
 
     /// Somebody answered before the request was decided: the upstream (headers were not held), or the proxy itself.
     fn on_early_response(&mut self, head: Head<'_>, now: Timestamp, services: &mut dyn Services) -> Flow {
-        if self.exchange.settings.mode == Mode::Observe {
-            // Recorded; not a byte changes.
-            self.effects(Direction::Response, true, now, services).undecided(Reason::UpstreamAnsweredEarly);
-            self.exchange.request.skips_body = true;
-            self.exchange.response.skips_body = true;
-            return self.pass(Direction::Response, head.end_of_stream, now, services);
-        }
-        if head.headers.status().is_none_or(|status| status < 400) {
+        let observes = self.exchange.settings.mode == Mode::Observe;
+        if !observes && head.headers.status().is_none_or(|status| status < 400) {
             return self.refuse(Direction::Response, Reason::HostOutOfOrder, now, services);
         }
         self.effects(Direction::Response, true, now, services).undecided(Reason::UpstreamAnsweredEarly);
-        self.waiting = None;
-        self.exchange.request.swallows = true;
+        (self.waiting, self.held_since) = (None, None);
+        let request = &mut self.exchange.request;
+        (request.skips_body, request.swallows) = (observes, !observes);
+        let held = request.begun && !request.headers_gone;
+        if observes || held || head.properties.get(0) == Ok(Some(OURS.as_bytes())) {
+            self.exchange.response.skips_body = true;
+            return self.pass(Direction::Response, head.end_of_stream, now, services);
+        }
         self.exchange.response.swallows = true;
         self.exchange.response.headers_gone = true;
         let mut removed: Vec<&str> = vec![":status", "www-authenticate"];

@@ -145,12 +145,18 @@ struct Drive {
     stream: Stream<Scripted>,
     now: Timestamp,
     last_call: Option<CallId>,
+    /// What the proxy says of how an answer came about.
+    details: &'static str,
 }
 
 fn drive(hold: bool, todo: &[Do]) -> Drive {
     SCRIPT.set((todo.to_vec(), hold));
     let Ok(root) = Root::<Script>::configure(b"{}") else { panic!("the script has no configuration") };
-    Drive { stream: root.stream(), now: Timestamp::from_secs(1), last_call: None }
+    of(root.stream())
+}
+
+fn of(stream: Stream<Scripted>) -> Drive {
+    Drive { stream, now: Timestamp::from_secs(1), last_call: None, details: "via_upstream" }
 }
 
 impl Drive {
@@ -191,7 +197,8 @@ impl Drive {
 
     fn head(&mut self, direction: Direction, pairs: &[(&str, &str)], end_of_stream: bool) -> String {
         let headers: Headers = pairs.iter().copied().collect();
-        let head = Head { headers: &headers, properties: Properties::default(), end_of_stream };
+        let details = [Ok(Some(self.details.as_bytes().to_vec()))];
+        let head = Head { headers: &headers, properties: Properties::new(&details), end_of_stream };
         self.event(match direction {
             Direction::Request => Event::RequestHeaders(head),
             Direction::Response => Event::ResponseHeaders(head),
@@ -258,15 +265,46 @@ fn a_response_before_the_decision_is_refused() {
 
 #[test]
 fn of_an_early_error_only_status_and_challenge_pass() {
-    for hold in [false, true] {
-        let mut d = drive(hold, &[Do::Hold]);
+    for details in ["via_upstream", "upstream_reset_before_response_started{connection_termination}", ""] {
+        let mut d = Drive { details, ..drive(false, &[Do::Hold]) };
         let _ = d.request();
-        let late = if hold { "" } else { " late" };
-        assert_eq!(d.response("401"), format!("Continue, audit undecided upstream_answered_early{late}, -content-length, -x"));
+        assert_eq!(d.response("401"), "Continue, audit undecided upstream_answered_early late, -content-length, -x");
         assert_eq!(d.body(Response, "secret", false), "Continue, body \"\"");
         assert_eq!(d.body(Request, "more", true), "Pause, body \"\"");
         assert_eq!(d.event(Event::Trailers(Response)), "Continue");
     }
+}
+
+#[test]
+fn an_early_error_that_cannot_be_the_upstreams_passes() {
+    let held = drive(true, &[Do::Hold]);
+    let asking = drive(false, &[Do::Call]);
+    let ours = Drive { details: OURS, ..drive(false, &[Do::Hold]) };
+    for (mut d, late) in [(held, ""), (asking, ""), (ours, " late")] {
+        let _ = d.request();
+        assert_eq!(d.response("403"), format!("Continue, audit undecided upstream_answered_early{late}"));
+        assert_eq!(d.body(Response, "why", false), "Continue");
+        d.now = d.now + Duration::from_secs(5);
+        assert_eq!(d.event(Event::Tick), "Continue", "nothing is waited for any more");
+        assert_eq!(d.reply(CalloutError::NoReply), "Continue");
+        assert_eq!(d.body(Request, "more", true), "Pause, body \"\"");
+        assert_eq!(d.body(Response, "and how", true), "Continue");
+    }
+}
+
+#[test]
+fn nobody_but_the_upstream_says_that_an_undecided_request_is_well() {
+    for details in [OURS, "via_upstream"] {
+        let mut d = Drive { details, ..drive(true, &[Do::Hold]) };
+        let _ = d.request();
+        assert_eq!(d.response("200"), "Pause, audit deny host_out_of_order, respond 500");
+    }
+    let mut d = drive(true, &[]);
+    assert_eq!(
+        d.response("403"),
+        "Continue, audit undecided upstream_answered_early, -content-length, -x",
+        "no request has come"
+    );
 }
 
 #[test]
@@ -407,9 +445,9 @@ fn a_wrong_host_profile_is_found_out_and_a_slow_client_is_not() {
 
     SCRIPT.set((vec![Do::Hold, Do::Hold], true));
     let Ok(root) = Root::<Script>::configure(b"{}") else { panic!("the script has no configuration") };
-    let mut proof = Drive { stream: root.stream(), now: Timestamp::from_secs(1), last_call: None };
+    let mut proof = of(root.stream());
     let _ = (proof.request(), proof.body(Request, "a", false));
-    let mut slow = Drive { stream: root.stream(), now: Timestamp::from_secs(1), last_call: None };
+    let mut slow = of(root.stream());
     let _ = slow.request();
     assert!(!slow.stream.wants_tick());
     slow.now = Timestamp::from_secs(60);

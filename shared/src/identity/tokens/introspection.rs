@@ -5,9 +5,9 @@
 
 use super::Refusal;
 use super::remembered::{Place, Remembered};
-use crate::config::{Problems, Variable, is_variable, record};
+use crate::config::{Problems, record};
 use crate::filter::{CallId, Callout, CalloutError, HttpCall, Reply};
-use crate::identity::client::{Client, RawMethod};
+use crate::identity::client::{Client, RawClient};
 use crate::identity::{RawFrom, Reach};
 use crate::jws::{TokenError, Verified};
 use crate::oauth::{Introspected, introspect};
@@ -19,12 +19,8 @@ record! {
     pub struct RawIntrospection {
         /// Its introspection endpoint.
         endpoint: RawFrom = "endpoint";
-        /// The gate's `client_id` there.
-        client: String = "client";
-        /// How the gate shows who it is.
-        method: RawMethod = "method", RawMethod::Basic;
-        /// The variable of the proxy's environment that holds the secret of `client_secret_basic` and `client_secret_post`.
-        secret_env: Option<String> = "secretEnv", None;
+        /// The gate's client there.
+        client: RawClient = "client";
         /// How long an answer is believed: the longest time that a revocation takes; at most `5m`.
         cache: Duration = "cache", Duration::from_secs(10);
     }
@@ -61,20 +57,10 @@ impl RawIntrospection {
     /// What it means; only good if no problem was added.
     pub(super) fn compile(&self, problems: &mut Problems) -> Introspection {
         let _post = problems.field("endpoint", |p| self.endpoint.compile("application/json", p));
-        if self.client.is_empty() {
-            problems.field("client", |p| p.add("is empty"));
-        }
-        let needs = self.method != RawMethod::Cluster;
-        if needs != self.secret_env.is_some() || self.secret_env.as_ref().is_some_and(|name| !is_variable(name)) {
-            problems.field("secretEnv", |p| {
-                p.add("must name a variable with these methods: `client_secret_basic`, `client_secret_post`")
-            });
-        }
         if self.cache == Duration::ZERO || self.cache > MAX_CACHE {
             problems.field("cache", |p| p.add("is not between `1ms` and `5m`"));
         }
-        let secret = self.secret_env.as_ref().map(|name| Variable::new(name, "secretEnv"));
-        let client = Client { id: self.client.clone(), method: self.method, secret };
+        let client = problems.field("client", |p| self.client.compile("client", p));
         Introspection { raw: self.clone(), client, said: Remembered::new(SAID.0, SAID.1), asked: Vec::new() }
     }
 }

@@ -3,6 +3,7 @@
 use super::super::client::{Auth, Client, KeyOf, SecretOf};
 use super::raw::{Raw, RawAuth, RawClient, RawMethod, RawServer};
 use crate::config::Problems;
+use crate::identity::is_spiffe_id;
 use crate::identity::secret::{FetchedSecret, RawSecret, SecretFrom};
 
 /// Where a client stands in the configuration.
@@ -101,7 +102,7 @@ fn svid(raw: &RawAuth, audience: &str, place: Place<'_>, problems: &mut Problems
             ""
         }
     };
-    if raw.spiffe.is_some() && !subject.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+    if raw.spiffe.is_some() && !is_spiffe_id(subject) {
         problems.field("spiffe", |p| p.add(format!("`{subject}` is not a SPIFFE id. Write `spiffe://trust.domain/path`")));
     }
     let Some(from) = &raw.svid else {

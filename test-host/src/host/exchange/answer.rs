@@ -12,7 +12,7 @@ impl Exchange<'_> {
     /// `sendLocalReply`: through the filter chain before there is a response, straight to the client before its headers have
     /// gone, else a reset.
     pub(super) fn answer(&mut self, answer: LocalAnswer) {
-        let LocalAnswer { status, headers, mut body } = answer;
+        let LocalAnswer { status, details, headers, mut body } = answer;
         let mut map: Map = [(b":status".to_vec(), status.to_string().into_bytes())].into_iter().collect();
         for (name, value) in headers.iter() {
             map.add(name, value);
@@ -31,6 +31,7 @@ impl Exchange<'_> {
         }
         self.request.flow = Flow::Cut;
         self.own_answer = true;
+        self.host.properties.set_details(details);
         let shown = self.request.began && !self.response.began;
         if shown && self.manners.own_answer_comes_by && self.trapped.is_none() {
             let end = body.is_empty();
@@ -48,8 +49,9 @@ impl Exchange<'_> {
     }
 
     /// An answer of the proxy's own filters.
-    pub(super) fn answer_of_proxy(&mut self, status: u32, text: &str) {
-        self.answer(LocalAnswer { status, headers: Map::default(), body: text.as_bytes().to_vec() });
+    pub(super) fn answer_of_proxy(&mut self, status: u32, details: &str, text: &str) {
+        let (details, body) = (details.as_bytes().to_vec(), text.as_bytes().to_vec());
+        self.answer(LocalAnswer { status, details, headers: Map::default(), body });
     }
 
     /// `jwt_authn`, the filter before ours, refuses what is no token; ours is shown nothing.
@@ -62,15 +64,15 @@ impl Exchange<'_> {
             let challenge = format!(r#"Bearer realm="http://{host}{path}", error="invalid_token""#);
             let headers = [(b"www-authenticate".to_vec(), challenge.into_bytes())].into_iter().collect();
             let text = "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections";
-            self.answer(LocalAnswer { status: 401, headers, body: text.as_bytes().to_vec() });
+            self.answer(LocalAnswer { status: 401, details: Vec::new(), headers, body: text.as_bytes().to_vec() });
         }
         refused
     }
 
     pub(super) fn too_large(&mut self, direction: Direction) {
         match direction {
-            Request => self.answer_of_proxy(413, "Payload Too Large"),
-            Response => self.answer_of_proxy(500, "Internal Server Error"),
+            Request => self.answer_of_proxy(413, "request_payload_too_large", "Payload Too Large"),
+            Response => self.answer_of_proxy(500, "response_payload_too_large", "Internal Server Error"),
         }
     }
 

@@ -66,7 +66,7 @@ impl Exchange<'_> {
         let map = side.headers.clone();
         match direction {
             Request if map.first(b":authority") == Some(crate::engine::NOWHERE.as_bytes()) => {
-                self.answer_of_proxy(503, "no healthy upstream");
+                self.answer_of_proxy(503, "no_healthy_upstream", "no healthy upstream");
             }
             Request => {
                 self.upstream.headers(map);
@@ -133,6 +133,7 @@ impl Exchange<'_> {
         if std::mem::replace(&mut self.upstream_answers, true) {
             return;
         }
+        self.host.properties.set_details(b"via_upstream".to_vec());
         let side = &self.host.stream.request;
         if side.headers.first(b":authority") == Some(crate::engine::IMPATIENT.as_bytes()) {
             let at = self.host.now + super::nanos(crate::engine::PATIENCE);

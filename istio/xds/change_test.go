@@ -1,0 +1,188 @@
+package xds
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"wardpoint/istio/xds/live"
+	"wardpoint/istio/xds/mesh"
+)
+
+// The plugin before a service, as its delivery has it.
+type plugin struct{ object mesh.Object }
+
+func (f *field) plugin(service string) plugin {
+	for _, object := range f.objects {
+		if object.Name() == "to-"+service {
+			return plugin{object.Copy()}
+		}
+	}
+	panic("no plugin before " + service)
+}
+
+// Changes its configuration, whatever it is written in.
+func (p plugin) configured(t *testing.T, change func(mesh.Object)) mesh.Object {
+	t.Helper()
+	spec := p.object.Map("spec")
+	switch p.object.Kind() {
+	case "TrafficExtension":
+		change(spec.Map("wasm", "pluginConfig"))
+	case "WasmPlugin":
+		change(spec.Map("pluginConfig"))
+	default:
+		value := p.vm().Map("configuration")
+		var config mesh.Object
+		check(t, json.Unmarshal([]byte(value.Text("value")), &config))
+		change(config)
+		value["value"] = string(must(json.Marshal(config))(t))
+	}
+	return p.object
+}
+
+func (p plugin) from(file string) mesh.Object {
+	spec := p.object.Map("spec")
+	switch p.object.Kind() {
+	case "TrafficExtension":
+		spec.Map("wasm")["url"] = "file://" + file
+	case "WasmPlugin":
+		spec["url"] = "file://" + file
+	default:
+		p.vm().Map("vm_config")["code"] = map[string]any{"local": map[string]any{"filename": file}}
+	}
+	return p.object
+}
+
+// What an EnvoyFilter says of it.
+func (p plugin) vm() mesh.Object {
+	return p.object.Map("spec").List("configPatches")[0].Map("patch", "value", "typed_config", "config")
+}
+
+var (
+	mayEcho  = request{from: "researcher", to: "files", tool: "echo"}
+	mayCount = request{from: "planner", to: "files", tool: "count", token: "planner"}
+	mayNot   = request{from: "researcher", to: "files", tool: "count"}
+)
+
+// A pushed policy is in force at once, and a stream that is under way goes on to its end.
+func changes(t *testing.T, f *field) {
+	stream := mayCount
+	stream.path = "/own/stream"
+	answer := must(client().Do(f.prepared(stream, strings.NewReader(body("count")))))(t)
+	defer answer.Body.Close()
+	events := bufio.NewReader(answer.Body)
+	if line := must(events.ReadString('\n'))(t); !strings.Contains(line, "progress") {
+		t.Fatalf("%d %s", answer.StatusCode, line)
+	}
+	f.wants(mayCount, 200)
+	changed := f.plugin("files").configured(t, func(config mesh.Object) {
+		config.List("rules")[0].Map("allow")["tools"] = []any{"echo"}
+	})
+	pushed := time.Now()
+	check(t, f.istiod.Update(changed))
+	f.becomes(mayCount, 403)
+	t.Logf("in force after %d ms", time.Since(pushed).Milliseconds())
+	f.pods["files"].Go <- struct{}{}
+	rest, err := io.ReadAll(events)
+	if err != nil || !strings.Contains(string(rest), "done") {
+		t.Errorf("the stream ended with %q, %v", rest, err)
+	}
+	check(t, f.istiod.Update(f.plugin("files").object))
+	f.becomes(mayCount, 200)
+}
+
+// Whatever is wrong with what is pushed, the policy before it stays; what is right again is taken.
+func mistakes(t *testing.T, f *field) {
+	for name, wrong := range f.wrong(t) {
+		t.Run(name, func(t *testing.T) {
+			before := f.refusals(t)
+			check(t, f.istiod.Update(wrong))
+			check(t, live.Until("the refusal", func() (bool, error) { return f.refusals(t) > before, nil }))
+			f.wants(mayEcho, 200)
+			f.wants(mayNot, 403)
+			check(t, f.istiod.Update(f.plugin("files").configured(t, func(config mesh.Object) {
+				config.List("rules")[1].Map("allow")["tools"] = []any{"count"}
+			})))
+			f.becomes(mayEcho, 403)
+			check(t, f.istiod.Update(f.plugin("files").object))
+			f.becomes(mayEcho, 200)
+		})
+	}
+}
+
+// A waypoint that has only what is wrong answers nobody, and its other services go on.
+func starts(t *testing.T, binary string, paths ...string) {
+	for name := range (&field{objects: read(t, paths...)}).wrong(t) {
+		t.Run(name, func(t *testing.T) {
+			f := stand(t, binary, func(objects []mesh.Object) {
+				wrong := (&field{objects: objects}).wrong(t)[name]
+				for index, object := range objects {
+					if object.Name() == wrong.Name() {
+						objects[index] = wrong
+					}
+				}
+			}, paths...)
+			check(t, live.Until("an answer", func() (bool, error) {
+				status, text := f.send(mayEcho)
+				if status == 0 {
+					return false, nil
+				}
+				if status != 500 && status != 503 {
+					return false, errors.New(http.StatusText(status) + text)
+				}
+				return true, nil
+			}))
+			for _, request := range []request{mayEcho, mayNot, mayCount} {
+				if status, text := f.send(request); status != 500 && status != 503 {
+					t.Errorf("%v: %d %s", request, status, text)
+				}
+			}
+			if reached := f.pods["files"].Seen(); len(reached) > 0 {
+				t.Errorf("%d requests came through", len(reached))
+			}
+		})
+	}
+}
+
+func (f *field) wrong(t *testing.T) map[string]mesh.Object {
+	t.Helper()
+	misspelt := func(config mesh.Object) { config["ruels"] = config["rules"] }
+	return map[string]mesh.Object{
+		"a misspelt configuration":    f.plugin("files").configured(t, misspelt),
+		"a module that is not there":  f.plugin("files").from("/no/such.wasm"),
+		"a module that is none":       f.plugin("files").from(built(t, "../README.md")),
+		"a module of another purpose": f.plugin("files").from(built(t, "plugins/noop.wasm")),
+	}
+}
+
+// How often Envoy refused what came for the plugin.
+func (f *field) refusals(t *testing.T) int {
+	t.Helper()
+	total := 0
+	for name, count := range must(f.waypoint.Stats("update_rejected"))(t) {
+		if strings.Contains(name, "to-files") {
+			total += count
+		}
+	}
+	return total
+}
+
+func (f *field) wants(r request, status int) {
+	f.t.Helper()
+	if is, text := f.send(r); is != status {
+		f.t.Errorf("%s of %s: %d %s, not %d", r.tool, r.from, is, text, status)
+	}
+}
+
+func (f *field) becomes(r request, status int) {
+	f.t.Helper()
+	check(f.t, live.Until("the new policy", func() (bool, error) {
+		is, _ := f.send(r)
+		return is == status, nil
+	}))
+}

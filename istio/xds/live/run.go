@@ -1,0 +1,106 @@
+package live
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// Within is how long anything may take that a test waits for; no test is about time.
+const Within = 90 * time.Second
+
+const stopsWithin = 5 * time.Second
+
+// Run is a program that runs until it is stopped.
+type Run struct {
+	name, log string
+	command   *exec.Cmd
+	ended     chan struct{}
+}
+
+// Start begins a program that writes into a log.
+func Start(name, log string, command *exec.Cmd) (*Run, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	command.Stdout, command.Stderr = out, out
+	// A test that is killed takes its programs along.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	run := &Run{name, log, command, make(chan struct{})}
+	go func() {
+		_ = command.Wait()
+		close(run.ended)
+	}()
+	return run, nil
+}
+
+// WaitFor returns once it is ready.
+func (r *Run) WaitFor(what string, ready func() bool) error {
+	return Until(what+" of "+r.name, func() (bool, error) {
+		select {
+		case <-r.ended:
+			return false, fmt.Errorf("%s ended: %s", r.name, r.Log())
+		default:
+			return ready(), nil
+		}
+	})
+}
+
+// Log is what it wrote, the end of it.
+func (r *Run) Log() string {
+	text, _ := os.ReadFile(r.log)
+	return string(text[max(0, len(text)-4000):])
+}
+
+// Stop ends it.
+func (r *Run) Stop() {
+	_ = r.command.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.ended:
+	case <-time.After(stopsWithin):
+		_ = r.command.Process.Kill()
+		<-r.ended
+	}
+}
+
+// Until returns once something is so.
+func Until(what string, so func() (bool, error)) error {
+	for deadline := time.Now().Add(Within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if yes, err := so(); yes || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: not within %s", what, Within)
+}
+
+// FreePort is a port below those that outgoing connections take theirs from.
+func FreePort() int {
+	for {
+		port := 20_000 + rand.IntN(12_000)
+		if listener, err := net.Listen("tcp", Loopback(port)); err == nil {
+			_ = listener.Close()
+			return port
+		}
+	}
+}
+
+// Loopback is a port's address on this machine.
+func Loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// Accepts says whether somebody listens.
+func Accepts(port int) bool {
+	connection, err := net.DialTimeout("tcp", Loopback(port), time.Second)
+	if err == nil {
+		_ = connection.Close()
+	}
+	return err == nil
+}
