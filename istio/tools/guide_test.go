@@ -144,10 +144,6 @@ func TestACanaryStandsBesideTheFirst(t *testing.T) {
 		if admitted != 1 {
 			t.Errorf("%d services let it in", admitted)
 		}
-		if set == "tiers" {
-			// A policy for the whole mesh reads claims: to lint, one RequestAuthentication must then be about all waypoints, not one about each.
-			return
-		}
 		if out := wardpoint(t, "lint", rendered(set, form), path); !strings.HasSuffix(strings.TrimSpace(out), ", 0 errors, 0 warnings") {
 			t.Error(out)
 		}

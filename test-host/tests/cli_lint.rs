@@ -43,6 +43,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "labels: {istio.io/use-waypoint: waypoint}\nspec:\n  ports",
         "labels: {istio.io/use-waypoint: gone}\nspec:\n  ports",
     ),
+    ("waypoint-namespace", ", allowedRoutes: {namespaces: {from: All}}", ""),
+    ("waypoint-namespace", "namespaces: {from: All}", "namespaces: {from: Same}"),
     ("digest-missing", "    sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"\n", ""),
     ("digest-missing", ", sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"}", "}"),
     (
@@ -104,7 +106,7 @@ fn findings(manifest: &str) -> Vec<Value> {
 #[test]
 fn nothing_is_found_where_all_is_well() {
     let (exit, out, err) = lint(GOOD, &["manifest.yaml"]);
-    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "12 objects, 0 errors, 0 warnings\n", ""));
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "13 objects, 0 errors, 0 warnings\n", ""));
 }
 
 #[test]
@@ -138,12 +140,12 @@ fn each_check_has_a_break() {
 #[test]
 fn a_finding_names_place_object_reason_and_fix() {
     let (exit, out, _) = lint(&GOOD.replace("  priority: 300\n", ""), &["manifest.yaml"]);
-    let want = "manifest.yaml:30:1: error[priority-unset]: TrafficExtension tools/tools-authz: there is no priority
+    let want = "manifest.yaml:39:1: error[priority-unset]: TrafficExtension tools/tools-authz: there is no priority
     why: an unset priority is the lowest of all: the plugin runs behind those that it should run before
     fix:
       spec:
         priority: 300
-12 objects, 1 errors, 0 warnings
+13 objects, 1 errors, 0 warnings
 ";
     assert_eq!((exit, out.as_str()), (Some(1), want));
 }
@@ -179,7 +181,7 @@ fn lists_and_several_files_are_one_world() {
     fs::write(folder.path().join("a.yaml"), first).unwrap();
     fs::write(folder.path().join("b.yaml"), format!("apiVersion: extensions.istio.io{second}")).unwrap();
     let (exit, out, _) = run(folder.path(), &["a.yaml", "b.yaml"]);
-    assert_eq!((exit, out.as_str()), (Some(0), "12 objects, 0 errors, 0 warnings\n"));
+    assert_eq!((exit, out.as_str()), (Some(0), "13 objects, 0 errors, 0 warnings\n"));
     let (exit, out, _) = run(folder.path(), &["b.yaml"]);
     assert_eq!(exit, Some(1));
     assert!(out.contains("error[target-missing]"), "{out}");

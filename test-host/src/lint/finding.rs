@@ -144,6 +144,9 @@ checks! {
     /// Any site may call with credentials.
     CorsWildcard "cors-wildcard" Error
         "every web site that the user visits can call with the user's credentials",
+    /// A waypoint does not serve the namespace.
+    WaypointNamespace "waypoint-namespace" Error
+        "a waypoint has no chain for services of other namespaces unless its listener allows them, whatever their labels say",
     /// A filter is put where there may be nothing.
     FilterAnchor "filter-anchor" Error
         "jwt_authn and rbac are not in every chain: where they are not, the plugin is not either, without an error",

@@ -10,13 +10,13 @@ pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Fi
     let Some(config) = extension.config.as_ref().filter(|config| config.at("identity.claims").is_some()) else { return };
     let manifest = extension.manifest;
     let (own, ours) = (targets(manifest), extension.gateways(world));
-    let authenticates = |request: &Manifest| {
+    let about_all = |request: &Manifest| {
         let everywhere = request.namespace == world.root() && targets(request).iter().any(|target| target.kind == "GatewayClass");
-        let same_target = request.namespace == manifest.namespace && targets(request).iter().any(|target| own.contains(target));
-        let their = gateways(world, request);
-        everywhere || same_target || !ours.is_empty() && ours.iter().all(|gateway| their.contains(gateway))
+        everywhere || request.namespace == manifest.namespace && targets(request).iter().any(|target| own.contains(target))
     };
-    if !world.of("RequestAuthentication").any(authenticates) {
+    let reached: Vec<_> = world.of("RequestAuthentication").flat_map(|request| gateways(world, request)).collect();
+    let each_gateway = !ours.is_empty() && ours.iter().all(|gateway| reached.contains(gateway));
+    if !each_gateway && !world.of("RequestAuthentication").any(about_all) {
         let target = own.first();
         let (kind, name) = target.map_or(("Gateway", "waypoint"), |target| (target.kind, target.name));
         let fix = format!(

@@ -8,6 +8,7 @@ mod extension;
 mod finding;
 mod identity;
 mod manifest;
+mod services;
 mod target;
 
 pub use dump::{NoDump, lint_dump};
@@ -33,6 +34,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
     }
     identity::check_requests(world, &extensions, &mut found);
     egress::check(world, &extensions, &mut found);
+    services::check(world, &extensions, &mut found);
     found.sort_by(|a, b| (&a.file, a.place, a.check.id()).cmp(&(&b.file, b.place, b.check.id())));
     found.dedup();
     found
