@@ -4,17 +4,13 @@ package manifests
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	mesh "istio.io/api/mesh/v1alpha1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -256,80 +252,6 @@ func TestWhatDoesNotFitIsSeen(t *testing.T) {
 	}
 }
 
-// Every value that has a default is one that the schema knows, and the other way round; so none is without a word of what it is.
-func TestEveryValueIsDocumented(t *testing.T) {
-	var values, schema object
-	for path, into := range map[string]*object{"values.yaml": &values, "values.schema.json": &schema} {
-		text, err := os.ReadFile(filepath.Join(chart, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := yaml.Unmarshal(text, into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var compare func(path string, values, schema object)
-	compare = func(path string, values, schema object) {
-		known, _ := schema["properties"].(object)
-		for name := range values {
-			if known[name] == nil {
-				t.Errorf("the schema has no %s%s", path, name)
-			}
-		}
-		for name, part := range known {
-			value, is := values[name]
-			if !is {
-				t.Errorf("values.yaml has no %s%s", path, name)
-			}
-			if inner, is := value.(object); is && len(inner) > 0 {
-				compare(path+name+".", inner, part.(object))
-			}
-		}
-	}
-	compare("", values, schema)
-}
-
-func TestBadValuesAreRefused(t *testing.T) {
-	for _, bad := range []struct{ set, value, says string }{
-		{"mcp-authz", "form=lua", "form"},
-		{"mcp-authz", "forms=wasm-plugin", "forms"},
-		{"mcp-authz", "modules.mcp-authz.url=oci://registry.example.com/wardpoint/mcp-authz:latest", "url"},
-		{"mcp-authz", "modules.mcp-authz.url=oci://registry.example.com/wardpoint/mcp-authz", "url"},
-		{"mcp-authz", "modules.mcp-authz.url=registry.example.com:5000/mcp-authz:1.0.0", "url"},
-		{"mcp-authz", "modules.mcp-authz.sha256=0f0f", "sha256"},
-		{"mcp-authz", "modules.mcp-authz.sha256=null", "sha256"},
-		{"mcp-authz", "modules.mcp-auth.url=x", "mcp-auth"},
-		{"mcp-authz", "policies[0].failStrategy=FAIL_OPEN", "failStrategy"},
-		{"mcp-authz", "policies[0].match[0].ports[0].number=80", "match"},
-		{"mcp-authz", "policies[0].tier=cluster", "tier"},
-		{"mcp-authz", "policies[0].tier=service", "target"},
-		{"mcp-authz", "policies[0].config=null", "config"},
-		{"mcp-authz", "policies[0].config.hostProfile.holdHeaders=true", "hostProfile"},
-		{"mcp-authz", "policies[0].priority=high", "priority"},
-		{"mcp-authz", "policies=null", "policies"},
-		{"mcp-authz", "waypoint.bufferBytes=4MiB", "bufferBytes"},
-		{"mcp-authz", "agents.namespaces=null", "namespaces"},
-		{"mcp-authz", "browsers.origins[0]=*", "origins"},
-		{"mcp-authz", "browsers.origins[0]=https://*.example.com", "origins"},
-		{"token-exchange", "waypoint.env[0].name=ISTIO_META_X", "env"},
-		{"all", "egress.providers[0].agents[0]=planner", "agents"},
-		// Values that fit the schema and do not fit one another.
-		{"mcp-authz", "policies[0].target=elsewhere", "there is no waypoint \"elsewhere\""},
-		{"tiers", "policies[2].target=elsewhere", "neither services nor egress.providers has \"elsewhere\""},
-		{"mcp-authz", "policies[0].plugin=token-exchange", "modules has no \"token-exchange\""},
-		{"mcp-authz", "policies[0].env[0]=SECRET", "waypoint.env has no \"SECRET\""},
-		{"tiers", "services[0].namespace=tools", "Roles cannot tell the tiers apart"},
-	} {
-		out, err := template("-f", valuesOf(bad.set), "--set", bad.value)
-		if err == nil || !strings.Contains(out, bad.says) {
-			t.Errorf("%s: %v: %.300s", bad.value, err, out)
-		}
-	}
-	if out, err := template("-f", valuesOf("mcp-authz"), "--set", "form=envoy-filter,modules.mcp-authz.pullSecret=x"); err == nil {
-		t.Errorf("a pull secret that nothing would use: %.300s", out)
-	}
-}
-
 func TestWardpointLintFindsNothing(t *testing.T) {
 	each(t, func(t *testing.T, set, form string) {
 		if out := wardpoint(t, "lint", rendered(set, form)); !strings.HasSuffix(strings.TrimSpace(out), ", 0 errors, 0 warnings") {
@@ -411,99 +333,6 @@ func TestTheFormsAreTwins(t *testing.T) {
 				if !twin {
 					t.Errorf("%s/%s: %s has no twin", set, form, one.name)
 				}
-			}
-		}
-	}
-}
-
-// A waypoint serves other namespaces only if its listener says so, and what is about its Gateway is not about their chains' access log.
-func TestServicesOfOtherNamespacesAreServedAndAudited(t *testing.T) {
-	each(t, func(t *testing.T, set, form string) {
-		all := documents(t, rendered(set, form))
-		var routes []any
-		audited := map[string]bool{}
-		for _, document := range all {
-			if document["kind"] == "Gateway" && at(document, "metadata", "name") == "waypoint" {
-				routes, _ = at(document, "spec", "listeners", 0, "allowedRoutes", "namespaces", "selector", "matchExpressions", 0, "values").([]any)
-			}
-			if document["kind"] == "Telemetry" && at(document, "spec", "targetRefs", 0, "kind") == "Service" {
-				audited[fmt.Sprint(at(document, "metadata", "namespace"), "/", at(document, "spec", "targetRefs", 0, "name"))] = true
-			}
-		}
-		for _, document := range all {
-			namespace, name := at(document, "metadata", "namespace"), at(document, "metadata", "name")
-			if document["kind"] != "Service" || namespace == "tools" {
-				continue
-			}
-			if !slices.Contains(routes, namespace) {
-				t.Errorf("the waypoint does not serve %s", namespace)
-			}
-			if !audited[fmt.Sprint(namespace, "/", name)] {
-				t.Errorf("no record of %s is printed", name)
-			}
-		}
-	})
-}
-
-// Without its plugin a waypoint still refuses strangers and calls without a token, and a service everybody but the waypoint.
-func TestWhatHoldsWithoutThePlugin(t *testing.T) {
-	each(t, func(t *testing.T, set, form string) {
-		held := map[string]bool{}
-		for _, document := range documents(t, rendered(set, form)) {
-			spec := at(document, "spec")
-			kind, _ := document["kind"].(string)
-			from := at(spec, "rules", 0, "from", 0, "source")
-			switch {
-			case kind == "AuthorizationPolicy" && at(spec, "action") == "DENY":
-				held["token"] = reflect.DeepEqual(at(from, "notRequestPrincipals"), []any{"*"})
-			case kind == "AuthorizationPolicy" && at(spec, "selector") != nil:
-				held["service"] = reflect.DeepEqual(at(from, "principals"), []any{"cluster.local/ns/tools/sa/waypoint"})
-			case kind == "AuthorizationPolicy" && at(from, "namespaces") != nil:
-				held["callers"] = reflect.DeepEqual(at(from, "namespaces"), []any{"agents"})
-			case kind == "PeerAuthentication":
-				held["mtls"] = at(spec, "mtls", "mode") == "STRICT"
-			case kind == "RequestAuthentication":
-				held["original"] = at(spec, "jwtRules", 0, "forwardOriginalToken") == true
-			case kind == "NetworkPolicy" && at(document, "metadata", "name") == "default-deny-egress":
-				selector, _ := at(spec, "podSelector").(object)
-				held["egress"] = at(spec, "egress") == nil && selector != nil && len(selector) == 0
-			}
-		}
-		for _, what := range []string{"token", "service", "callers", "mtls", "original", "egress"} {
-			if !held[what] {
-				t.Errorf("no %s", what)
-			}
-		}
-	})
-}
-
-// What Istio refuses in MeshConfig it refuses here; and each plugin's records are printed.
-func TestTheMeshConfigPrintsTheRecords(t *testing.T) {
-	text, err := os.ReadFile("../mesh-config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config mesh.MeshConfig
-	if err := protojson.Unmarshal(whole, &config); err != nil {
-		t.Fatal(err)
-	}
-	provider := config.ExtensionProviders[0]
-	labels := provider.GetEnvoyFileAccessLog().GetLogFormat().GetLabels().GetFields()
-	for _, plugin := range []string{"mcp-authz", "mcp-authz-approval", "token-exchange"} {
-		name := strings.ReplaceAll(plugin, "-", "_")
-		if got, want := labels[name].GetStringValue(), fmt.Sprintf("%%FILTER_STATE(wasm.wardpoint_%s:PLAIN)%%", name); got != want {
-			t.Errorf("%s: %s", plugin, got)
-		}
-	}
-	for _, set := range sets {
-		for _, document := range documents(t, rendered(set, forms[0])) {
-			name := at(document, "spec", "accessLogging", 0, "providers", 0, "name")
-			if document["kind"] == "Telemetry" && name != provider.Name {
-				t.Errorf("%s: %v", set, name)
 			}
 		}
 	}

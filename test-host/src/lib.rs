@@ -10,6 +10,7 @@ pub mod lint;
 pub mod native;
 pub mod oci;
 mod random;
+pub mod render;
 pub mod report;
 pub mod scenario;
 pub mod transcript;

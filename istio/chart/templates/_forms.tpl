@@ -1,10 +1,8 @@
 {{/* What TrafficExtension and WasmPlugin have in common of the module. */}}
 {{- define "wardpoint.wasm" -}}
 url: {{ .module.url }}
-{{- with .module.sha256 }}
-sha256: {{ quote . }}
-{{- end }}
 {{- if not (hasPrefix "file://" .module.url) }}
+sha256: {{ quote .module.sha256 }}
 imagePullPolicy: {{ .module.pullPolicy | default "IfNotPresent" }}
 {{- end }}
 {{- with .module.pullSecret }}

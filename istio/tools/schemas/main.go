@@ -80,10 +80,15 @@ func write(directory string) (int, error) {
 	return written, nil
 }
 
-// The path of what a module has.
+// The path of what a module has, which no build needs and so nobody may have fetched yet.
 func locate(source [2]string) (string, error) {
-	directory, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", source[0]).Output()
-	return filepath.Join(strings.TrimSpace(string(directory)), source[1]), err
+	text, err := exec.Command("go", "mod", "download", "-json", source[0]).Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, text)
+	}
+	var module struct{ Dir string }
+	err = json.Unmarshal(text, &module)
+	return filepath.Join(module.Dir, source[1]), err
 }
 
 func custom(source [2]string, save func(group, version, kind string, schema object) error) error {

@@ -79,6 +79,7 @@ impl<'a> Fields<'a> {
 /// Declares a record: its struct, how it is read, and its JSON Schema, in one place.
 ///
 /// `field: Type = "memberName";` is required, `field: Type = "memberName", default;` is not.
+#[macro_export]
 macro_rules! record {
     ($(#[doc = $doc:literal])+ pub struct $name:ident { $($(#[doc = $fdoc:literal])+ $field:ident: $ty:ty = $key:literal $(, $default:expr)?;)+ }) => {
         $(#[doc = $doc])+
@@ -123,6 +124,7 @@ macro_rules! record {
 }
 
 /// Declares a closed set of words.
+#[macro_export]
 macro_rules! choice {
     ($(#[doc = $doc:literal])+ pub enum $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[doc = $doc])+
@@ -147,8 +149,6 @@ macro_rules! choice {
         }
     };
 }
-
-pub(crate) use {choice, record};
 
 /// One word of a closed set.
 pub fn word<'a>(node: &Node, known: &[&'a str], problems: &mut Problems) -> Option<&'a str> {

@@ -11,11 +11,12 @@ mod ring;
 mod variable;
 
 pub use decode::{Decode, Fields, Undecoded, choice_schema, object_schema, shown_map, with_default, word};
-pub(crate) use decode::{choice, record};
 pub use error::{ConfigErrors, Problem};
 pub use problems::Problems;
 pub use ring::{RawSealingKey, Ring};
 pub use variable::{RawVariable, Variable};
+
+pub use crate::{choice, record};
 
 use crate::json::{self, Node};
 

@@ -9,6 +9,7 @@ mod lint;
 mod oci;
 mod pin;
 mod plugins;
+mod render;
 mod run;
 mod schema;
 
@@ -30,6 +31,7 @@ pub use engines::{EngineName, Real};
   wardpoint check --plugin mcp-authz policy.yaml             every problem of a configuration, with its line
   wardpoint explain --plugin mcp-authz --config policy.yaml request.yaml
   wardpoint lint manifests/*.yaml                            what keeps a plugin from its work in a waypoint
+  wardpoint render access.yaml                               one declaration, for the network, the mesh and the plugins
   wardpoint oci target/plugins/mcp-authz.wasm                an image for a registry, with its digest
   wardpoint pin tools.json                                   digests of tools, so that a changed one disappears
   wardpoint schema mcp-authz > mcp-authz.schema.json
@@ -52,6 +54,8 @@ enum Command {
     Demo(demo::Args),
     /// Report what in manifests or in a running proxy keeps a plugin from doing its work
     Lint(lint::Args),
+    /// Make NetworkPolicies, AuthorizationPolicies and plugin configuration of one declaration
+    Render(render::Args),
     /// Write modules as OCI image layouts, the same bytes each time
     Oci(oci::OciArgs),
     /// Push an OCI image layout to a registry
@@ -60,7 +64,7 @@ enum Command {
     Pin(pin::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
-    /// Print the JSON Schema of the audit record or of a plugin's configuration
+    /// Print the JSON Schema of the audit record, of a plugin's configuration or of a declaration
     Schema(schema::Args),
 }
 
@@ -114,6 +118,7 @@ pub fn execute(cli: &Cli, engines: &dyn Engines, mut streams: Streams<'_>) -> Ex
         Command::Demo(args) => demo::demo(args, engines, &mut streams),
         Command::Explain(args) => explain::explain(args, &mut streams),
         Command::Lint(args) => lint::lint(args, &mut streams),
+        Command::Render(args) => render::render(args, &mut streams),
         Command::Oci(args) => oci::oci(args, &mut streams),
         Command::Push(args) => oci::push(args, &mut streams),
         Command::Pin(args) => pin::pin(args, &mut streams),

@@ -27,6 +27,11 @@ fn the_pages_of_plugins_are_not_stale() {
 }
 
 #[test]
+fn the_page_of_declarations_is_not_stale() {
+    is_fresh(&pages().join("access.md"), &page::access());
+}
+
+#[test]
 fn the_page_of_failures_is_not_stale() {
     is_fresh(&pages().join("../failure-matrix.md"), &matrix::matrix());
 }

@@ -50,6 +50,22 @@ pub(super) fn page(plugin: &Plugin) -> String {
     out
 }
 
+/// The page of what `wardpoint render` reads.
+pub(super) fn access() -> String {
+    let schema: Value = serde_json::from_str(&wardpoint_test_host::render::schema()).unwrap();
+    let mut out = String::from("# Reference: access\n\n");
+    out.push_str(
+        "<!-- Made from the code by `make docs`; a test fails when it is stale. Change the code, not this page. -->\n\n",
+    );
+    out.push_str("Who may reach which server and which of its tools: what `wardpoint render` makes NetworkPolicies, AuthorizationPolicies and the ");
+    out.push_str("configuration of `mcp-authz` of. An [example](../../examples/one-declaration/README.md). JSON, or YAML for people; an unknown field is an ");
+    out.push_str(
+        "error, and every problem is told at once, each with its line. The JSON Schema is that of `wardpoint schema access`.\n",
+    );
+    out.push_str(&config::tables(&schema));
+    out
+}
+
 /// The cells of a row. A bar would end a cell.
 pub(super) fn row(out: &mut String, cells: &[&str]) {
     for cell in cells {
