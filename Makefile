@@ -127,7 +127,8 @@ test-oci: oci ## Images into a real registry, and back with the code of Istio's 
 
 .PHONY: in-oci
 in-oci:
-	@cd istio/oci && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
+	@cd istio/oci && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./... && cd ../.. && \
+	  for dump in target/istio/{mcp-authz,token-exchange,all}.*.json; do $(HOST) lint --config-dump $$dump; done
 
 .PHONY: e2e
 e2e: plugins ## Real MCP clients and servers through a real Envoy
@@ -154,7 +155,8 @@ test-istio: plugins envoy ## The manifests in istiod's own code, and what it mak
 .PHONY: in-istio
 in-istio: $(patsubst %,envoy-%,$(filter 1.39.%,$(ENVOY_OTHERS)))
 	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
-	  cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
+	  cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./... && cd ../.. && \
+	  for dump in target/istio/{mcp-authz,token-exchange,all}.*.json; do $(HOST) lint --config-dump $$dump; done
 
 # helm, kubeconform and the definitions that they check against, all as istio/tools/go.mod pins them.
 MESH := target/tools/mesh

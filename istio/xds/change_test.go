@@ -65,6 +65,7 @@ func (p plugin) vm() mesh.Object {
 var (
 	mayEcho  = request{from: "researcher", to: "files", tool: "echo"}
 	mayCount = request{from: "planner", to: "files", tool: "count", token: "planner"}
+	mayAsk   = request{from: "planner", to: "researcher", tool: "echo", token: "planner"}
 	mayNot   = request{from: "researcher", to: "files", tool: "count"}
 )
 
@@ -104,6 +105,13 @@ func mistakes(t *testing.T, f *field) {
 			check(t, live.Until("the refusal", func() (bool, error) { return f.refusals(t) > before, nil }))
 			f.wants(mayEcho, 200)
 			f.wants(mayNot, 403)
+			// The plugin of another service can be changed meanwhile.
+			check(t, f.istiod.Update(f.plugin("researcher").configured(t, func(config mesh.Object) {
+				config.List("rules")[0].Map("allow")["tools"] = []any{"count"}
+			})))
+			f.becomes(mayAsk, 403)
+			check(t, f.istiod.Update(f.plugin("researcher").object))
+			f.becomes(mayAsk, 200)
 			check(t, f.istiod.Update(f.plugin("files").configured(t, func(config mesh.Object) {
 				config.List("rules")[1].Map("allow")["tools"] = []any{"count"}
 			})))
