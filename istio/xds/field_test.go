@@ -25,7 +25,9 @@ type field struct {
 	hbone    int
 	hold     bool
 	pods     map[string]*live.Server
-	// By caller, then by where it wants to go: a service, or `pod` for the pod of `files` itself.
+	// Where each service is to be reached.
+	services map[string]string
+	// By caller, then by where it wants to go: a service, or `pod` for a pod itself.
 	doors  map[string]map[string]int
 	certs  map[string]live.Certificate
 	ca     string
@@ -34,32 +36,49 @@ type field struct {
 
 const namespace = "spiffe://cluster.local/ns/agents/sa/"
 
-var services = map[string]string{"planner": "10.96.0.11", "researcher": "10.96.0.12", "files": "10.96.0.13"}
+// What the plugin of the waypoint proves to the identity provider that it is.
+const secret = "battery"
 
 // stand starts it and ends it with the test. `change` may make the manifests others before istiod sees them.
 func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...string) *field {
 	t.Helper()
 	folder := t.TempDir()
-	f := &field{t: t, folder: folder, hbone: live.FreePort(), pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
+	f := &field{t: t, folder: folder, hbone: live.FreePort(), services: map[string]string{}, pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
 	authority := must(live.NewAuthority(folder, "mesh"))(t)
 	provider := must(live.NewProvider())(t)
 	f.ca = authority.Path
-	f.tokens = map[string]string{"planner": must(provider.Token("alice", "tools:call"))(t)}
-	f.tokens["forged"] = must(must(live.NewProvider())(t).Token("alice", "tools:call"))(t)
-	f.serve()
-	ports := map[string]int{}
-	for name, pod := range f.pods {
-		ports[name] = pod.Port
+	f.tokens = map[string]string{
+		"planner": must(provider.Token("alice", "tools:call files:read"))(t),
+		"forged":  must(must(live.NewProvider())(t).Token("alice", "tools:call"))(t),
 	}
-	f.objects = live.Adapt(read(t, paths...), built(t, "plugins"), must(provider.Keys())(t), ports, f.hbone)
+	t.Setenv("PLANNER_SECRET", secret)
+	t.Setenv("GATE_SECRET", secret)
+	t.Setenv("TICKET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+	idp := must(provider.Exchange(must(authority.Issue("idp", "idp.example.com"))(t), "planner", secret))(t)
+	t.Cleanup(idp.Close)
+	objects := read(t, paths...)
+	machine := live.Machine{
+		Modules: built(t, "plugins"), Keys: must(provider.Keys())(t), HBONE: f.hbone,
+		Pods: f.serve(objects), Outside: map[string]int{"idp.example.com": port(idp.Listener)},
+	}
+	f.objects = machine.Adapt(objects)
+	for _, object := range f.objects {
+		if _, ok := f.pods[object.Name()]; ok && object.Kind() == "Service" {
+			f.services[object.Name()] = fmt.Sprintf("%s:8080", object.Map("spec").Text("clusterIP"))
+		}
+	}
 	if change != nil {
 		change(f.objects)
 	}
 	ads, sds := listen(t), listen(t)
-	f.istiod = mesh.Start(t, f.objects, ads)
+	f.istiod = mesh.Start(t, meshConfig(t), f.objects, ads)
 	own := must(authority.Issue("waypoint", "spiffe://cluster.local/ns/tools/sa/waypoint"))(t)
 	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path))(t).Stop)
-	f.waypoint = must(live.Waypoint(binary, folder, f.istiod.Waypoints[0], port(ads), port(sds)))(t)
+	for _, waypoint := range f.istiod.Waypoints {
+		if waypoint.Name == "waypoint" {
+			f.waypoint = must(live.Waypoint(binary, folder, waypoint, port(ads), port(sds)))(t)
+		}
+	}
 	t.Cleanup(f.waypoint.Stop)
 	others := must(live.NewAuthority(folder, "others"))(t)
 	f.certs["planner"] = must(authority.Issue("planner", namespace+"planner"))(t)
@@ -80,10 +99,15 @@ func built(t *testing.T, name string) string {
 	return path
 }
 
-func (f *field) serve() {
+// A pod for each service that is behind a waypoint; gives their ports.
+func (f *field) serve(objects []mesh.Object) map[string]int {
 	f.t.Helper()
-	for name := range services {
-		port := live.FreePort()
+	ports := map[string]int{}
+	for _, object := range objects {
+		if object.Kind() != "Service" || object.Map("metadata", "labels").Text("istio.io/use-waypoint") == "" {
+			continue
+		}
+		name, port := object.Name(), live.FreePort()
 		deleted := filepath.Join(f.folder, name+".deleted")
 		command := exec.Command(built(f.t, "e2e-go/server"), fmt.Sprint(port), deleted)
 		server := must(live.Start(name, filepath.Join(f.folder, name+".log"), command))(f.t)
@@ -91,7 +115,9 @@ func (f *field) serve() {
 		check(f.t, server.WaitFor("the port", func() bool { return live.Accepts(port) }))
 		f.pods[name] = must(live.Serve(port))(f.t)
 		f.t.Cleanup(f.pods[name].Stop)
+		ports[name] = f.pods[name].Port
 	}
+	return ports
 }
 
 // door is where what `from` sends to a service comes in. The caller is started when it is first needed.
@@ -101,12 +127,15 @@ func (f *field) door(from, to string) string {
 		return live.Loopback(doors[to])
 	}
 	doors, leads := map[string]int{}, map[int]string{}
-	for service, address := range services {
+	for service, address := range f.services {
 		doors[service] = live.FreePort()
-		leads[doors[service]] = address + ":8080"
+		leads[doors[service]] = address
 	}
-	doors["pod"] = live.FreePort()
-	leads[doors["pod"]] = live.Loopback(f.pods["files"].Port)
+	for _, pod := range f.pods {
+		doors["pod"] = live.FreePort()
+		leads[doors["pod"]] = live.Loopback(pod.Port)
+		break
+	}
 	var own *live.Certificate
 	if cert, ok := f.certs[from]; ok {
 		own = &cert

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -27,9 +28,15 @@ func object(objects []mesh.Object, kind, name string) mesh.Object {
 	panic("no " + kind + " " + name)
 }
 
+// The part of MeshConfig that comes with the manifests.
+func meshConfig(t *testing.T) string {
+	t.Helper()
+	return string(must(os.ReadFile("../mesh-config.yaml"))(t))
+}
+
 func snapshots(t *testing.T, objects []mesh.Object) []*mesh.Snapshot {
 	t.Helper()
-	found, err := mesh.Start(t, objects, nil).Snapshots()
+	found, err := mesh.Start(t, meshConfig(t), objects, nil).Snapshots()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,11 @@ import (
 )
 
 func TestTheManifestsAreValid(t *testing.T) {
-	for _, object := range read(t, matrix) {
-		if err := refusal(t, object); err != nil {
-			t.Errorf("%s: %v", object, err)
+	for name, paths := range sets(t) {
+		for _, object := range read(t, paths...) {
+			if err := refusal(t, object); err != nil {
+				t.Errorf("%s: %s: %v", name, object, err)
+			}
 		}
 	}
 }

@@ -9,42 +9,79 @@ import (
 	"wardpoint/istio/xds/mesh"
 )
 
-// Adapt makes manifests fit a mesh on one machine. The objects given are not changed.
-//
-// `modules` is where plugins lie: Istio's agent would have pulled them there. `keys` are the identity provider's: istiod would have
-// fetched them. `pods` are the ports of what stands behind each Service, `hbone` that of the waypoint.
-func Adapt(objects []mesh.Object, modules, keys string, pods map[string]int, hbone int) []mesh.Object {
+// Machine is what a mesh on one machine has instead of a cluster.
+type Machine struct {
+	// Modules is where plugins lie: Istio's agent would have pulled them there.
+	Modules string
+	// Keys are those of every identity provider.
+	Keys string
+	// Pods are the ports of what stands behind each Service, Outside those of what stands for each host outside.
+	Pods, Outside map[string]int
+	// HBONE is the port of the waypoint.
+	HBONE int
+}
+
+// Adapt makes manifests fit. The objects given are not changed.
+func (m Machine) Adapt(objects []mesh.Object) []mesh.Object {
 	var adapted []mesh.Object
 	for _, object := range objects {
 		object = object.Copy()
 		spec := object.Map("spec")
 		switch object.Kind() {
 		case "TrafficExtension":
-			pulled(spec.Map("wasm"), modules)
+			pulled(spec.Map("wasm"), m.Modules)
 		case "WasmPlugin":
-			pulled(spec, modules)
+			pulled(spec, m.Modules)
 		case "EnvoyFilter":
 			for _, patch := range spec.List("configPatches") {
 				if vm := patch.Map("patch", "value", "typed_config", "config", "vm_config"); vm != nil {
 					uri := vm.Map("code", "remote", "http_uri").Text("uri")
-					vm["code"] = map[string]any{"local": map[string]any{"filename": module(uri, modules)}}
+					vm["code"] = map[string]any{"local": map[string]any{"filename": module(uri, m.Modules)}}
 				}
 			}
 		case "RequestAuthentication":
-			for _, rule := range spec.List("jwtRules") {
-				delete(rule, "jwksUri")
-				rule["jwks"] = keys
-			}
+			keyed(spec, m.Keys)
 		case "Service":
-			if port, ok := pods[object.Name()]; ok {
+			if port, ok := m.Pods[object.Name()]; ok {
 				adapted = append(adapted, slice(object, port))
 			}
+			if spec.Text("clusterIP") == "" {
+				spec["clusterIP"] = fmt.Sprintf("10.96.0.%d", len(adapted))
+			}
+		case "ServiceEntry":
+			for _, host := range spec.Texts("hosts") {
+				if port, ok := m.Outside[host]; ok {
+					spec["resolution"] = "STATIC"
+					ports := map[string]any{spec.List("ports")[0].Text("name"): port}
+					spec["endpoints"] = []any{map[string]any{"address": "127.0.0.1", "ports": ports}}
+				}
+			}
 		case "Gateway":
-			adapted = append(adapted, stock(object, hbone))
+			adapted = append(adapted, stock(object, m.HBONE))
 		}
 		adapted = append(adapted, object)
 	}
 	return adapted
+}
+
+// Keyed makes `keys` those of every identity provider: istiod would fetch them. The objects given are not changed.
+func Keyed(objects []mesh.Object, keys string) []mesh.Object {
+	var all []mesh.Object
+	for _, object := range objects {
+		object = object.Copy()
+		if object.Kind() == "RequestAuthentication" {
+			keyed(object.Map("spec"), keys)
+		}
+		all = append(all, object)
+	}
+	return all
+}
+
+func keyed(spec mesh.Object, keys string) {
+	for _, rule := range spec.List("jwtRules") {
+		delete(rule, "jwksUri")
+		rule["jwks"] = keys
+	}
 }
 
 func pulled(plugin mesh.Object, modules string) {

@@ -49,7 +49,7 @@ func NewAuthority(folder, name string) (*Authority, error) {
 	return &Authority{path, folder, key, cert, 1}, write(path, "CERTIFICATE", der)
 }
 
-// Issue makes a certificate for one SPIFFE id.
+// Issue makes a certificate for one SPIFFE id, or for a host.
 func (a *Authority) Issue(name, id string) (Certificate, error) {
 	files := Certificate{filepath.Join(a.folder, name+".crt"), filepath.Join(a.folder, name+".key")}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -62,7 +62,12 @@ func (a *Authority) Issue(name, id string) (Certificate, error) {
 	}
 	a.serial++
 	template := certificate(name, a.serial)
-	template.URIs, template.KeyUsage = []*url.URL{uri}, x509.KeyUsageDigitalSignature
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	if uri.Scheme == "" {
+		template.DNSNames = []string{id}
+	} else {
+		template.URIs = []*url.URL{uri}
+	}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// Secrets is an SDS in place of the agent's: `default` is the waypoint's certificate, `ROOTCA` who it trusts.
+// Secrets is an SDS in place of the agent's: `default` is the waypoint's certificate, `ROOTCA` who it
+// trusts in the mesh, `file-root:system` outside.
 type Secrets struct {
 	secret.UnimplementedSecretDiscoveryServiceServer
 	secrets map[string]*tls.Secret
@@ -34,10 +35,11 @@ func ServeSecrets(listener net.Listener, own Certificate, root string) (*Secrets
 		"default": {Name: "default", Type: &tls.Secret_TlsCertificate{
 			TlsCertificate: &tls.TlsCertificate{CertificateChain: texts[own.Cert], PrivateKey: texts[own.Key]},
 		}},
-		"ROOTCA": {Name: "ROOTCA", Type: &tls.Secret_ValidationContext{
-			ValidationContext: &tls.CertificateValidationContext{TrustedCa: texts[root]},
-		}},
 	}}
+	for _, name := range []string{"ROOTCA", "file-root:system"} {
+		trusted := &tls.CertificateValidationContext{TrustedCa: texts[root]}
+		served.secrets[name] = &tls.Secret{Name: name, Type: &tls.Secret_ValidationContext{ValidationContext: trusted}}
+	}
 	secret.RegisterSecretDiscoveryServiceServer(served.server, served)
 	go func() { _ = served.server.Serve(listener) }()
 	return served, nil

@@ -33,8 +33,9 @@ func Serve(mcp int) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: Loopback(mcp)})
-	behind.FlushInterval = -1
+	to := &url.URL{Scheme: "http", Host: Loopback(mcp)}
+	// The MCP server answers to its own name only.
+	behind := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(request *httputil.ProxyRequest) { request.SetURL(to) }}
 	served := &Server{Port: listener.Addr().(*net.TCPAddr).Port, Go: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.Handle("/", behind)

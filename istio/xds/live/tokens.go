@@ -5,9 +5,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"time"
 )
 
@@ -34,24 +37,60 @@ func (p *Provider) Keys() (string, error) {
 	return string(text), err
 }
 
-// Token is one of a user.
+// Token is one of a user for the agents' gate.
 func (p *Provider) Token(user, scope string) (string, error) {
+	return p.sign(map[string]any{"sub": user, "aud": "agents-gate", "azp": "chat-ui", "scope": scope})
+}
+
+func (p *Provider) sign(claims map[string]any) (string, error) {
 	now := time.Now().Unix()
-	header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": "live"})
+	claims["iss"], claims["iat"], claims["exp"] = Issuer, now, now+300
+	header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": "live", "typ": "JWT"})
 	if err != nil {
 		return "", err
 	}
-	claims, err := json.Marshal(map[string]any{"iss": Issuer, "sub": user, "azp": "chat-ui", "scope": scope, "iat": now, "exp": now + 3600})
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	signed := encoded(header) + "." + encoded(claims)
+	signed := encoded(header) + "." + encoded(payload)
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, p.key, digest[:])
 	if err != nil {
 		return "", err
 	}
 	return signed + "." + encoded(append(fixed(r), fixed(s)...)), nil
+}
+
+// Exchange is a token endpoint (RFC 8693) over TLS, as far as one client with one secret needs it.
+func (p *Provider) Exchange(own Certificate, client, secret string) (*httptest.Server, error) {
+	pair, err := tls.LoadX509KeyPair(own.Cert, own.Key)
+	if err != nil {
+		return nil, err
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		id, word, _ := request.BasicAuth()
+		audience := request.FormValue("audience")
+		right := id == client && word == secret && request.FormValue("grant_type") == "urn:ietf:params:oauth:grant-type:token-exchange"
+		if !right || request.FormValue("subject_token") == "" || audience == "" {
+			http.Error(writer, `{"error":"invalid_request"}`, http.StatusBadRequest)
+			return
+		}
+		scope := request.FormValue("scope")
+		token, err := p.sign(map[string]any{"sub": "alice", "aud": audience, "azp": client, "scope": scope})
+		if err != nil {
+			http.Error(writer, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		writer.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(writer).Encode(map[string]any{
+			"access_token": token, "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+			"token_type": "Bearer", "expires_in": 300, "scope": scope,
+		})
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	server.StartTLS()
+	return server, nil
 }
 
 func fixed(number *big.Int) []byte { return number.FillBytes(make([]byte, 32)) }

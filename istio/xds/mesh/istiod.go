@@ -9,6 +9,7 @@ import (
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/log"
 	"istio.io/istio/pkg/test"
 )
@@ -29,9 +30,9 @@ func init() {
 	_ = log.Configure(options)
 }
 
-// Start runs istiod until the test ends; a manifest that its webhook refuses fails the test. With a listener it serves delta ADS
-// there, in plain text.
-func Start(t test.Failer, objects []Object, listener net.Listener) *Istiod {
+// Start runs istiod until the test ends; a manifest that its webhook refuses fails the test. `config` is a part of MeshConfig as
+// YAML. With a listener it serves delta ADS there, in plain text, to a stock Envoy.
+func Start(t test.Failer, config string, objects []Object, listener net.Listener) *Istiod {
 	t.Helper()
 	all, waypoints := Deploy(objects)
 	text, err := YAML(all)
@@ -39,7 +40,13 @@ func Start(t test.Failer, objects []Object, listener net.Listener) *Istiod {
 		t.Fatal(err)
 	}
 	// The ambient index reads Kubernetes, the rest the configuration store.
-	options := xds.FakeOptions{ConfigString: text, KubernetesObjectString: text}
+	meshConfig, err := mesh.ApplyMeshConfigDefaults(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := xds.FakeOptions{ConfigString: text, KubernetesObjectString: text, MeshConfig: meshConfig}
+	// Only Istio's own Envoy has these filters, and no patch takes one out of a cluster.
+	features.MetadataExchange = listener == nil
 	if listener != nil {
 		options.ListenerBuilder = func() (net.Listener, error) { return listener, nil }
 	}

@@ -26,8 +26,8 @@ func (w Waypoint) Labels() map[string]string {
 	return map[string]string{gatewayName: w.Name, managed: controller}
 }
 
-// Deploy adds what a cluster makes of the manifests: for each waypoint its Service, an instance and its status, and the class.
-// The objects given are not changed.
+// Deploy adds what a cluster makes of the manifests: for each waypoint its Service, an instance and its status; the class; namespaces;
+// the addresses of services and of what they stand for outside. The objects given are not changed.
 func Deploy(objects []Object) ([]Object, []Waypoint) {
 	var all []Object
 	var waypoints []Waypoint
@@ -45,8 +45,20 @@ func Deploy(objects []Object) ([]Object, []Waypoint) {
 			}}}
 			all = append(all, service(waypoint, number), instance(waypoint))
 		}
+		spec := object.Map("spec")
+		switch object.Kind() {
+		case "Service":
+			if spec.Text("clusterIP") == "" {
+				spec["clusterIP"] = fmt.Sprintf("10.96.1.%d", len(all))
+			}
+		case "ServiceEntry":
+			if _, given := spec["addresses"]; !given && spec.Text("resolution") != "NONE" {
+				spec["addresses"] = []any{fmt.Sprintf("240.240.1.%d", len(all))}
+			}
+		}
 		all = append(all, object)
 	}
+	all = append(all, namespaces(all)...)
 	if !hasClass {
 		all = append(all, Object{
 			"apiVersion": "gateway.networking.k8s.io/v1",
@@ -56,6 +68,30 @@ func Deploy(objects []Object) ([]Object, []Waypoint) {
 		})
 	}
 	return all, waypoints
+}
+
+// Each namespace in which something lies, with the label that Kubernetes gives it.
+func namespaces(objects []Object) []Object {
+	const name = "kubernetes.io/metadata.name"
+	given, all := map[string]bool{}, []Object{}
+	for _, object := range objects {
+		if object.Kind() == "Namespace" {
+			given[object.Name()] = true
+		}
+	}
+	for _, object := range objects {
+		namespace := object.Namespace()
+		if given[namespace] {
+			continue
+		}
+		given[namespace] = true
+		all = append(all, Object{
+			"apiVersion": "v1",
+			"kind":       "Namespace",
+			"metadata":   map[string]any{"name": namespace, "labels": map[string]any{name: namespace}},
+		})
+	}
+	return all
 }
 
 func service(waypoint Waypoint, number int) Object {

@@ -24,6 +24,9 @@ func Problems(objects []mesh.Object, snapshots []*mesh.Snapshot) ([]string, erro
 		return nil, err
 	}
 	var found problems
+	if err := found.enrolment(objects, snapshots); err != nil {
+		return nil, err
+	}
 	for _, delivery := range deliveries {
 		if err := found.attachment(delivery, objects, snapshots); err != nil {
 			return nil, err

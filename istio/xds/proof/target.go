@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -34,6 +35,43 @@ func covers(delivery Delivery, target mesh.Object, waypoint mesh.Waypoint, chain
 		})
 	}
 	return false
+}
+
+// Whether each service that is to be behind a waypoint has a chain there: without one its traffic goes past every plugin. Istiod says
+// nothing, for example where the Gateway takes no services of another namespace (`allowedRoutes`).
+func (p *problems) enrolment(objects []mesh.Object, snapshots []*mesh.Snapshot) error {
+	for _, object := range objects {
+		labels := object.Map("metadata", "labels")
+		waypoint := labels.Text("istio.io/use-waypoint")
+		if waypoint == "" || waypoint == "none" || object.Kind() != "Service" && object.Kind() != "ServiceEntry" {
+			continue
+		}
+		namespace := labels.Text("istio.io/use-waypoint-namespace")
+		if namespace == "" {
+			namespace = object.Namespace()
+		}
+		hosts := object.Map("spec").Texts("hosts")
+		if object.Kind() == "Service" {
+			hosts = []string{object.Name() + "." + object.Namespace() + ".svc.cluster.local"}
+		}
+		for _, host := range hosts {
+			found := false
+			for _, snapshot := range snapshots {
+				if snapshot.Waypoint.Namespace != namespace || snapshot.Waypoint.Name != waypoint {
+					continue
+				}
+				chains, err := snapshot.Chains()
+				if err != nil {
+					return err
+				}
+				found = found || slices.ContainsFunc(chains, func(chain mesh.Chain) bool { return serves(chain, host) })
+			}
+			if !found {
+				*p = append(*p, fmt.Sprintf("%s is not behind the waypoint %s/%s: it has no chain for %s", object, namespace, waypoint, host))
+			}
+		}
+	}
+	return nil
 }
 
 // The chain of a service is named `inbound-vip|PORT|http|HOST`.

@@ -1,0 +1,108 @@
+{{/* What TrafficExtension and WasmPlugin have in common of the module. */}}
+{{- define "wardpoint.wasm" -}}
+url: {{ .module.url }}
+{{- if not (hasPrefix "file://" .module.url) }}
+sha256: {{ quote .module.sha256 }}
+imagePullPolicy: {{ .module.pullPolicy | default "IfNotPresent" }}
+{{- end }}
+{{- with .module.pullSecret }}
+imagePullSecret: {{ . }}
+{{- end }}
+failStrategy: FAIL_RELOAD
+pluginName: {{ .policy.plugin }}
+{{- with .policy.env }}
+vmConfig:
+  env:
+{{- range . }}
+  - {name: {{ . }}, valueFrom: HOST}
+{{- end }}
+{{- end }}
+pluginConfig:
+  {{- .config | nindent 2 }}
+{{- end }}
+
+{{- define "wardpoint.attached" }}
+metadata:
+  name: {{ .policy.name }}
+  namespace: {{ .target.namespace }}
+spec:
+  targetRefs:
+  - {group: {{ quote .target.group }}, kind: {{ .target.kind }}, name: {{ .target.name }}}
+  phase: AUTHZ                                  # behind jwt_authn, before rbac
+  priority: {{ include "wardpoint.priority" .policy }}
+{{- end }}
+
+{{- define "wardpoint.trafficextension" }}
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+{{- include "wardpoint.attached" . }}
+  wasm:
+    {{- include "wardpoint.wasm" . | nindent 4 }}
+{{- end }}
+
+{{- define "wardpoint.wasmplugin" }}
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+{{- include "wardpoint.attached" . }}
+  {{- include "wardpoint.wasm" . | nindent 2 }}
+{{- end }}
+
+{{/* Behind rbac, in every HTTP chain: grpc_stats is always there. Of several the one that is applied last stands nearest to it. */}}
+{{- define "wardpoint.envoyfilter" }}
+{{- if .module.pullSecret }}{{ fail (printf "modules: %s: an EnvoyFilter cannot name a pullSecret" .policy.plugin) }}{{ end }}
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: {{ .policy.name }}
+  namespace: {{ .target.namespace }}
+spec:
+  targetRefs:
+  - {group: {{ quote .target.group }}, kind: {{ .target.kind }}, name: {{ .target.name }}}
+  priority: {{ sub 1000 (include "wardpoint.priority" .policy | int) }}
+  configPatches:
+  - applyTo: EXTENSION_CONFIG
+    match: {context: SIDECAR_INBOUND}
+    patch:
+      operation: ADD
+      value:
+        name: wardpoint.{{ .policy.name }}
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+          config:
+            name: {{ .policy.name }}
+            root_id: {{ .policy.plugin }}
+            failure_policy: FAIL_RELOAD
+            allow_on_headers_stop_iteration: true
+            configuration:
+              "@type": type.googleapis.com/google.protobuf.StringValue
+              value: {{ .config | fromYaml | toJson | squote }}
+            vm_config:
+              vm_id: {{ .policy.plugin }}
+              runtime: envoy.wasm.runtime.v8
+{{- if hasPrefix "file://" .module.url }}
+              code: {local: {filename: {{ trimPrefix "file://" .module.url }}}}
+{{- else }}
+              code:
+                remote:
+                  http_uri: {uri: {{ quote .module.url }}, timeout: 30s, cluster: unused}
+                  sha256: {{ quote .module.sha256 }}
+{{- end }}
+{{- with .policy.env }}
+              environment_variables: {host_env_keys: {{ toJson . }}}
+{{- end }}
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        name: main_internal
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: wardpoint.{{ .policy.name }}
+        config_discovery:
+          config_source: {ads: {}, initial_fetch_timeout: 0s, resource_api_version: V3}
+          type_urls:
+          - type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+          - type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+{{- end }}
