@@ -252,9 +252,18 @@ fn what_is_made_passes_lint_and_check() {
 
 #[test]
 fn the_example_shows_what_is_made() {
-    let (_folder, objects) = rendered(DECLARED);
+    let (folder, objects) = rendered(DECLARED);
     let shown =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/one-declaration/policy.yaml")).unwrap();
+    let (file, fresh) = (
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/one-declaration/manifests.yaml"),
+        fs::read_to_string(folder.path().join("manifests.yaml")).unwrap(),
+    );
+    let fresh = format!("# What `wardpoint render access.yaml` makes; a test says when it is stale.\n{fresh}");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&file, &fresh).unwrap();
+    }
+    assert!(fs::read_to_string(&file).unwrap_or_default() == fresh, "manifests.yaml is stale: run with BLESS=1");
     let made = of(&objects, "TrafficExtension").find(|it| it["metadata"]["name"] == "files-tools").unwrap();
     assert_eq!(yaml::parse(&shown).unwrap().to_json(), made["spec"]["wasm"]["pluginConfig"]);
 }

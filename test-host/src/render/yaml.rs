@@ -23,19 +23,14 @@ fn block(out: &mut String, value: &Value, depth: usize) {
             for item in items {
                 indent(out, depth);
                 out.push('-');
-                let nested = match item {
-                    Value::Object(members) if !members.is_empty() => Some(item),
-                    _ => None,
-                };
-                match nested {
-                    Some(item) => {
-                        // The first member stands beside the dash.
-                        let mut inner = String::new();
-                        block(&mut inner, item, depth + 1);
-                        out.push(' ');
-                        out.push_str(inner.trim_start());
-                    }
-                    None => below(out, item, depth),
+                if has_more(item) {
+                    // The first line of what is in it stands beside the dash.
+                    let mut inner = String::new();
+                    block(&mut inner, item, depth + 1);
+                    out.push(' ');
+                    out.push_str(inner.trim_start());
+                } else {
+                    below(out, item, depth);
                 }
             }
         }
@@ -49,12 +44,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
 
 /// What follows a name or a dash.
 fn below(out: &mut String, value: &Value, depth: usize) {
-    let nested = match value {
-        Value::Object(members) => !members.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
-    };
-    if nested {
+    if has_more(value) {
         out.push('\n');
         // A list stands as deep as its name, as kubectl writes it.
         block(out, value, if value.is_array() { depth } else { depth + 1 });
@@ -62,6 +52,15 @@ fn below(out: &mut String, value: &Value, depth: usize) {
         out.push(' ');
         out.push_str(&scalar(value));
         out.push('\n');
+    }
+}
+
+/// Whether it takes lines of its own.
+fn has_more(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
     }
 }
 
@@ -105,8 +104,8 @@ mod tests {
 
     #[test]
     fn it_is_written_as_people_write_it() {
-        let value = json!({ "spec": { "rules": [{ "from": [{ "source": { "principals": ["a/b"] } }], "n": 1 }, "x"] } });
-        let want = "spec:\n  rules:\n  - from:\n    - source:\n        principals:\n        - a/b\n    n: 1\n  - x\n";
+        let value = json!({ "spec": { "rules": [{ "from": [{ "source": { "principals": ["a/b"] } }], "count": 1 }, "x"] } });
+        let want = "spec:\n  rules:\n  - from:\n    - source:\n        principals:\n        - a/b\n    count: 1\n  - x\n";
         assert_eq!(document(&value), want);
     }
 }

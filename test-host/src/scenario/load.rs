@@ -34,7 +34,10 @@ pub enum Expectations {
     Open,
 }
 
-/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, `policy*.yaml`, `request.yaml` and `envoy.yaml` left out. All problems of all files at once.
+/// What stands beside scenarios in a folder, and what begins with `policy`.
+const BESIDE: [&str; 4] = ["access.yaml", "envoy.yaml", "manifests.yaml", "request.yaml"];
+
+/// Reads the scenario files that `paths` name; folders are searched for `*.yaml`, but what stands beside scenarios is left out. All problems of all files at once.
 pub fn load_all(paths: &[PathBuf], expectations: Expectations) -> Result<Vec<Scenario>, Vec<LoadError>> {
     let (mut files, mut scenarios, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -61,7 +64,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in entries {
         // Examples have their configuration beside their scenario, and what a proxy needs around it.
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
-        let is_other = name.starts_with("policy") || name == "request.yaml" || name == "envoy.yaml";
+        let is_other = name.starts_with("policy") || BESIDE.contains(&name.as_ref());
         let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml") && !is_other;
         if entry.is_dir() || is_scenario {
             collect(&entry, files)?;

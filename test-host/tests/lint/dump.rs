@@ -190,6 +190,25 @@ error[filter-order]: listener agents, chain tools, filter exchange: it is asked 
 }
 
 #[test]
+fn a_chain_that_refuses_everything_needs_no_plugin() {
+    for (rbac, warnings) in [
+        (r#""rules":{}"#, 0),
+        (r#""stat_prefix":"x""#, 1),
+        (r#""rules":{"action":"DENY"}"#, 1),
+        (r#""rules":{"policies":{"a":{}}}"#, 1),
+    ] {
+        let mut dump: Value = serde_json::from_str(DUMP).unwrap();
+        let filter =
+            format!(r#"{{"name":"rbac","typed_config":{{"@type":"x/envoy.extensions.filters.http.rbac.v3.RBAC",{rbac}}}}}"#);
+        let filters = filters(&mut dump, "others").unwrap();
+        let at = filters.iter().position(|filter| filter["name"] == "tools.mcp-authz").unwrap();
+        *filters.get_mut(at).unwrap() = serde_json::from_str(&filter).unwrap();
+        let (_, out, _) = findings(&dump.to_string(), &["--config-dump", "dump.json"]);
+        assert!(out.ends_with(&format!("3 chains, 0 errors, {warnings} warnings\n")), "{rbac}: {out}");
+    }
+}
+
+#[test]
 fn a_dump_in_camel_case_is_the_same_dump() {
     let dump: Value = serde_json::from_str(&broken(Text("FAIL_RELOAD", "FAIL_OPEN")).unwrap()).unwrap();
     let (_, snake, _) = findings(&dump.to_string(), &["--format", "json", "--config-dump", "dump.json"]);

@@ -21,7 +21,7 @@ pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
     }
     let guarded: BTreeSet<&str> = dump.chains.iter().filter(|chain| chain.is_guarded()).map(|chain| chain.listener).collect();
     for chain in &dump.chains {
-        if guarded.contains(chain.listener) && !chain.is_guarded() && serves(chain) {
+        if guarded.contains(chain.listener) && !chain.is_guarded() && serves(chain) && !refuses(chain) {
             let fix =
                 "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]   # every chain of the waypoint";
             let text = "other chains of this listener have a plugin, and this one has none";
@@ -41,6 +41,14 @@ fn serves(chain: &Chain<'_>) -> bool {
         routes.each(&mut |spot| goes |= spot.get("cluster").is_some() || spot.get("weighted_clusters").is_some());
     }
     goes
+}
+
+/// Whether nothing gets through it: rules that allow, and none of them. So a policy of Istio with `ALLOW` and no rules looks.
+fn refuses(chain: &Chain<'_>) -> bool {
+    chain.filters.iter().filter_map(|filter| filter.config.as_ref()).filter(|config| config.is("RBAC")).any(|config| {
+        let allows = config.get("rules").is_some() && config.text("rules.action").is_none_or(|action| action == "ALLOW");
+        allows && config.members("rules.policies").is_empty() && config.get("matcher").is_none()
+    })
 }
 
 /// Whether what was to come has come.
