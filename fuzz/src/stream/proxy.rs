@@ -254,6 +254,9 @@ impl<'a, F: Filter> Proxy<'a, F> {
             return;
         }
         let (allowed, decided) = (self.is_allowed(), !self.records.is_empty());
+        // Nobody behind has seen a request whose headers are held, so an error is not the upstream's.
+        let unseen = self.request.headers.is_some() && !self.request.headers_gone;
+        let error = self.response.headers.as_ref().and_then(Headers::status).is_some_and(|status| status >= 400);
         let side = self.side(direction);
         let first = !side.headers_gone;
         side.headers_gone |= side.headers.is_some();
@@ -263,7 +266,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
         let complete = side.complete;
         match direction {
             Request => assert!(!complete || allowed, "a whole request went on undecided or refused: {:?}", self.records),
-            Response if decided && (allowed || self.observe) => {}
+            Response if decided && (allowed || self.observe || unseen && error) => {}
             Response => {
                 assert!(self.response.gone.is_empty(), "an answer went on before the decision");
                 let kept = |name: &[u8]| name == b":status" || name == b"www-authenticate";
