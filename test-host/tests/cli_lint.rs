@@ -43,6 +43,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "labels: {istio.io/use-waypoint: waypoint}\nspec:\n  ports",
         "labels: {istio.io/use-waypoint: gone}\nspec:\n  ports",
     ),
+    (
+        "host-believed",
+        "targetRefs: [{group: \"\", kind: Service, name: mcp-server}]\n  phase: AUTHZ\n  priority: 100",
+        "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n  phase: AUTHZ\n  priority: 100",
+    ),
     ("waypoint-namespace", ", allowedRoutes: {namespaces: {from: All}}", ""),
     ("waypoint-namespace", "namespaces: {from: All}", "namespaces: {from: Same}"),
     ("digest-missing", "    sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"\n", ""),

@@ -144,6 +144,9 @@ checks! {
     /// Any site may call with credentials.
     CorsWildcard "cors-wildcard" Error
         "every web site that the user visits can call with the user's credentials",
+    /// A policy goes by what the caller says of the destination.
+    HostBelieved "host-believed" Error
+        "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
     /// A waypoint does not serve the namespace.
     WaypointNamespace "waypoint-namespace" Error
         "a waypoint has no chain for services of other namespaces unless its listener allows them, whatever their labels say",

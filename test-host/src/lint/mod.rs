@@ -30,6 +30,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
         if target::check(world, extension, &mut found) {
             identity::check(world, extension, &mut found);
             callouts::check(world, extension, &mut found);
+            services::believed(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);

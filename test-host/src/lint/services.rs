@@ -1,4 +1,4 @@
-//! Whether a waypoint serves those that name it.
+//! Whether a waypoint serves those that name it, and whether a policy can tell them apart.
 
 use super::extension::Extension;
 use super::finding::{Check, Finding};
@@ -20,6 +20,27 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec
                 object.namespace
             );
             found.push(Finding::new(Check::WaypointNamespace, object, "metadata.labels", text, fix));
+        }
+    }
+}
+
+/// Behind a waypoint a request goes where it was sent, whatever its `Host` says: a policy that goes by `Host` before several
+/// services believes the caller, and a token for one goes to another.
+pub(super) fn believed(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
+    let Some(config) = &extension.config else { return };
+    let path = if extension.plugin == "token-exchange" { "routes" } else { "rules" };
+    let by_host = path == "routes" || config.node.to_json().to_string().contains("request.host");
+    let wide = extension.targets().iter().any(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
+    if !(by_host && wide) {
+        return;
+    }
+    for gateway @ (namespace, name) in extension.gateways(world) {
+        let objects = world.of("Service").chain(world.of("ServiceEntry"));
+        let count = objects.filter(|object| world.waypoint_of(object) == Some(gateway)).count();
+        if count > 1 {
+            let text = format!("it goes by `Host`, and the waypoint `{namespace}/{name}` stands before {count} services");
+            let fix = "spec:\n  targetRefs:\n  - {group: \"\", kind: Service, name: NAME}   # one for each service, with what is for it";
+            found.push(Finding::new(Check::HostBelieved, extension.manifest, &config.path(path), text, fix));
         }
     }
 }
