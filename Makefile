@@ -127,8 +127,7 @@ test-oci: oci ## Images into a real registry, and back with the code of Istio's 
 
 .PHONY: in-oci
 in-oci:
-	@cd istio/oci && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./... && cd ../.. && \
-	  for dump in target/istio/{mcp-authz,token-exchange,all}.*.json; do $(HOST) lint --config-dump $$dump; done
+	@cd istio/oci && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./...
 
 .PHONY: e2e
 e2e: plugins ## Real MCP clients and servers through a real Envoy
