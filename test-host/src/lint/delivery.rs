@@ -6,7 +6,7 @@ use super::manifest::{World, items};
 use crate::scenario::yaml::{Data, Node};
 
 /// What Envoy buffers if nobody says otherwise, in bytes.
-const DEFAULT_BUFFER: u64 = 1 << 20;
+pub(super) const DEFAULT_BUFFER: u64 = 1 << 20;
 
 pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
     let manifest = extension.manifest;
@@ -34,8 +34,17 @@ pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Fi
     buffer(world, extension, &mut add);
 }
 
-/// The order in a chain: what decides stands before what asks others.
-fn priority(plugin: &str) -> u32 {
+/// What to do about a module that no digest pins.
+pub(super) const PIN: &str = "sha256: \"<digest of the manifest, 64 hexadecimal digits: make oci prints it>\"";
+
+/// What is said of a problem with a configuration, and what to do about it.
+pub(super) fn refused(plugin: &str, path: &str, text: String) -> (String, String) {
+    let said = if path.is_empty() { text } else { format!("{path}: {text}") };
+    (said, format!("wardpoint check --plugin {plugin} POLICY   # and see its reference page"))
+}
+
+/// The order in a chain, from high to low: what decides stands before what asks others.
+pub(super) fn priority(plugin: &str) -> u32 {
     match plugin {
         "prompt-guard" => 200,
         "token-exchange" => 100,
@@ -59,8 +68,7 @@ fn module(extension: &Extension<'_>, add: &mut impl FnMut(Check, &str, String, S
         add(Check::LatestTag, &path, format!("`{url}` has no tag that stays"), "url: oci://REGISTRY/NAME:VERSION".to_owned());
     }
     if !pinned && extension.setting("sha256", "vm_config.code.remote.sha256").is_none() {
-        let fix = "sha256: \"<digest of the manifest, 64 hexadecimal digits: make oci prints it>\"".to_owned();
-        add(Check::DigestMissing, &path, "there is no sha256".to_owned(), fix);
+        add(Check::DigestMissing, &path, "there is no sha256".to_owned(), PIN.to_owned());
     }
 }
 
@@ -75,8 +83,7 @@ fn config(world: &World, extension: &Extension<'_>, add: &mut impl FnMut(Check, 
         return;
     };
     for (path, text) in world.problems(extension.plugin, config.node.to_json().to_string().as_bytes()) {
-        let said = if path.is_empty() { text } else { format!("{path}: {text}") };
-        let fix = format!("wardpoint check --plugin {} POLICY   # and see its reference page", extension.plugin);
+        let (said, fix) = refused(extension.plugin, &path, text);
         add(Check::PluginConfig, &config.path(&path), said, fix);
     }
     let hold = "hostProfile.holdHeaders";

@@ -49,7 +49,8 @@ pub(super) fn check_requests(world: &World, extensions: &[Extension<'_>], found:
     for filter in world.of("EnvoyFilter") {
         each(&filter.node, "", &mut |node, path| {
             let credentials = node.get("allow_credentials").map(|node| &node.data);
-            let wild = items(node.get("allow_origin_string_match")).iter().any(matches_all);
+            let origins = items(node.get("allow_origin_string_match"));
+            let wild = origins.iter().any(|origin| takes_all(|path| origin.locate_node(path).and_then(Node::as_str)));
             if wild && matches!(credentials, Some(Data::Bool(true))) {
                 let fix = "allow_origin_string_match:\n- {exact: \"https://console.example.com\"}";
                 let path = format!("{path}.allow_origin_string_match");
@@ -59,8 +60,7 @@ pub(super) fn check_requests(world: &World, extensions: &[Extension<'_>], found:
     }
 }
 
-/// Whether a string match takes all origins.
-fn matches_all(node: &Node) -> bool {
-    let text = |path: &str| node.locate_node(path).and_then(Node::as_str);
+/// Whether a string match of Envoy takes all origins; `text` is what stands at a path in it.
+pub(super) fn takes_all<'m>(text: impl Fn(&str) -> Option<&'m str>) -> bool {
     text("exact") == Some("*") || text("prefix") == Some("") || matches!(text("safe_regex.regex"), Some(".*" | ".+" | "^.*$"))
 }

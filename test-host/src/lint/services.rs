@@ -6,13 +6,13 @@ use super::manifest::{Manifest, World, items};
 use crate::scenario::yaml::Node;
 
 pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec<Finding>) {
+    let guarded: Vec<_> = extensions.iter().flat_map(|extension| extension.gateways(world)).collect();
     for object in world.of("Service").chain(world.of("ServiceEntry")) {
         let Some(waypoint @ (namespace, name)) = world.waypoint_of(object).filter(|(space, _)| *space != object.namespace) else {
             continue;
         };
-        let guards = extensions.iter().any(|extension| extension.gateways(world).contains(&waypoint));
-        let gateway = world.find("Gateway", namespace, name).filter(|gateway| guards && !serves_others(gateway));
-        if gateway.is_some() {
+        let closed = world.find("Gateway", namespace, name).is_some_and(|gateway| !serves_others(gateway));
+        if closed && guarded.contains(&waypoint) {
             let text = format!("the waypoint `{namespace}/{name}` serves its own namespace only");
             let fix = format!(
                 "kind: Gateway\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  listeners:\n  \
@@ -47,6 +47,9 @@ pub(super) fn believed(world: &World, extension: &Extension<'_>, found: &mut Vec
 
 /// Whether a listener takes services of other namespaces; which ones, their labels in the cluster say.
 fn serves_others(gateway: &Manifest) -> bool {
-    let from = |listener: &Node| listener.locate_node("allowedRoutes.namespaces.from").and_then(Node::as_str).map(str::to_owned);
-    items(gateway.at("spec.listeners")).iter().any(|listener| matches!(from(listener).as_deref(), Some("All" | "Selector")))
+    let opens = |listener: &Node| {
+        let from = listener.locate_node("allowedRoutes.namespaces.from").and_then(Node::as_str);
+        matches!(from, Some("All" | "Selector"))
+    };
+    items(gateway.at("spec.listeners")).iter().any(opens)
 }

@@ -63,9 +63,8 @@ impl Declaration {
     }
 
     /// The agents that may reach a server, each once.
-    pub(super) fn agents_of(&self, server: &str) -> Vec<&RawAgent> {
-        let named = self.agents.iter().filter(|(name, _)| self.paths_to(server).any(|path| path.agent == **name));
-        named.map(|(_, agent)| agent).collect()
+    pub(super) fn agents_of(&self, server: &str) -> impl Iterator<Item = &RawAgent> {
+        self.agents.iter().filter(|(name, _)| self.paths_to(server).any(|path| path.agent == **name)).map(|(_, agent)| agent)
     }
 
     /// Each waypoint, namespace and name, with the servers behind it.
@@ -75,6 +74,11 @@ impl Declaration {
             found.entry((server.namespace.as_str(), server.waypoint.as_str())).or_default().push(name);
         }
         found
+    }
+
+    /// Who an agent is to the mesh and to plugins.
+    pub(super) fn spiffe(&self, agent: &RawAgent) -> String {
+        format!("spiffe://{}", self.principal(&agent.namespace, &agent.service_account))
     }
 
     /// The identity of a service account, without `spiffe://`.

@@ -45,7 +45,7 @@ fn behind(declaration: &Declaration, name: &str, server: &RawServer) -> Vec<Valu
     let RawServer { namespace, waypoint, port, .. } = server;
     let target = json!([{ "group": "", "kind": "Service", "name": name }]);
     let agents = declaration.agents_of(name);
-    let agents: Vec<String> = agents.iter().map(|it| declaration.principal(&it.namespace, &it.service_account)).collect();
+    let agents: Vec<String> = agents.map(|it| declaration.principal(&it.namespace, &it.service_account)).collect();
     let gate = declaration.principal(namespace, waypoint);
     let service = json!({
         "apiVersion": "v1",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::declaration::Declaration;
-use super::raw::RawServer;
+use super::raw::{RawAgent, RawServer};
 
 pub(super) fn objects(declaration: &Declaration) -> Vec<Value> {
     declaration.servers.iter().map(|(name, server)| extension(declaration, name, server)).collect()
@@ -34,14 +34,10 @@ fn extension(declaration: &Declaration, name: &str, server: &RawServer) -> Value
 }
 
 fn config(declaration: &Declaration, server: &str) -> Value {
-    let spiffe = |agent: &str| {
-        let agent = declaration.agents.get(agent);
-        agent.map(|it| format!("spiffe://{}", declaration.principal(&it.namespace, &it.service_account))).unwrap_or_default()
-    };
+    let spiffe = |agent: &str| declaration.agents.get(agent).map(|it| declaration.spiffe(it)).unwrap_or_default();
     let mut identity = json!({ "peer": "waypoint" });
-    let named = declaration.agents.iter().filter(|(name, _)| declaration.paths_to(server).any(|path| path.agent == **name));
-    let clients: Vec<Value> =
-        named.filter_map(|(name, agent)| Some(json!({ "spiffe": spiffe(name), "client": agent.client.as_ref()? }))).collect();
+    let client = |agent: &RawAgent| Some(json!({ "spiffe": declaration.spiffe(agent), "client": agent.client.as_ref()? }));
+    let clients: Vec<Value> = declaration.agents_of(server).filter_map(client).collect();
     if let Some(identity) = identity.as_object_mut() {
         if declaration.mesh.issuer.is_some() {
             // Where Istio leaves the claims that it verified.

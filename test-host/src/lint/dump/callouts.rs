@@ -1,7 +1,5 @@
 //! Whether the clusters that a plugin calls are there.
 
-use serde_json::Value;
-
 use super::Found;
 use super::chain::{Dump, Plugin};
 use super::spot::Spot;
@@ -10,7 +8,11 @@ use crate::lint::finding::Check;
 pub(super) fn check(dump: &Dump<'_>, plugin: &Plugin<'_>, object: &str, found: &mut Found<'_>) {
     let mut called = Vec::new();
     if let Some(config) = &plugin.config {
-        clusters(config, "", &mut called);
+        // Every text at a member `cluster`.
+        Spot::root(config).each(&mut |spot| {
+            let name = spot.value.as_str().filter(|_| spot.path.rsplit('.').next() == Some("cluster"));
+            called.extend(name.map(|name| (spot.path.clone(), name)));
+        });
     }
     for (path, name) in called {
         let Some(cluster) = dump.clusters.get(name) else {
@@ -27,29 +29,6 @@ pub(super) fn check(dump: &Dump<'_>, plugin: &Plugin<'_>, object: &str, found: &
             let text = format!("{}: {path}: `{name}` is on port 443 and has no TLS", plugin.name);
             found.add(Check::CalloutTls, object, &cluster.path, text, fix);
         }
-    }
-}
-
-/// Every text at a member `cluster`, with its path.
-fn clusters<'c>(value: &'c Value, path: &str, found: &mut Vec<(String, &'c str)>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                let dot = if path.is_empty() { "" } else { "." };
-                let path = format!("{path}{dot}{name}");
-                if let Some(cluster) = value.as_str().filter(|_| name == "cluster") {
-                    found.push((path, cluster));
-                } else {
-                    clusters(value, &path, found);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                clusters(item, &format!("{path}[{index}]"), found);
-            }
-        }
-        _ => {}
     }
 }
 

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::spot::Spot;
+use crate::lint::delivery::DEFAULT_BUFFER;
 use crate::lint::extension::module;
 use crate::lint::manifest::Known;
-
-/// What Envoy buffers if nobody says otherwise, in bytes.
-const DEFAULT_BUFFER: u64 = 1 << 20;
 
 /// What of a dump is looked at.
 pub(super) struct Dump<'d> {

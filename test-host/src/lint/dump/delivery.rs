@@ -2,8 +2,11 @@
 
 use super::Found;
 use super::chain::{Chain, Filter, Plugin};
+use crate::lint::delivery::{PIN, refused};
 use crate::lint::finding::Check;
 use crate::lint::manifest::Known;
+
+const RELOAD: &str = "failure_policy: FAIL_RELOAD   # Istio: failStrategy";
 
 pub(super) fn check(chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>, plugins: &[Known], found: &mut Found<'_>) {
     let (object, settings) = (chain.says(filter), &plugin.settings);
@@ -15,21 +18,14 @@ pub(super) fn check(chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>,
         _ if settings.is_true("fail_open") => {
             add(Check::FailStrategy, &at("fail_open"), "it fails open".to_owned(), "failure_policy: FAIL_RELOAD".to_owned());
         }
-        Some(other) => {
-            let fix = "failure_policy: FAIL_RELOAD   # Istio: failStrategy";
-            add(Check::FailStrategy, &at("failure_policy"), format!("it says {other}"), fix.to_owned());
-        }
-        None => {
-            let fix = "failure_policy: FAIL_RELOAD   # Istio: failStrategy";
-            add(Check::FailStrategy, &settings.path, "there is no failure_policy".to_owned(), fix.to_owned());
-        }
+        Some(other) => add(Check::FailStrategy, &at("failure_policy"), format!("it says {other}"), RELOAD.to_owned()),
+        None => add(Check::FailStrategy, &settings.path, "there is no failure_policy".to_owned(), RELOAD.to_owned()),
     }
     let remote = settings.at("vm_config.code.remote");
     if let Some(remote) = remote.filter(|remote| remote.text("sha256").is_none_or(str::is_empty)) {
         let pinned = remote.text("http_uri.uri").is_some_and(|uri| uri.contains("@sha256:"));
         if !pinned {
-            let fix = "sha256: \"<digest of the manifest, 64 hexadecimal digits: make oci prints it>\"".to_owned();
-            add(Check::DigestMissing, &remote.path, "there is no sha256".to_owned(), fix);
+            add(Check::DigestMissing, &remote.path, "there is no sha256".to_owned(), PIN.to_owned());
         }
     }
     let Some(config) = &plugin.config else {
@@ -41,8 +37,7 @@ pub(super) fn check(chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>,
     let text = settings.text("configuration.value").unwrap_or_default();
     let known = plugins.iter().find(|known| known.name == plugin.name);
     for (path, problem) in known.map(|known| (known.problems)(known.name, text.as_bytes())).unwrap_or_default() {
-        let said = if path.is_empty() { problem } else { format!("{path}: {problem}") };
-        let fix = format!("wardpoint check --plugin {} POLICY   # and see its reference page", plugin.name);
+        let (said, fix) = refused(plugin.name, &path, problem);
         add(Check::PluginConfig, &plugin.place, said, fix);
     }
     let holds = plugin.at("hostProfile.holdHeaders").and_then(serde_json::Value::as_bool) == Some(true);

@@ -3,10 +3,8 @@
 use super::Found;
 use super::chain::{Chain, Filter, Plugin};
 use super::spot::Spot;
+use crate::lint::delivery::priority;
 use crate::lint::finding::Check;
-
-/// Who is asked before whom: what decides before what gets tokens.
-const ORDER: [&[&str]; 2] = [&["mcp-authz", "mcp-authz-approval"], &["token-exchange"]];
 
 /// About one plugin, the filter number `index` of its chain.
 pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
@@ -27,9 +25,8 @@ pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin
             Some(_) => {}
         }
     }
-    let rank = |name: &str| ORDER.iter().position(|names| names.contains(&name));
     for later in chain.filters.iter().skip(index + 1).filter_map(|it| it.plugin.as_ref()) {
-        if rank(plugin.name) > rank(later.name) && rank(later.name).is_some() {
+        if priority(plugin.name) < priority(later.name) {
             let text = format!("it is asked before {}", later.name);
             let fix = "priority: 100   # and 300 for mcp-authz; Envoy: behind it";
             found.add(Check::FilterOrder, &object, &filter.spot.path, text, fix);

@@ -6,6 +6,7 @@ use super::Found;
 use super::chain::{Chain, Dump, Filter, Missing};
 use super::spot::Spot;
 use crate::lint::finding::Check;
+use crate::lint::identity::takes_all;
 
 pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
     for (spot, why) in &dump.refused {
@@ -89,7 +90,9 @@ fn switched_off(dump: &Dump<'_>, found: &mut Found<'_>) {
                 found.add(Check::FilterDisabled, &format!("filter {name}"), &own.path, "it is disabled on this route", fix);
             }
         }
-        if spot.is_true("allow_credentials") && spot.items("allow_origin_string_match").iter().any(takes_all) {
+        if spot.is_true("allow_credentials")
+            && spot.items("allow_origin_string_match").iter().any(|origin| takes_all(|path| origin.text(path)))
+        {
             let path = format!("{}.allow_origin_string_match", spot.path);
             let fix = "allow_origin_string_match:\n- {exact: \"https://console.example.com\"}";
             found.add(Check::CorsWildcard, "routes", &path, "every origin may come with credentials", fix);
@@ -98,10 +101,4 @@ fn switched_off(dump: &Dump<'_>, found: &mut Found<'_>) {
     for routes in dump.chains.iter().filter_map(|chain| chain.manager.get("route_config")).chain(dump.routes.iter().cloned()) {
         routes.each(&mut look);
     }
-}
-
-/// Whether a string match takes all origins.
-fn takes_all(spot: &Spot<'_>) -> bool {
-    let wild = matches!(spot.text("safe_regex.regex"), Some(".*" | ".+" | "^.*$"));
-    wild || spot.text("exact") == Some("*") || spot.text("prefix") == Some("")
 }
