@@ -233,12 +233,11 @@ impl Source {
             return Ok(Caller { client: self.mapped(peer.as_deref()).map(Into::into), agent: peer, ..Caller::default() });
         }
         let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
-        let mut text = || next().and_then(Value::into_text).map_err(unreadable);
-        let (issuer, subject) = (text()?, text()?);
+        let text = |value: Result<Value<'_>, ValueError>| value.and_then(Value::into_text).map_err(unreadable);
+        let (issuer, subject) = (text(next())?, text(next())?);
         let scope = next().and_then(granted).map_err(unreadable)?;
-        let mut text = || next().and_then(Value::into_text).map_err(unreadable);
-        let clients = [text()?, text()?, text()?, text()?];
-        let kinds = [text()?, text()?];
+        let clients = [text(next())?, text(next())?, text(next())?, text(next())?];
+        let kinds = [text(next())?, text(next())?];
         let username = next().and_then(Value::into_text).unwrap_or_default();
         let scp = next().and_then(granted).map_err(unreadable)?;
         let actors = next().and_then(|value| actors(&value)).map_err(unreadable)?;
