@@ -400,11 +400,17 @@ fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> R
     place.map_or(Ok(true), |place| board::write(services, place, entry))
 }
 
-/// Writes what came of a question, if the board is still about this one. If it cannot be written, the ticket still has it.
+/// Writes what came of a question, unless the board is about another one by now. If it cannot be written, the ticket still
+/// has it.
 fn put(services: &mut dyn Services, call: &Call, now: Timestamp, mark: [u8; 32], entry: &Entry) {
     for _ in 0..TRIES {
-        let Ok(Found::Entry(old, place)) = board::find(services, BOARD, &call.owner, &call.key, now) else { return };
-        if old.mark != mark || !matches!(board::write(services, &place, entry), Ok(false)) {
+        let place = match board::find(services, BOARD, &call.owner, &call.key, now) {
+            Ok(Found::Entry(old, place)) if old.mark == mark => place,
+            // The call was longer than what stood there was good for, as when the machine is halted.
+            Ok(Found::Free(place)) => place,
+            _ => return,
+        };
+        if !matches!(board::write(services, &place, entry), Ok(false)) {
             return;
         }
     }

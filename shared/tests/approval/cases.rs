@@ -211,6 +211,18 @@ fn a_restart_in_the_middle_fails_closed() {
     assert_eq!(world.idp.tokens, 0);
 }
 
+/// The clock goes on while nothing else does, as where a machine is moved.
+#[test]
+fn nobody_is_asked_twice_because_of_a_halt() {
+    let (mut world, want) = (World::new(&[1]), want("delete_repo"));
+    let halted = world.begin(0, &want);
+    world.now += 60;
+    world.land();
+    assert!(matches!(world.heard(halted), Some(Heard::Pending(Some(_), INTERVAL))));
+    assert!(matches!(world.ask(0, &want), Heard::Pending(Some(_), INTERVAL)), "the board has it");
+    assert_eq!(world.idp.asked.len(), 1);
+}
+
 #[test]
 fn tickets_of_a_key_that_is_gone_do_not_open() {
     let (mut world, want) = (World::new(&[1]), want("delete_repo"));

@@ -13,6 +13,7 @@ use super::message;
 use super::proxy::Proxy;
 use super::servers::Protocol;
 use super::stage::Stage;
+use super::steady::Steady;
 use crate::engine::{Engine, EngineError, Need, Play};
 use crate::host::grown;
 use crate::transcript::{Ending, Transcript};
@@ -26,11 +27,15 @@ const LAST_LOOK: Duration = Duration::from_millis(300);
 /// How long to wait until all parties have noticed the end.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// How often a play is played while the machine stands still in each.
+const TRIES: usize = 3;
+
 /// The engine `envoy`. It starts Envoy with the first play; dropping it ends Envoy.
 pub struct Envoy {
     deadline: Duration,
     running: Option<Running>,
     runtime: Runtime,
+    steady: Steady,
 }
 
 struct Running {
@@ -44,7 +49,7 @@ impl Envoy {
     /// An engine that has not started Envoy yet.
     pub fn new() -> Result<Self, EngineError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        Ok(Self { deadline: DEADLINE, running: None, runtime: runtime.map_err(anyhow::Error::from)? })
+        Ok(Self { deadline: DEADLINE, running: None, runtime: runtime.map_err(anyhow::Error::from)?, steady: Steady::watch() })
     }
 
     /// All that Prometheus would scrape of it; nothing if no play has started it.
@@ -59,22 +64,12 @@ impl Envoy {
     }
 }
 
-impl Engine for Envoy {
-    fn name(&self) -> &'static str {
-        "envoy"
-    }
-
-    fn offers(&self, need: Need) -> bool {
-        match need {
-            Need::Clock | Need::ExactCut | Need::HostFault | Need::Kill | Need::Properties | Need::Vms | Need::WireBytes => false,
-        }
-    }
-
-    fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
+impl Envoy {
+    fn once(&mut self, play: &Play) -> Result<Transcript, EngineError> {
         if self.running.as_mut().is_some_and(|running| !running.proxy.is_alive()) {
             self.running = None;
         }
-        let Self { deadline, running, runtime } = self;
+        let Self { deadline, running, runtime, .. } = self;
         let transcript = runtime.block_on(async {
             let running = match running {
                 Some(running) => running,
@@ -92,6 +87,30 @@ impl Engine for Envoy {
             anyhow::Ok(Transcript { before, log, ..seen })
         });
         Ok(transcript?)
+    }
+}
+
+impl Engine for Envoy {
+    fn name(&self) -> &'static str {
+        "envoy"
+    }
+
+    fn offers(&self, need: Need) -> bool {
+        match need {
+            Need::Clock | Need::ExactCut | Need::HostFault | Need::Kill | Need::Properties | Need::Vms | Need::WireBytes => false,
+        }
+    }
+
+    /// A play in which the machine stood still is played again.
+    fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
+        for _ in 1..TRIES {
+            let stops = self.steady.stops();
+            let played = self.once(play);
+            if self.steady.stops() == stops {
+                return played;
+            }
+        }
+        self.once(play)
     }
 }
 

@@ -14,5 +14,6 @@ mod message;
 mod proxy;
 mod servers;
 mod stage;
+mod steady;
 
 pub use engine::Envoy;
