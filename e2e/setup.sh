@@ -10,8 +10,8 @@ needs() { printf '!!! not run: needs %s, install with: %s\n' "$1" "$2"; exit 77;
 command -v python3 >/dev/null || needs 'python3 >= 3.11' 'apt-get install python3 python3-venv'
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || needs 'python3 >= 3.11' "your system's way to a newer Python"
 python3 -c 'import ensurepip, venv' 2>/dev/null || needs "Python's venv" 'apt-get install python3-venv'
-command -v go >/dev/null || needs 'go >= 1.25' 'https://go.dev/dl'
-[ "$(printf '%s\n' go1.25 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.25 ] || needs 'go >= 1.25' 'https://go.dev/dl'
+command -v go >/dev/null || needs 'go >= 1.26' 'https://go.dev/dl'
+[ "$(printf '%s\n' go1.26 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.26 ] || needs 'go >= 1.26' 'https://go.dev/dl'
 
 started=$SECONDS
 # A stamp keeps the second run quick: it is as old as the last list that was installed.
