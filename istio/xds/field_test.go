@@ -41,6 +41,9 @@ type setup struct {
 	// The Envoy of the waypoint.
 	envoy     string
 	manifests []string
+	// In place of those, with the port of one server behind all services.
+	objects []mesh.Object
+	pod     int
 	// Makes the manifests others before istiod sees them; or nil.
 	change func([]mesh.Object)
 	// Where tokens come from; or nil for a stand-in.
@@ -67,14 +70,23 @@ func stand(t *testing.T, s setup) *field {
 	t.Setenv("PLANNER_SECRET", s.idp.secret)
 	t.Setenv("GATE_SECRET", s.idp.secret)
 	t.Setenv("TICKET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
-	objects := read(t, s.manifests...)
+	objects, pods := s.objects, map[string]int{}
+	if objects == nil {
+		objects = read(t, s.manifests...)
+		pods = f.serve(objects, s.server)
+	}
+	for _, object := range s.objects {
+		if object.Kind() == "Service" {
+			pods[object.Name()] = s.pod
+		}
+	}
 	machine := live.Machine{
 		Modules: built(t, "plugins"), Keys: s.idp.keys, HBONE: f.hbone,
-		Pods: f.serve(objects, s.server), Outside: map[string]int{"idp.example.com": s.idp.port},
+		Pods: pods, Outside: map[string]int{"idp.example.com": s.idp.port},
 	}
 	f.objects = machine.Adapt(objects)
 	for _, object := range f.objects {
-		if _, ok := f.pods[object.Name()]; ok && object.Kind() == "Service" {
+		if _, ok := pods[object.Name()]; ok && object.Kind() == "Service" {
 			f.services[object.Name()] = fmt.Sprintf("%s:8080", object.Map("spec").Text("clusterIP"))
 		}
 	}
@@ -92,9 +104,9 @@ func stand(t *testing.T, s setup) *field {
 	}
 	t.Cleanup(f.waypoint.Stop)
 	others := must(live.NewAuthority(folder, "others"))(t)
-	f.certs["planner"] = must(authority.Issue("planner", namespace+"planner"))(t)
-	f.certs["researcher"] = must(authority.Issue("researcher", namespace+"researcher"))(t)
-	f.certs["stranger"] = must(authority.Issue("stranger", namespace+"stranger"))(t)
+	for _, agent := range []string{"planner", "researcher", "stranger", "builder", "reader", "writer"} {
+		f.certs[agent] = must(authority.Issue(agent, namespace+agent))(t)
+	}
 	f.certs["outsider"] = must(authority.Issue("outsider", "spiffe://cluster.local/ns/evil/sa/planner"))(t)
 	f.certs["forger"] = must(others.Issue("forger", namespace+"planner"))(t)
 	return f

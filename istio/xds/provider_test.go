@@ -15,6 +15,8 @@ type provider struct {
 	keys string
 	// Of users, by the names that tests give them.
 	tokens map[string]string
+	// Makes more, of a stand-in.
+	sign func(claims map[string]any) (string, error)
 	// What the plugin of the waypoint proves to it that it is.
 	secret string
 }
@@ -28,7 +30,7 @@ func standIn(t *testing.T) *provider {
 	server := must(issuer.Exchange(must(authority.Issue("idp", "idp.example.com"))(t), "planner", secret))(t)
 	t.Cleanup(server.Close)
 	return &provider{
-		port: port(server.Listener), root: authority.Path, keys: must(issuer.Keys())(t), secret: secret,
+		port: port(server.Listener), root: authority.Path, keys: must(issuer.Keys())(t), secret: secret, sign: issuer.Sign,
 		tokens: map[string]string{
 			"planner": must(issuer.Token("alice", "tools:call files:read"))(t),
 			"forged":  must(other.Token("alice", "tools:call"))(t),
