@@ -32,6 +32,7 @@ type field struct {
 	certs  map[string]live.Certificate
 	ca     string
 	tokens map[string]string
+	idp    *provider
 }
 
 const namespace = "spiffe://cluster.local/ns/agents/sa/"
@@ -66,7 +67,7 @@ func stand(t *testing.T, s setup) *field {
 	folder := t.TempDir()
 	f := &field{t: t, folder: folder, hbone: live.FreePort(), services: map[string]string{}, pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
 	authority := must(live.NewAuthority(folder, "mesh"))(t)
-	f.ca, f.tokens = authority.Path, s.idp.tokens
+	f.ca, f.tokens, f.idp = authority.Path, s.idp.tokens, s.idp
 	t.Setenv("PLANNER_SECRET", s.idp.secret)
 	t.Setenv("GATE_SECRET", s.idp.secret)
 	t.Setenv("TICKET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
@@ -98,13 +99,13 @@ func stand(t *testing.T, s setup) *field {
 	own := must(authority.Issue("waypoint", "spiffe://cluster.local/ns/tools/sa/waypoint"))(t)
 	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path, s.idp.root))(t).Stop)
 	for _, waypoint := range f.istiod.Waypoints {
-		if waypoint.Name == "waypoint" {
+		if waypoint.Name == "waypoint" && waypoint.Namespace == "tools" {
 			f.waypoint = must(live.Waypoint(s.envoy, folder, waypoint, port(ads), port(sds)))(t)
 		}
 	}
 	t.Cleanup(f.waypoint.Stop)
 	others := must(live.NewAuthority(folder, "others"))(t)
-	for _, agent := range []string{"planner", "researcher", "stranger", "builder", "reader", "writer"} {
+	for _, agent := range []string{"planner", "researcher", "stranger", "builder", "reader", "writer", "mailer"} {
 		f.certs[agent] = must(authority.Issue(agent, namespace+agent))(t)
 	}
 	f.certs["outsider"] = must(authority.Issue("outsider", "spiffe://cluster.local/ns/evil/sa/planner"))(t)
