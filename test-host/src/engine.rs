@@ -8,6 +8,10 @@ use crate::transcript::Transcript;
 /// An authority for which there is no upstream: the proxy itself answers 503 as soon as the headers have come by.
 pub const NOWHERE: &str = "nowhere.test";
 
+/// The clusters that a request goes to, as the proxy names them: that of HTTP/1, of HTTP/2 (where a play has trailers), and that of
+/// [`NOWHERE`].
+pub const CLUSTERS: [&str; 3] = ["play-upstream-http1", "play-upstream-http2", "play-upstream-nowhere"];
+
 /// An authority on whose route an upstream that has all of a request may take [`PATIENCE`]; then the proxy itself answers 504.
 pub const IMPATIENT: &str = "impatient.test";
 
@@ -100,6 +104,13 @@ pub struct Play {
     pub buffer_limit: Option<usize>,
     /// HTTP/2 between client and proxy, for engines that have a wire.
     pub http2: bool,
+}
+
+impl Play {
+    /// Whether a message of it has trailers. HTTP/1 clients and servers hardly ever do, so then it is HTTP/2 on both sides.
+    pub fn has_trailers(&self) -> bool {
+        !self.request.trailers.is_empty() || self.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty())
+    }
 }
 
 /// A message on the wire.

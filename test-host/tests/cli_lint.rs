@@ -155,6 +155,30 @@ fn a_finding_names_place_object_reason_and_fix() {
     assert_eq!((exit, out.as_str()), (Some(1), want));
 }
 
+/// A route that says where the proxy must send the request does not believe what the caller says of it.
+#[test]
+fn routes_that_are_bound_to_a_service_may_stand_before_several() {
+    let (_, narrow, wide) = BROKEN.iter().find(|(check, ..)| *check == "host-believed").unwrap();
+    let wide = GOOD.replace(narrow, wide);
+    let route = "- {host: mcp-server.tools, server";
+    let with = |said: &str| findings(&wide.replace(route, &format!("- {{{said}, server")));
+    for bound in [
+        "service: mcp-server.tools.svc.cluster.local",
+        "service: mcp-server.tools.svc.cluster.local, host: mcp-server.tools",
+        "upstreamCluster: \"inbound-vip|8080|http|mcp-server.tools.svc.cluster.local\"",
+    ] {
+        assert_eq!(with(bound), Vec::<Value>::new(), "{bound}");
+    }
+    let stripped = wide.replace(route, &format!("- {{host: mail.tools, action: strip}}\n    {route}"));
+    for (text, fix) in [(&wide, "- service: "), (&stripped, "- service: ")] {
+        let found = findings(text);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found.iter().all(|it| it["check"] == "host-believed" && it["fix"].as_str().unwrap().contains(fix)), "{found:#?}");
+    }
+    let all = stripped.replace(route, "- {service: mcp-server.tools.svc.cluster.local, server");
+    assert_eq!(findings(&all), Vec::<Value>::new());
+}
+
 #[test]
 fn a_warning_alone_does_not_fail() {
     let (exit, out, _) = lint(&GOOD.replace("policyTypes: [Egress]", "policyTypes: [Ingress]"), &["manifest.yaml"]);

@@ -13,7 +13,7 @@ use super::key::Key;
 use super::policy::{Action, Target};
 use super::prepare::{Prepared, ask, prepare};
 use super::refer::refer;
-use super::routes::Destination;
+use super::routes::ClusterUnknown;
 use super::tool::{Calling, Unreadable};
 use crate::audit::About;
 use crate::filter::{CallId, CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
@@ -80,12 +80,12 @@ impl Filter for ExchangeFilter {
             }
         }
         let policy = &self.exchanger.policy;
-        let wants_tool = |head: Head<'_>| Destination::read(head.headers).is_ok_and(|to| policy.routes.want_tool(&to));
+        let wants_tool = |head: Head<'_>| policy.destination(head).is_ok_and(|to| policy.routes.want_tool(&to));
         if head.end_of_stream || !wants_tool(head) {
             fx.skip_body();
             return self.arrive(Arrival::first(head), fx);
         }
-        match Calling::begin(head, policy.source.properties().len(), policy.max_body) {
+        match Calling::begin(head, policy.properties.len(), policy.max_body) {
             Ok(calling) => {
                 self.state = State::ExpectBody(Box::new(calling));
                 Step::Hold
@@ -166,13 +166,18 @@ impl ExchangeFilter {
             Err(Unknown::Wait(call)) => return self.wait(call, arrival),
         };
         let about = about(&asker.caller);
-        let to = match Destination::read(head.headers) {
+        let to = match policy.destination(head) {
             Ok(to) => to,
             Err(reason) => return refuse(about, &Refused::plain(reason), fx),
         };
         let (rule, action) = match policy.routes.find(&to, tool) {
-            Some(route) => (route.id.clone(), &route.action),
-            None => ("builtin:unmatched".into(), &policy.unmatched),
+            Ok(Some(route)) => (route.id.clone(), &route.action),
+            Ok(None) => ("builtin:unmatched".into(), &policy.unmatched),
+            Err(ClusterUnknown) => {
+                let detail = Some("cluster_unknown");
+                let about = About { exchange: unasked(detail), ..about };
+                return refuse(about, &Refused { detail, ..Refused::plain(Reason::RouteUnmatched) }, fx);
+            }
         };
         match action {
             Action::Deny => refuse(about, &Refused::plain(Reason::RouteUnmatched), fx),
@@ -197,7 +202,7 @@ impl ExchangeFilter {
 
     /// Decides anew when a call is over.
     fn wait(&mut self, call: CallId, arrival: Arrival<'_>) -> Step {
-        let count = self.exchanger.policy.source.properties().len();
+        let count = self.exchanger.policy.properties.len();
         self.state = State::ExpectMore(Box::new(Arrived::keep(arrival, count)));
         Step::Await(call)
     }

@@ -7,17 +7,20 @@ use super::client::Client;
 use super::consent::Consent;
 use super::profile::Profile;
 use super::reference::References;
-use super::routes::Routes;
+use super::routes::{Destination, Routes};
 use crate::audit::Resource;
 use crate::config::{Problems, Ring};
-use crate::filter::{Destinations, HostProfile, Settings};
+use crate::filter::{Destinations, Head, HostProfile, PropertyPath, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
 use crate::identity::secret::FetchedSecret;
 use crate::identity::tokens::Tokens;
-use crate::policy::{Mode, PolicyId};
+use crate::policy::{Mode, PolicyId, Reason};
 use crate::secret::Secret;
 use crate::time::Duration;
+
+/// The property in which Envoy says which cluster the route of a request has. It is there from the headers on (1.38 to 1.40).
+const CLUSTER: [&str; 2] = ["xds", "cluster_name"];
 
 /// A compiled configuration.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Policy {
     pub(super) host: HostProfile,
     pub(super) audit: Destinations,
     pub(super) source: Source,
+    /// Those of `source`, and where the proxy sends a request, if a route depends on that.
+    pub(super) properties: Rc<[PropertyPath]>,
     /// Verifies the tokens of requests; without it the proxy does.
     pub(super) tokens: Option<Tokens>,
     pub(super) revocation: Option<Revocation>,
@@ -144,8 +149,24 @@ impl Policy {
             mode: self.mode,
             host: self.host,
             audit: self.audit,
-            properties: self.source.properties(),
+            properties: self.properties.clone(),
         }
+    }
+
+    /// The host properties that these routes need.
+    pub(super) fn read_by(source: &Source, routes: &Routes) -> Rc<[PropertyPath]> {
+        let own = source.properties();
+        if !routes.want_cluster() {
+            return own;
+        }
+        let cluster = PropertyPath(CLUSTER.map(str::to_owned).to_vec());
+        own.iter().cloned().chain([cluster]).collect()
+    }
+
+    /// Where a request goes. A cluster that the host cannot say is one that it does not say.
+    pub(super) fn destination(&self, head: Head<'_>) -> Result<Destination, Reason> {
+        let cluster = head.properties.get(self.source.properties().len()).ok().flatten();
+        Destination::read(head.headers, cluster)
     }
 
     /// What its clients show and is fetched.

@@ -14,7 +14,7 @@ use crate::transcript::filter_state;
 pub(super) const STATS: &str = "wardpoint_play";
 
 /// A cluster without a server, for the authority [`engine::NOWHERE`].
-pub(super) const NOWHERE: &str = "play-upstream-nowhere";
+pub(super) const NOWHERE: &str = engine::CLUSTERS[2];
 
 /// What Envoy starts with: an admin interface on a free port, and two files that it watches.
 pub(super) fn bootstrap(folder: &Path) -> Value {

@@ -126,8 +126,7 @@ impl Running {
 
     async fn play(&mut self, play: &Play, continues: bool, deadline: Duration) -> anyhow::Result<Transcript> {
         let Self { proxy, listeners, identity, stage } = self;
-        let trailers = !play.request.trailers.is_empty() || play.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty());
-        // HTTP/1 clients and servers hardly ever have trailers, so a play with trailers is HTTP/2 on both sides.
+        let trailers = play.has_trailers();
         let upstream = if trailers { Protocol::Http2 } else { Protocol::Http1 };
         if !continues {
             listeners.retire(proxy).await?;

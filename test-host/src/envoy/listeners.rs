@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::proxy::Proxy;
 use super::servers::{Protocol, Role, serve};
 use super::stage::Stage;
-use crate::engine::Play;
+use crate::engine::{CLUSTERS, Play};
 
 /// Listeners kept at a time; each has a compiled module in memory.
 const KEPT: usize = 24;
@@ -231,8 +231,8 @@ impl Listeners {
 
 const fn upstream_cluster(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Http1 => "play-upstream-http1",
-        Protocol::Http2 => "play-upstream-http2",
+        Protocol::Http1 => CLUSTERS[0],
+        Protocol::Http2 => CLUSTERS[1],
     }
 }
 

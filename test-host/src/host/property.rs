@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Status;
 use super::map::write_block;
-use crate::engine::Play;
+use crate::engine::{CLUSTERS, NOWHERE, Play};
 
 /// The namespace in which Envoy's `jwt_authn` leaves verified claims.
 const JWT: [&str; 3] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
@@ -17,18 +17,34 @@ pub struct Properties {
     provider: String,
     extra: Vec<(Vec<String>, Vec<u8>)>,
     details: Option<Vec<u8>>,
+    /// By whether a message has trailers.
+    upstream: &'static str,
+    /// The cluster of the route that the proxy has taken.
+    cluster: &'static str,
 }
 
 impl Properties {
     /// Those that a play gives. `provider` is the name under which `jwt_authn` leaves the claims ([`provider`]).
     pub fn new(play: &Play, provider: &str) -> Self {
-        Self {
+        let [http1, http2, _] = CLUSTERS;
+        let mut properties = Self {
+            upstream: if play.has_trailers() { http2 } else { http1 },
+            cluster: "",
             peer: play.peer.clone(),
             claims: play.claims.clone(),
             provider: provider.to_owned(),
             extra: play.properties.clone(),
             details: None,
-        }
+        };
+        let authority = play.request.headers.iter().find(|(name, _)| name == b":authority").map(|(_, value)| value.as_slice());
+        properties.set_route(authority);
+        properties
+    }
+
+    /// The route that this host has. It is taken before the filters run; where they change the headers, anew behind them.
+    pub(super) fn set_route(&mut self, authority: Option<&[u8]>) {
+        let [.., nowhere] = CLUSTERS;
+        self.cluster = if authority == Some(NOWHERE.as_bytes()) { nowhere } else { self.upstream };
     }
 
     /// How the answer that is on its way came about.
@@ -49,6 +65,7 @@ impl Properties {
                 Ok(peer.clone().into_bytes())
             }
             (["connection", "mtls" | "peer_certificate_valid"], peer) => Ok(vec![u8::from(peer.is_some())]),
+            (["xds", "cluster_name"], _) => Ok(self.cluster.into()),
             (["response", "code_details"], _) => self.details.clone().ok_or(Status::NOT_FOUND),
             (["filter_state"], _) => Err(Status::SERIALIZATION_FAILURE),
             ([a, b, c, provider, claim @ ..], _) if [*a, *b, *c] == JWT && *provider == self.provider => {

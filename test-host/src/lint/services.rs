@@ -28,21 +28,34 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec
 /// services believes the caller, and a token for one goes to another.
 pub(super) fn believed(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
     let Some(config) = &extension.config else { return };
-    let path = if extension.plugin == "token-exchange" { "routes" } else { "rules" };
-    let by_host = path == "routes" || config.node.to_json().to_string().contains("request.host");
+    let exchange = extension.plugin == "token-exchange";
+    let (path, by_host) = if exchange {
+        ("routes", items(config.at("routes")).iter().any(is_by_host))
+    } else {
+        ("rules", config.node.to_json().to_string().contains("request.host"))
+    };
     let wide = extension.targets().iter().any(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
     if !(by_host && wide) {
         return;
     }
+    let each = "spec:\n  targetRefs:\n  - {group: \"\", kind: Service, name: NAME}   # one for each service, with what is for it";
+    let bound =
+        "routes:\n- service: NAME.NAMESPACE.svc.cluster.local   # where the waypoint sends it; beside or instead of `host`";
+    let fix = if exchange { format!("{bound}\n# or\n{each}") } else { each.to_owned() };
     for gateway @ (namespace, name) in extension.gateways(world) {
         let objects = world.of("Service").chain(world.of("ServiceEntry"));
         let count = objects.filter(|object| world.waypoint_of(object) == Some(gateway)).count();
         if count > 1 {
             let text = format!("it goes by `Host`, and the waypoint `{namespace}/{name}` stands before {count} services");
-            let fix = "spec:\n  targetRefs:\n  - {group: \"\", kind: Service, name: NAME}   # one for each service, with what is for it";
-            found.push(Finding::new(Check::HostBelieved, extension.manifest, &config.path(path), text, fix));
+            found.push(Finding::new(Check::HostBelieved, extension.manifest, &config.path(path), text, fix.clone()));
         }
     }
+}
+
+/// Whether a route lets a token go by what the caller says of the destination alone.
+fn is_by_host(route: &Node) -> bool {
+    let strips = route.get("action").and_then(Node::as_str) == Some("strip");
+    !strips && route.get("service").is_none() && route.get("upstreamCluster").is_none()
 }
 
 /// Whether a listener takes services of other namespaces; which ones, their labels in the cluster say.

@@ -109,7 +109,6 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         host: HostProfile::from(&raw.host_profile),
         audit,
         servers,
-        routes,
         max_body: usize::try_from(raw.limits.max_body_bytes).unwrap_or(usize::MAX),
         unmatched,
         cache: CacheLimits {
@@ -120,6 +119,8 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         ours: raw.audiences,
         chain: ChainLimits { depth: usize::try_from(raw.chain.depth).unwrap_or(usize::MAX), known: raw.chain.known },
         consent,
+        properties: Policy::read_by(&source, &routes),
+        routes,
         source,
         tokens,
         revocation,

@@ -100,8 +100,9 @@ record! {
         chain: RawChain = "chain", RawChain { depth: 4, known: None };
         /// Token services; none where no route has `action: exchange`.
         servers: Vec<RawServer> = "servers", Vec::new();
-        /// Destinations, and what a token for each must be. The most specific one that fits is taken: an exact host before one
-        /// with `*`, then one with a port, then the longest path, then one with the tool that is called.
+        /// Destinations, and what a token for each must be. The most specific one that fits is taken: one with a cluster or service
+        /// before one without, then an exact host before one with `*`, then one with a port, then the longest path, then one with the
+        /// tool that is called.
         routes: Vec<RawRoute> = "routes";
         /// What becomes of a request that no route is for.
         unmatched: RawUnmatched = "unmatched", RawUnmatched::Deny;
@@ -289,11 +290,18 @@ record! {
 record! {
     /// A destination.
     pub struct RawRoute {
-        /// What it is called in audit and metrics; the words of host and path, if absent: `tools-example-mcp`.
+        /// What it is called in audit and metrics; the words of service, cluster, host and path, if absent: `tools-example-mcp`.
         id: Option<String> = "id", None;
-        /// The host as `:authority` has it, in lower case and without port; `*.` before it stands for one label.
-        host: String = "host";
-        /// The port; any, if absent.
+        /// In Istio: the host name of the service that the proxy sends the request to, whatever its `Host` says. It is the last part of
+        /// the name of a cluster, `inbound-vip|8080|http|files.tools.svc.cluster.local`. `service`, `upstreamCluster` or `host` is required.
+        service: Option<String> = "service", None;
+        /// The whole name of the cluster that the proxy sends the request to (`xds.cluster_name`, by the route that it took before its
+        /// filters ran). A request of which the proxy does not say it is refused.
+        upstream_cluster: Option<String> = "upstreamCluster", None;
+        /// The host as `:authority` has it, in lower case and without port; `*.` before it stands for one label. It is what the caller
+        /// says: enough where the proxy goes by it, not in a waypoint that stands before several services. Any, if absent.
+        host: Option<String> = "host", None;
+        /// The port of `host`; any, if absent.
         port: Option<u32> = "port", None;
         /// The path and all below it.
         path: String = "path", "/".to_owned();

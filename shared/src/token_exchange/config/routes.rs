@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::policy::{Action, Target};
-use super::super::routes::{Host, Route, Routes};
+use super::super::routes::{Cluster, Host, Route, Routes};
 use super::raw::{Raw, RawAction, RawProfile, RawRoute, RawServer};
 use super::{at, references};
 use crate::config::Problems;
@@ -43,11 +43,20 @@ pub(super) fn routes(raw: &Raw, warnings: &mut Warnings, problems: &mut Problems
 }
 
 fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
-    let host = Host::parse(&route.host).unwrap_or_else(|| {
-        let text = "is not a host. Write it in lower case and without port, with `*.` before it for any one label";
-        problems.field("host", |p| p.add(format!("`{}` {text}", route.host)));
-        Host::Exact(String::new())
+    let cluster = cluster(route, problems);
+    let host = route.host.as_ref().and_then(|host| {
+        let parsed = Host::parse(host);
+        if parsed.is_none() {
+            let text = "is not a host. Write it in lower case and without port, with `*.` before it for any one label";
+            problems.field("host", |p| p.add(format!("`{host}` {text}")));
+        }
+        parsed
     });
+    if route.host.is_none() && route.port.is_some() {
+        let text =
+            "is that of `host`, and there is none. Take it away, or write `upstreamCluster`, whose name has its port in Istio";
+        problems.field("port", |p| p.add(text));
+    }
     let port = route.port.map(|port| {
         u16::try_from(port).ok().filter(|port| *port > 0).unwrap_or_else(|| {
             problems.field("port", |p| p.add(format!("`{port}` is not a port")));
@@ -62,7 +71,8 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
     let id = route.id.clone().unwrap_or_else(|| {
         let port = port.map(|port| port.to_string()).unwrap_or_default();
         let tools = route.tools.iter().map(String::as_str);
-        named(&[route.host.as_str(), &port, &path].into_iter().chain(tools).collect::<Vec<_>>())
+        let places = [&route.service, &route.upstream_cluster, &route.host].into_iter().flatten().map(String::as_str);
+        named(&places.chain([port.as_str(), &path]).chain(tools).collect::<Vec<_>>())
     });
     if id.is_empty() {
         problems.field("id", |p| p.add("is empty"));
@@ -94,7 +104,38 @@ fn compile(raw: &Raw, route: &RawRoute, problems: &mut Problems) -> Route {
             problems.field(name, |p| p.add("no token is asked for here. Take it away, or write `action: exchange`"));
         }
     }
-    Route { id: id.as_str().into(), host, port, path, tools: route.tools.clone(), action }
+    Route { id: id.as_str().into(), cluster, host, port, path, tools: route.tools.clone(), action }
+}
+
+/// Where the proxy must send the request; at least the host must be said else.
+fn cluster(route: &RawRoute, problems: &mut Problems) -> Option<Cluster> {
+    match (&route.service, &route.upstream_cluster) {
+        (Some(service), None) => {
+            let cluster = Cluster::service(service);
+            if cluster.is_none() {
+                let text = "is not the host name of a service, such as `files.tools.svc.cluster.local`";
+                problems.field("service", |p| p.add(format!("`{service}` {text}")));
+            }
+            cluster
+        }
+        (None, Some(name)) => {
+            let cluster = Cluster::named(name);
+            if cluster.is_none() {
+                problems.field("upstreamCluster", |p| p.add(format!("`{name}` is not the name of a cluster")));
+            }
+            cluster
+        }
+        (Some(_), Some(_)) => {
+            problems.field("service", |p| p.add("is part of the name of the cluster. Write one of both"));
+            None
+        }
+        (None, None) => {
+            if route.host.is_none() {
+                problems.add("is for no destination. Write `service`, `upstreamCluster` or `host`");
+            }
+            None
+        }
+    }
 }
 
 /// A name of a route that says where it goes, and has nothing that a counter's name cannot have.

@@ -93,6 +93,45 @@ fn each_profile_wants_its_target_in_its_way() {
 }
 
 #[test]
+fn a_route_says_where_it_goes_by_what_the_proxy_or_the_caller_says() {
+    let host = r#""host":"mcp-tools.example.com""#;
+    for good in [
+        r#""service":"files.tools.svc.cluster.local""#,
+        r#""service":"files.tools.svc.cluster.local","host":"files.example","port":80"#,
+        r#""upstreamCluster":"inbound-vip|8080|http|files.tools.svc.cluster.local""#,
+    ] {
+        assert_eq!(said(host, good), "", "{good}");
+    }
+    let of = |text: &str| Policy::configure(GOOD.replacen(host, text, 1).as_bytes()).unwrap().settings().properties.len();
+    assert_eq!(of(r#""service":"files.tools.svc.cluster.local""#), of(host) + 1, "asked for where it is needed only");
+    insta::assert_snapshot!(said(&format!("{host},"), ""), @"
+        token-exchange: 1 problem in the configuration
+          routes[0]: is for no destination. Write `service`, `upstreamCluster` or `host`
+        ");
+    insta::assert_snapshot!(said(host, r#""port":80"#), @"
+        token-exchange: 2 problems in the configuration
+          routes[0]: is for no destination. Write `service`, `upstreamCluster` or `host`
+          routes[0].port: is that of `host`, and there is none. Take it away, or write `upstreamCluster`, whose name has its port in Istio
+        ");
+    insta::assert_snapshot!(said(host, r#""service":"files.tools.svc.cluster.local","port":80"#), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].port: is that of `host`, and there is none. Take it away, or write `upstreamCluster`, whose name has its port in Istio
+        ");
+    insta::assert_snapshot!(said(host, r#""service":"files","upstreamCluster":"x""#), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].service: is part of the name of the cluster. Write one of both
+        ");
+    insta::assert_snapshot!(said(host, r#""service":"inbound-vip|8080|http|files""#), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].service: `inbound-vip|8080|http|files` is not the host name of a service, such as `files.tools.svc.cluster.local`
+        ");
+    insta::assert_snapshot!(said(host, r#""upstreamCluster":"a b""#), @"
+        token-exchange: 1 problem in the configuration
+          routes[0].upstreamCluster: `a b` is not the name of a cluster
+        ");
+}
+
+#[test]
 fn the_client_is_that_of_the_caller_unless_it_is_said_otherwise() {
     insta::assert_snapshot!(said(r#","agents":[{"spiffe":"spiffe://d/planner","client":"planner"}]"#, ""), @"
         token-exchange: 1 problem in the configuration

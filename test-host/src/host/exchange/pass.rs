@@ -64,6 +64,9 @@ impl Exchange<'_> {
         let side = self.host.side(direction);
         side.headers_alive = false;
         let map = side.headers.clone();
+        if direction == Request {
+            self.host.properties.set_route(map.first(b":authority"));
+        }
         match direction {
             Request if map.first(b":authority") == Some(crate::engine::NOWHERE.as_bytes()) => {
                 self.answer_of_proxy(503, "no_healthy_upstream", "no healthy upstream");
