@@ -1,5 +1,4 @@
 //! A list that came before is the same list: reading it by its bytes says what reading it says (rules.md 1.5).
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::prelude::*;
 use wardpoint_core::json::Limits;
