@@ -17,10 +17,10 @@ const WARM: usize = 3;
 const AGENT: &str = "bench-agent";
 
 /// What one exchange of a warm VM costs.
-fn cost(play: &Play) -> Cost {
+fn cost(play: &Play) -> anyhow::Result<Cost> {
     let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/plugins"));
-    let module = Compiled::load(&directory, &play.plugin).unwrap();
-    let mut vm = Vm::start(&module, &play.config, std::rc::Rc::default()).unwrap();
+    let module = Compiled::load(&directory, &play.plugin)?;
+    let mut vm = Vm::start(&module, &play.config, std::rc::Rc::default())?;
     let mut before = Cost::default();
     for round in 0..=WARM {
         before = vm.cost();
@@ -29,10 +29,10 @@ fn cost(play: &Play) -> Cost {
     }
     let after = vm.cost();
     let host_calls = after.host_calls.iter().map(|(name, count)| (*name, count - before.host_calls.get(name).unwrap_or(&0)));
-    Cost {
+    Ok(Cost {
         instructions: after.instructions - before.instructions,
         host_calls: host_calls.filter(|(_, count)| *count > 0).collect(),
-    }
+    })
 }
 
 fn policy(rules: usize) -> Value {
@@ -94,7 +94,7 @@ fn call(size: usize, members: bool) -> String {
 fn list() -> String {
     let tool = |index: usize| {
         json!({
-            "name": format!("{}_{index}", if index % 2 == 0 { "read" } else { "write" }),
+            "name": format!("{}_{index}", if index.is_multiple_of(2) { "read" } else { "write" }),
             "description": "Reads what is there, and says so. ".repeat(10),
             "inputSchema": {"type": "object", "required": ["path"], "additionalProperties": false, "properties": {
                 "path": {"type": "string", "description": "The path, from the root of the tree that the server has"},
@@ -107,7 +107,7 @@ fn list() -> String {
 }
 
 #[test]
-fn no_path_is_longer_than_this() {
+fn no_path_is_longer_than_this() -> anyhow::Result<()> {
     let done = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#;
     let asked = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}"#;
     let list = list();
@@ -120,10 +120,11 @@ fn no_path_is_longer_than_this() {
         ("list of 80 tools, as before", play(1, asked, &list), 600_000, 17),
     ];
     for (name, play, instructions, calls) in works {
-        let cost = cost(&play);
+        let cost = cost(&play)?;
         let count: u64 = cost.host_calls.values().sum();
         println!("{name:28} {:8} instructions, {count:2} host calls {:?}", cost.instructions, cost.host_calls);
         assert!(cost.instructions <= instructions, "{name}: {} instructions, not {instructions} at the most", cost.instructions);
         assert!(count <= calls, "{name}: {count} host calls, not {calls} at the most: {:?}", cost.host_calls);
     }
+    Ok(())
 }
