@@ -122,7 +122,8 @@ def caller(doors: dict[int, str], hbone: int, tls: dict) -> dict:
     waypoint = {
         "name": "waypoint",
         "type": "STATIC",
-        "connect_timeout": "5s",
+        # Workers that load modules on a busy machine accept nobody meanwhile.
+        "connect_timeout": "60s",
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
         "load_assignment": {"cluster_name": "waypoint", "endpoints": [_endpoint(hbone)]},
         "transport_socket": {"name": "tls", "typed_config": {"@type": f"{TYPES}.extensions.transport_sockets.tls.v3.UpstreamTlsContext", "common_tls_context": tls}},

@@ -158,7 +158,9 @@ func cluster(name string, port int) object {
 	http := object{"@type": of("extensions.upstreams.http.v3.HttpProtocolOptions"), "explicit_http_config": object{"http2_protocol_options": object{}}}
 	endpoint := object{"endpoint": object{"address": address(port)}}
 	return object{
-		"name": name, "type": "STATIC", "connect_timeout": "5s",
+		"name": name, "type": "STATIC",
+		// Workers that load modules on a busy machine accept nobody meanwhile.
+		"connect_timeout":                  "60s",
 		"typed_extension_protocol_options": object{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http},
 		"load_assignment":                  object{"cluster_name": name, "endpoints": []any{object{"lb_endpoints": []any{endpoint}}}},
 	}
