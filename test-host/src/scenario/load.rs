@@ -117,6 +117,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     let mut fields = Fields::of(root, "", problems)?;
     let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
     let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
+    let next = fields.take("next").and_then(|(node, path)| next(file, node, &path, problems));
     let environment = fields.take("environment").map(|(node, path)| environment(node, &path, problems)).unwrap_or_default();
     let cases = fields.take("cases");
     fields.finish(problems);
@@ -134,7 +135,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     if items.is_empty() && matches!(list.data, Data::List(_)) {
         problems.add(list, &path, "no cases");
     }
-    let file = Whole { file, config: config.unwrap_or(Value::Null), environment };
+    let file = Whole { file, config: config.unwrap_or(Value::Null), next, environment };
     let cases = items.iter().enumerate();
     let cases: Vec<Case> =
         cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &file, expectations, problems)).collect();
@@ -169,7 +170,20 @@ fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) ->
 struct Whole<'a> {
     file: &'a Path,
     config: Value,
+    next: Option<(String, Value)>,
     environment: Vec<(String, String)>,
+}
+
+/// The plugin behind the first: its name and its configuration.
+fn next(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<(String, Value)> {
+    let mut fields = Fields::of(node, path, problems)?;
+    let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
+    let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
+    fields.finish(problems);
+    if node.get("plugin").is_none() || node.get("config").is_none() {
+        problems.add(node, path, "a plugin behind the first is `{plugin: name, config: …}`");
+    }
+    Some((plugin?, config?))
 }
 
 /// Names and values; the values are secrets.
@@ -200,6 +214,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
     let handed = fields.take("handed");
     let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
+    let own_next = fields.take("next");
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
     fields.finish(problems);
@@ -228,8 +243,21 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
 
     let own_host_profile = own_config.as_ref().is_some_and(|(node, _)| node.get("hostProfile").is_some());
     let merged = own(own_config, file, problems);
-    let whole = Whole { file: file.file, config: merged.clone(), environment: environment.clone() };
+    let next = behind(own_next, file, problems);
+    let whole = Whole { file: file.file, config: merged.clone(), next: None, environment: environment.clone() };
     let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
+    if next.is_some() {
+        let trailers = |sent: &Sent| !sent.trailers.is_empty();
+        let none = [
+            ("before", before.is_empty()),
+            ("handed", handed.is_none()),
+            ("faults", exchange.faults.is_empty()),
+            ("trailers", !trailers(&exchange.request) && !exchange.upstream.as_ref().is_some_and(trailers)),
+        ];
+        for (name, _) in none.into_iter().filter(|(_, none)| !none) {
+            problems.add(node, path, format!("`{name}` is for a case with one plugin, without `next`"));
+        }
+    }
     let key = match &node.data {
         Data::Map(entries) => entries.iter().find(|entry| entry.key == "expect").map(|entry| entry.bytes.clone()),
         _ => None,
@@ -242,6 +270,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
         profiles,
         config: merged,
         own_host_profile,
+        next,
         canaries: canaries
             .into_iter()
             .chain(environment.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= MIN_CANARY))
@@ -256,6 +285,18 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
         expect,
         span: Span { expect_key: key, expect: expect_field_bytes(node), case: node.bytes.clone(), column: node.place.column },
     })
+}
+
+/// The plugin behind, with what the case says of its configuration merged over that of the file.
+fn behind(own: Option<(&Node, String)>, whole: &Whole<'_>, problems: &mut Problems) -> Option<(String, Value)> {
+    let mut next = whole.next.clone();
+    if let Some((node, path)) = own {
+        match &mut next {
+            Some((_, config)) => merge(config, &node.to_json()),
+            None => problems.add(node, &path, "the file names no plugin behind the first: `next: {plugin: name, config: …}`"),
+        }
+    }
+    next
 }
 
 /// The configuration of `whole` with an own one merged over it; or, if that is a path, in its place.
