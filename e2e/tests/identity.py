@@ -43,15 +43,22 @@ class Authority:
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         return self._issue("server", names, ExtendedKeyUsageOID.SERVER_AUTH)
 
+    def host(self, name: str) -> Certificate:
+        return self._issue(name, [x509.DNSName(name)], ExtendedKeyUsageOID.SERVER_AUTH)
+
     def agent(self, name: str) -> Certificate:
         return self._issue(name, [x509.UniformResourceIdentifier(AGENTS[name])], ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def _issue(self, name: str, alternatives: list[x509.GeneralName], usage: x509.ObjectIdentifier) -> Certificate:
+    def workload(self, name: str, spiffe: str) -> Certificate:
+        """In a mesh everybody is both ends."""
+        return self._issue(name, [x509.UniformResourceIdentifier(spiffe)], ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def _issue(self, name: str, alternatives: list[x509.GeneralName], *usages: x509.ObjectIdentifier) -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _unsigned(_name(name), self._name, key)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -73,10 +80,10 @@ class Provider:
         public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key()))
         return json.dumps({"keys": [{**public, "kid": "e2e", "alg": "ES256", "use": "sig"}]})
 
-    def token(self, *, user: str = "alice", scope: str = "tools:call") -> str:
+    def token(self, *, user: str = "alice", scope: str = "tools:call", audience: str = AUDIENCE, client: str = "chat-ui", lives: int = 600) -> str:
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": user, "azp": "chat-ui", "scope": scope}
-        return jwt.encode({**claims, "iat": now, "exp": now + 600}, self._key, "ES256", headers={"kid": "e2e"})
+        claims = {"iss": ISSUER, "aud": audience, "sub": user, "azp": client, "scope": scope}
+        return jwt.encode({**claims, "iat": now, "exp": now + lives}, self._key, "ES256", headers={"kid": "e2e"})
 
 
 def _name(common: str) -> x509.Name:

@@ -126,7 +126,7 @@ func mistakes(t *testing.T, f *field) {
 func starts(t *testing.T, binary string, paths ...string) {
 	// Each service of the mesh gets something wrong of its own, so that one waypoint shows them all.
 	places := map[string]string{"a misspelt configuration": "planner", "a module that is not there": "researcher", "a module that is none": "files"}
-	f := stand(t, binary, func(objects []mesh.Object) {
+	f := stand(t, setup{envoy: binary, manifests: paths, change: func(objects []mesh.Object) {
 		for name, service := range places {
 			wrong := (&field{objects: objects}).wrong(t, service)[name]
 			for index, object := range objects {
@@ -135,7 +135,7 @@ func starts(t *testing.T, binary string, paths ...string) {
 				}
 			}
 		}
-	}, paths...)
+	}})
 	for name, service := range places {
 		t.Run(name, func(t *testing.T) {
 			closed := func(status int) bool { return status == 500 || status == 503 }

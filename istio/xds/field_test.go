@@ -32,58 +32,82 @@ type field struct {
 	certs  map[string]live.Certificate
 	ca     string
 	tokens map[string]string
+	idp    *provider
 }
 
 const namespace = "spiffe://cluster.local/ns/agents/sa/"
 
-// What the plugin of the waypoint proves to the identity provider that it is.
-const secret = "battery"
+// setup says which mesh it is.
+type setup struct {
+	// The Envoy of the waypoint.
+	envoy     string
+	manifests []string
+	// In place of those, with the port of one server behind all services.
+	objects []mesh.Object
+	pod     int
+	// Makes the manifests others before istiod sees them; or nil.
+	change func([]mesh.Object)
+	// Where tokens come from; or nil for a stand-in.
+	idp *provider
+	// The MCP server of each pod, on a port; or nil for that of the end-to-end tests.
+	server func(port int) *exec.Cmd
+}
 
-// stand starts it and ends it with the test. `change` may make the manifests others before istiod sees them.
-func stand(t *testing.T, binary string, change func([]mesh.Object), paths ...string) *field {
+// stand starts it and ends it with the test.
+func stand(t *testing.T, s setup) *field {
 	t.Helper()
+	if s.idp == nil {
+		s.idp = standIn(t)
+	}
+	if s.server == nil {
+		s.server = func(port int) *exec.Cmd {
+			return exec.Command(built(t, "e2e-go/server"), fmt.Sprint(port), filepath.Join(t.TempDir(), "deleted"))
+		}
+	}
 	folder := t.TempDir()
 	f := &field{t: t, folder: folder, hbone: live.FreePort(), services: map[string]string{}, pods: map[string]*live.Server{}, doors: map[string]map[string]int{}, certs: map[string]live.Certificate{}}
 	authority := must(live.NewAuthority(folder, "mesh"))(t)
-	provider := must(live.NewProvider())(t)
-	f.ca = authority.Path
-	f.tokens = map[string]string{
-		"planner": must(provider.Token("alice", "tools:call files:read"))(t),
-		"forged":  must(must(live.NewProvider())(t).Token("alice", "tools:call"))(t),
-	}
-	t.Setenv("PLANNER_SECRET", secret)
-	t.Setenv("GATE_SECRET", secret)
+	f.ca, f.tokens, f.idp = authority.Path, s.idp.tokens, s.idp
+	t.Setenv("PLANNER_SECRET", s.idp.secret)
+	t.Setenv("GATE_SECRET", s.idp.secret)
 	t.Setenv("TICKET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
-	idp := must(provider.Exchange(must(authority.Issue("idp", "idp.example.com"))(t), "planner", secret))(t)
-	t.Cleanup(idp.Close)
-	objects := read(t, paths...)
+	objects, pods := s.objects, map[string]int{}
+	if objects == nil {
+		objects = read(t, s.manifests...)
+		pods = f.serve(objects, s.server)
+	}
+	for _, object := range s.objects {
+		if object.Kind() == "Service" {
+			pods[object.Name()] = s.pod
+		}
+	}
 	machine := live.Machine{
-		Modules: built(t, "plugins"), Keys: must(provider.Keys())(t), HBONE: f.hbone,
-		Pods: f.serve(objects), Outside: map[string]int{"idp.example.com": port(idp.Listener)},
+		Modules: built(t, "plugins"), Keys: s.idp.keys, HBONE: f.hbone,
+		Pods: pods, Outside: map[string]int{"idp.example.com": s.idp.port},
 	}
 	f.objects = machine.Adapt(objects)
 	for _, object := range f.objects {
-		if _, ok := f.pods[object.Name()]; ok && object.Kind() == "Service" {
+		if _, ok := pods[object.Name()]; ok && object.Kind() == "Service" {
 			f.services[object.Name()] = fmt.Sprintf("%s:8080", object.Map("spec").Text("clusterIP"))
 		}
 	}
-	if change != nil {
-		change(f.objects)
+	if s.change != nil {
+		s.change(f.objects)
 	}
 	ads, sds := listen(t), listen(t)
 	f.istiod = mesh.Start(t, meshConfig(t), f.objects, ads)
 	own := must(authority.Issue("waypoint", "spiffe://cluster.local/ns/tools/sa/waypoint"))(t)
-	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path))(t).Stop)
+	t.Cleanup(must(live.ServeSecrets(sds, own, authority.Path, s.idp.root))(t).Stop)
 	for _, waypoint := range f.istiod.Waypoints {
-		if waypoint.Name == "waypoint" {
-			f.waypoint = must(live.Waypoint(binary, folder, waypoint, port(ads), port(sds)))(t)
+		if waypoint.Name == "waypoint" && waypoint.Namespace == "tools" {
+			f.waypoint = must(live.Waypoint(s.envoy, folder, waypoint, port(ads), port(sds)))(t)
 		}
 	}
 	t.Cleanup(f.waypoint.Stop)
 	others := must(live.NewAuthority(folder, "others"))(t)
-	f.certs["planner"] = must(authority.Issue("planner", namespace+"planner"))(t)
-	f.certs["researcher"] = must(authority.Issue("researcher", namespace+"researcher"))(t)
-	f.certs["stranger"] = must(authority.Issue("stranger", namespace+"stranger"))(t)
+	for _, agent := range []string{"planner", "researcher", "stranger", "builder", "reader", "writer", "mailer"} {
+		f.certs[agent] = must(authority.Issue(agent, namespace+agent))(t)
+	}
 	f.certs["outsider"] = must(authority.Issue("outsider", "spiffe://cluster.local/ns/evil/sa/planner"))(t)
 	f.certs["forger"] = must(others.Issue("forger", namespace+"planner"))(t)
 	return f
@@ -100,7 +124,7 @@ func built(t *testing.T, name string) string {
 }
 
 // A pod for each service that is behind a waypoint; gives their ports.
-func (f *field) serve(objects []mesh.Object) map[string]int {
+func (f *field) serve(objects []mesh.Object, mcp func(port int) *exec.Cmd) map[string]int {
 	f.t.Helper()
 	ports := map[string]int{}
 	for _, object := range objects {
@@ -108,9 +132,7 @@ func (f *field) serve(objects []mesh.Object) map[string]int {
 			continue
 		}
 		name, port := object.Name(), live.FreePort()
-		deleted := filepath.Join(f.folder, name+".deleted")
-		command := exec.Command(built(f.t, "e2e-go/server"), fmt.Sprint(port), deleted)
-		server := must(live.Start(name, filepath.Join(f.folder, name+".log"), command))(f.t)
+		server := must(live.Start(name, filepath.Join(f.folder, name+".log"), mcp(port)))(f.t)
 		f.t.Cleanup(server.Stop)
 		check(f.t, server.WaitFor("the port", func() bool { return live.Accepts(port) }))
 		f.pods[name] = must(live.Serve(port))(f.t)
@@ -206,6 +228,16 @@ func (f *field) send(r request) (int, string) {
 		return 0, err.Error()
 	}
 	return answer.StatusCode, string(text)
+}
+
+// answer is what comes once the token service was not too late: manifests give it two seconds, a busy machine may not.
+func (f *field) answer(r request) (status int, text string) {
+	f.t.Helper()
+	check(f.t, live.Until("the token service in time", func() (bool, error) {
+		status, text = f.send(r)
+		return !strings.Contains(text, "exchange_unavailable"), nil
+	}))
+	return status, text
 }
 
 func body(tool string) string {

@@ -28,7 +28,7 @@ const world = "testdata/live/mesh.yaml"
 func TestLive(t *testing.T) {
 	for _, delivery := range deliveries {
 		t.Run(delivery.name+" on "+delivery.envoy, func(t *testing.T) {
-			f := stand(t, envoyOf(t, delivery.envoy), nil, world, "testdata/live/"+delivery.name+".yaml").ready()
+			f := stand(t, setup{envoy: envoyOf(t, delivery.envoy), manifests: []string{world, "testdata/live/" + delivery.name + ".yaml"}}).ready()
 			f.hold = delivery.hold
 			t.Run("agents", func(t *testing.T) { agents(t, f) })
 			t.Run("bypass", func(t *testing.T) { bypass(t, f) })

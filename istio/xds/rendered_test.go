@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	rbacconfig "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
@@ -50,6 +51,59 @@ func TestWhatIsRenderedIsTakenAndStandsInTheChains(t *testing.T) {
 	if len(seen) != len(wanted) {
 		t.Errorf("chains: %v", slices.Collect(maps.Keys(seen)))
 	}
+}
+
+// The declaration says who may reach what; so it is, whatever layer it is that says no.
+func TestWhatIsRenderedHoldsLive(t *testing.T) {
+	f := stand(t, setup{envoy: envoyOf(t, "1.40"), manifests: []string{rendered}}).ready()
+	f.tokens["mail"] = must(f.idp.sign(map[string]any{"sub": "alice", "aud": "agents-gate", "scope": "mail:send"}))(t)
+	f.tokens["elsewhere"] = must(f.idp.sign(map[string]any{"sub": "alice", "aud": "elsewhere", "scope": "files:read"}))(t)
+	for _, try := range []struct {
+		request
+		status int
+		// Who says no.
+		says string
+	}{
+		{request{from: "planner", to: "files", tool: "read_file", token: "planner"}, 200, ""},
+		{request{from: "planner", to: "mail", tool: "send_mail", token: "mail"}, 200, ""},
+		{request{from: "mailer", to: "mail", tool: "list_mail", token: "planner"}, 200, ""},
+		// A path, and no authority: its tools, its scopes, its servers.
+		{request{from: "planner", to: "files", tool: "delete_file", token: "planner"}, 403, "no_matching_rule"},
+		{request{from: "planner", to: "mail", tool: "send_mail", token: "planner"}, 403, "insufficient_scope"},
+		{request{from: "planner", to: "mail", tool: "list_mail", token: "mail"}, 403, "no_matching_rule"},
+		{request{from: "mailer", to: "files", tool: "read_file", token: "planner"}, 403, "no_matching_rule"},
+		{request{from: "stranger", to: "mail", tool: "send_mail", token: "mail"}, 403, "no_matching_rule"},
+		{request{from: "outsider", to: "files", tool: "read_file", token: "planner"}, 403, "no_matching_rule"},
+		{request{from: "planner", to: "files", tool: "read_file"}, 401, "no_user"},
+		{request{from: "planner", to: "files", tool: "read_file", token: "elsewhere"}, 403, "Audiences"},
+		{request{from: "planner", to: "files", tool: "read_file", token: "forged"}, 401, "Jwt"},
+		{request{from: "forger", to: "files", tool: "read_file", token: "planner"}, 0, ""},
+		{request{from: "nobody", to: "files", tool: "read_file", token: "planner"}, 0, ""},
+	} {
+		status, text := f.send(try.request)
+		if status != try.status || !strings.Contains(text, try.says) {
+			t.Errorf("%s of %s, %s: %d %s\nwanted: %d %s", try.tool, try.to, try.from, status, text, try.status, try.says)
+		}
+	}
+	t.Run("the mesh says no also where the plugin says nothing", func(t *testing.T) {
+		for _, service := range []string{"files", "mail"} {
+			for _, object := range f.objects {
+				if object.Name() == service+"-tools" {
+					check(t, f.istiod.Delete(object))
+				}
+			}
+		}
+		f.becomes(request{from: "planner", to: "files", tool: "delete_file", token: "planner"}, 200)
+		for _, try := range []request{
+			{from: "mailer", to: "files", tool: "read_file", token: "planner"},
+			{from: "outsider", to: "files", tool: "read_file", token: "planner"},
+			{from: "planner", to: "files", tool: "read_file"},
+		} {
+			if status, text := f.send(try); status != 403 || !strings.Contains(text, "RBAC") {
+				t.Errorf("%s: %d %s", try.from, status, text)
+			}
+		}
+	})
 }
 
 // Whom the mesh lets into each chain: the identities in the rules that allow. A chain without such rules lets in everybody.

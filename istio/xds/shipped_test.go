@@ -36,11 +36,11 @@ func TestTheShippedManifestsLive(t *testing.T) {
 	} {
 		for _, form := range []string{"traffic-extension", "wasm-plugin", "envoy-filter"} {
 			t.Run(set+" by "+form, func(t *testing.T) {
-				f := stand(t, envoyOf(t, "1.40"), nil, "../manifests/"+set+"/"+form+".yaml").ready()
+				f := stand(t, setup{envoy: envoyOf(t, "1.40"), manifests: []string{"../manifests/" + set + "/" + form + ".yaml"}}).ready()
 				for _, try := range tries {
 					try.to = tools
 					f.pods[tools].Seen()
-					status, text := f.send(try.request)
+					status, text := f.answer(try.request)
 					wanted := try.status
 					if form == "envoy-filter" && try.token == "" {
 						// The plugin stands behind RBAC, which has no challenge.

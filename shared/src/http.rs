@@ -81,21 +81,33 @@ impl Headers {
 
     /// The values of one name, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let tag = tag(name.as_bytes());
-        let named = move |line: &&Line| line.tag == tag && line.name.of(&self.text).eq_ignore_ascii_case(name.as_bytes());
-        self.lines.iter().filter(named).map(|line| line.value.of(&self.text))
+        let mut lines = self.lines.as_slice();
+        core::iter::from_fn(move || self.find(&mut lines, name))
     }
 
     /// The value of a name that may come once at the most. Two lines of it are an error, not a choice.
     pub fn one(&self, name: &str) -> Result<Option<&[u8]>, RepeatedHeader> {
-        let mut values = self.all(name);
-        let first = values.next();
-        if values.next().is_some() { Err(RepeatedHeader) } else { Ok(first) }
+        let mut lines = self.lines.as_slice();
+        let first = self.find(&mut lines, name);
+        if first.is_some() && self.find(&mut lines, name).is_some() { Err(RepeatedHeader) } else { Ok(first) }
     }
 
     /// Whether a name is there at all.
     pub fn has(&self, name: &str) -> bool {
-        self.all(name).next().is_some()
+        self.find(&mut self.lines.as_slice(), name).is_some()
+    }
+
+    /// The value of the next line of this name; `lines` are those behind it then. Every request looks for some twenty names.
+    #[inline(never)]
+    fn find(&self, lines: &mut &[Line], name: &str) -> Option<&[u8]> {
+        let tag = tag(name.as_bytes());
+        while let Some((line, rest)) = lines.split_first() {
+            *lines = rest;
+            if line.tag == tag && line.name.of(&self.text).eq_ignore_ascii_case(name.as_bytes()) {
+                return Some(line.value.of(&self.text));
+            }
+        }
+        None
     }
 
     /// `:status` as a number, if there is exactly one and it is one.

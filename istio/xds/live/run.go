@@ -13,7 +13,7 @@ import (
 // Within is how long anything may take that a test waits for; no test is about time.
 const Within = 90 * time.Second
 
-const stopsWithin = 5 * time.Second
+const stopsWithin = 20 * time.Second
 
 // Run is a program that runs until it is stopped.
 type Run struct {
@@ -30,8 +30,8 @@ func Start(name, log string, command *exec.Cmd) (*Run, error) {
 	}
 	defer out.Close()
 	command.Stdout, command.Stderr = out, out
-	// A test that is killed takes its programs along.
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A test that is killed takes its programs along; a group, for one of them is a shell, which hands on what it is told.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -63,11 +63,12 @@ func (r *Run) Log() string {
 
 // Stop ends it.
 func (r *Run) Stop() {
-	_ = r.command.Process.Signal(syscall.SIGTERM)
+	group := -r.command.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGTERM)
 	select {
 	case <-r.ended:
 	case <-time.After(stopsWithin):
-		_ = r.command.Process.Kill()
+		_ = syscall.Kill(group, syscall.SIGKILL)
 		<-r.ended
 	}
 }

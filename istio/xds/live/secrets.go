@@ -21,10 +21,10 @@ type Secrets struct {
 	server  *grpc.Server
 }
 
-// ServeSecrets answers at the listener until it is stopped.
-func ServeSecrets(listener net.Listener, own Certificate, root string) (*Secrets, error) {
+// ServeSecrets answers at the listener until it is stopped; `mesh` and `outside` are whom the waypoint trusts.
+func ServeSecrets(listener net.Listener, own Certificate, mesh, outside string) (*Secrets, error) {
 	texts := map[string]*core.DataSource{}
-	for _, path := range []string{own.Cert, own.Key, root} {
+	for _, path := range []string{own.Cert, own.Key, mesh, outside} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
@@ -36,7 +36,7 @@ func ServeSecrets(listener net.Listener, own Certificate, root string) (*Secrets
 			TlsCertificate: &tls.TlsCertificate{CertificateChain: texts[own.Cert], PrivateKey: texts[own.Key]},
 		}},
 	}}
-	for _, name := range []string{"ROOTCA", "file-root:system"} {
+	for name, root := range map[string]string{"ROOTCA": mesh, "file-root:system": outside} {
 		trusted := &tls.CertificateValidationContext{TrustedCa: texts[root]}
 		served.secrets[name] = &tls.Secret{Name: name, Type: &tls.Secret_ValidationContext{ValidationContext: trusted}}
 	}

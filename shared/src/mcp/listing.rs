@@ -2,7 +2,6 @@
 
 use super::{BadMessage, Fault, Id, Method, ServerMessage, Shape, read_answer};
 use crate::json::{Limits, Splices};
-use crate::order::has_twice;
 
 /// A list that an answer may have. Recognized by its shape, because an answer can come by another way than its request
 /// (MCP-G-03, BY-S-03).
@@ -84,16 +83,12 @@ impl ServerMessage<'_> {
     ///
     /// What was filtered for one caller, and a resource that was read for one, gets `cacheScope: "private"` where it has
     /// another one, even if nothing goes: what one caller may see, a cache must not show to another (MCP-L-03).
-    /// `nextCursor` stays (MCP-L-02). An error means that two items have one name.
-    pub fn show(&self, max_ttl: Option<u64>, mut keep: impl FnMut(List, &str, &super::Item<'_>) -> bool) -> Result<Shown, Fault> {
+    /// `nextCursor` stays (MCP-L-02).
+    pub fn show(&self, max_ttl: Option<u64>, mut keep: impl FnMut(List, &str, &super::Item<'_>) -> bool) -> Shown {
         let mut out = Shown::default();
         for list in &self.lists {
-            let keys: Vec<_> = list.items.iter().map(|item| item.key.text()).collect();
-            if has_twice(&keys.iter().map(AsRef::as_ref).collect::<Vec<&str>>()) {
-                return Err(Fault::Malformed("two items of a list have one name"));
-            }
             let spans: Vec<_> = list.items.iter().map(|item| item.span).collect();
-            let kept: Vec<_> = list.items.iter().zip(&keys).map(|(item, key)| keep(list.list, key, item)).collect();
+            let kept: Vec<_> = list.items.iter().map(|item| keep(list.list, &item.key.text(), item)).collect();
             out.splices.remove_items(&spans, |index| kept.get(index).copied().unwrap_or_default());
             let shown = kept.iter().filter(|kept| **kept).count();
             out.hidden += kept.len() - shown;
@@ -109,7 +104,7 @@ impl ServerMessage<'_> {
                 out.splices.replace(lifetime.span, max.to_string());
             }
         }
-        Ok(out)
+        out
     }
 }
 
@@ -142,14 +137,13 @@ pub fn filter_lists<'a>(
     mut keep: impl FnMut(List, &str) -> bool,
 ) -> Result<Filtered<'a>, BadMessage<'a>> {
     let message = read_answer(text, limits)?;
-    let bad = |fault| BadMessage { fault, id: message.id };
-    let edits = message.show(None, |list, key, _| keep(list, key)).map_err(bad)?;
+    let edits = message.show(None, |list, key, _| keep(list, key));
     Ok(Filtered {
         shape: message.shape,
         id: message.id,
         lists: message.lists.iter().map(|list| list.list).collect(),
         shown: edits.shown.iter().sum(),
         hidden: edits.hidden,
-        text: edits.apply(text).map_err(bad)?,
+        text: edits.apply(text).map_err(|fault| BadMessage { fault, id: message.id })?,
     })
 }

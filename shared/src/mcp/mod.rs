@@ -4,6 +4,7 @@
 
 mod answer;
 mod headers;
+mod known;
 mod listing;
 mod method;
 mod request;
@@ -11,8 +12,9 @@ mod version;
 mod wanted;
 
 pub use crate::jsonrpc::{BadMessage, Fault, Id, Shape};
-pub use answer::{Item, ItemList, Lifetime, Payload, ServerMessage, read_answer};
+pub use answer::{Item, ItemList, Lifetime, Payload, ServerMessage, read_answer, read_answer_knowing};
 pub use headers::{HeaderFault, check_headers};
+pub use known::KnownLists;
 pub use listing::{Filtered, List, Shown, filter_lists, filter_tools};
 pub use method::{Key, Method};
 pub use request::{Message, read_request};

@@ -64,7 +64,6 @@ fn pins(text: &str) -> Result<Vec<(String, String)>, String> {
             (Err(error), Err(_)) => return Err(format!("is not an answer to tools/list: {}", why(error.fault))),
         };
     let list = message.lists.iter().find(|list| list.list == List::Tools).ok_or("has no list of tools")?;
-    message.show(None, |_, _, _| true).map_err(why)?;
     let pin = |item: &Item<'_>| {
         let pin = pin_of(item.span.of(text.as_bytes()));
         pin.ok_or_else(|| format!("the tool `{}` cannot be read in one way only", item.key.text()))

@@ -17,6 +17,7 @@ const LOG_LEVEL: u32 = 2;
 macro_rules! import {
     ($linker:ident, $name:literal, |$caller:ident $(, $argument:ident: $type:ty)*| $body:expr) => {
         $linker.func_wrap("env", $name, |mut $caller: C<'_> $(, $argument: $type)*| -> wasmtime::Result<u32> {
+            $caller.data_mut().count($name);
             to_abi((|| -> Done { $body; Ok(()) })())
         })?
     };

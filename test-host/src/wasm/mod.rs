@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 pub use module::Compiled;
-pub use vm::Vm;
+pub use vm::{Cost, Vm};
 pub use worker::{OnTrap, Worker};
 
 use crate::engine::{Engine, EngineError, Need, Play};

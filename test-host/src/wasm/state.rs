@@ -1,5 +1,7 @@
 //! What a VM's imports work on.
 
+use std::collections::BTreeMap;
+
 use wasmtime::{Memory, TypedFunc};
 
 use crate::host::{Host, Scope};
@@ -21,6 +23,8 @@ pub(super) struct State {
     pub(super) output: Vec<u8>,
     /// `NAME=value`, each with a NUL behind it.
     pub(super) environment: Vec<Vec<u8>>,
+    /// How often each import was called.
+    pub(super) calls: BTreeMap<&'static str, u64>,
 }
 
 impl State {
@@ -34,7 +38,12 @@ impl State {
             random,
             output: Vec::new(),
             environment: Vec::new(),
+            calls: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn count(&mut self, import: &'static str) {
+        *self.calls.entry(import).or_default() += 1;
     }
 
     /// The context of that number, if the host knows it.

@@ -1,6 +1,7 @@
 //! One VM: an instance of a module with a configuration, as a proxy's worker has one.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::{anyhow, bail};
@@ -25,6 +26,16 @@ pub struct Vm {
     last_context: u32,
     dead: bool,
     fresh: Fresh,
+    instructions: u64,
+}
+
+/// What work a module did. It is counted, so the same work costs the same on every machine.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Cost {
+    /// Instructions of WebAssembly.
+    pub instructions: u64,
+    /// Calls of its host, by the import's name.
+    pub host_calls: BTreeMap<&'static str, u64>,
 }
 
 /// The VM as it was after its configuration.
@@ -99,8 +110,9 @@ impl Vm {
             tick: host.tick_period(),
             random: store.data().random.clone(),
         };
+        store.data_mut().calls.clear();
         let provider = host::provider(config);
-        Ok(Self { store, exports, host, provider, last_context: ROOT, dead: false, fresh })
+        Ok(Self { store, exports, host, provider, last_context: ROOT, dead: false, fresh, instructions: 0 })
     }
 
     /// Plays an exchange, and those before it, on the VM as the last one left it.
@@ -144,6 +156,11 @@ impl Vm {
         self.dead
     }
 
+    /// What its callbacks have cost since it was configured.
+    pub fn cost(&self) -> Cost {
+        Cost { instructions: self.instructions, host_calls: self.store.data().calls.clone() }
+    }
+
     /// Size of its memory in bytes.
     pub fn memory_size(&self) -> usize {
         self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
@@ -164,6 +181,7 @@ impl Vm {
         std::mem::swap(&mut self.store.data_mut().host, host);
         let result = self.store.set_fuel(FUEL).and_then(|()| function.call(&mut self.store, arguments));
         std::mem::swap(&mut self.store.data_mut().host, host);
+        self.instructions += FUEL - self.store.get_fuel().unwrap_or(FUEL);
         result.map_err(|error| {
             self.dead = true;
             Trap(format!("{error:?}"))

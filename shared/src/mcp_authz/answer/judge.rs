@@ -6,7 +6,7 @@ use super::url::may_be_opened;
 use super::{Inspection, OwnedItem};
 use crate::audit::{About, Resource};
 use crate::json::{Limits, Reader, parse_tree};
-use crate::mcp::{self, Era, List, Method, Payload, ServerMessage, Shape, Want, WantedUrl, read_answer};
+use crate::mcp::{self, Era, List, Method, Payload, ServerMessage, Shape, Want, WantedUrl, read_answer_knowing};
 use crate::policy::{Decision, Deny, Reason};
 
 /// What becomes of a message.
@@ -44,7 +44,9 @@ pub(in crate::mcp_authz) struct Note {
 impl Inspection {
     /// Judges one message. What is only recorded is put into `notes`.
     pub(super) fn judge(&self, text: &[u8], notes: &mut Vec<Note>) -> Fate {
-        let Ok(message) = read_answer(text, Limits::default()) else { return Fate::Unreadable(Reason::ResponseUnreadable) };
+        let Ok(message) = read_answer_knowing(text, Limits::default(), &self.policy.known_lists) else {
+            return Fate::Unreadable(Reason::ResponseUnreadable);
+        };
         let answers = matches!(message.shape, Shape::Result | Shape::Error);
         // A response to another request cannot be told from a forged one (BY-S-04).
         if let (true, Some(asked), Some(got)) = (answers, &self.asked.id, &message.id)
@@ -194,7 +196,7 @@ impl Inspection {
                 notes.push(self.note(deny(Reason::ToolChanged), Some(Method::ToolsList), Some(asked)));
             }
             !changed
-        })?;
+        });
         let tools = message.lists.iter().zip(&shown.shown).filter(|(list, _)| list.list == List::Tools);
         let too_many = |hygiene: &Hygiene| tools.map(|(_, count)| count).any(|count| hygiene.max.is_some_and(|max| *count > max));
         if let Some(hygiene) = hygiene.filter(|hygiene| too_many(hygiene)) {

@@ -17,7 +17,7 @@ use super::session::Owner;
 use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::identity::{Peer, Side, Source};
-use crate::mcp::Version;
+use crate::mcp::{KnownLists, Version};
 use crate::policy::{Lookup, PolicyId};
 use crate::time::Duration;
 use rules::{Shared, is_scope, rules, tiers};
@@ -128,6 +128,7 @@ fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy,
         tiers,
         rules,
         request,
+        known_lists: KnownLists::default(),
     };
     (policy, setup)
 }

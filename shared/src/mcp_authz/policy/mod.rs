@@ -24,7 +24,7 @@ use super::surface::{Hygiene, ServerRequests};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
-use crate::mcp::Version;
+use crate::mcp::{KnownLists, Version};
 use crate::policy::{Decision, Deny, Lookup, Mode, PolicyId, Tier};
 use crate::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct Policy {
     pub(super) rules: RuleSet,
     /// What conditions read of a request.
     pub(super) request: Option<Vec<String>>,
+    /// What need not be read again.
+    pub(super) known_lists: KnownLists,
 }
 
 /// How a refused call looks to the client.

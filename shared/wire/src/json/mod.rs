@@ -4,6 +4,7 @@
 //! the reader accepts, every reasonable parser reads in the same way; whatever is ambiguous is an error (rules.md 6.1).
 
 mod error;
+mod known;
 mod names;
 mod reader;
 mod scan;
@@ -12,6 +13,7 @@ mod text;
 mod write;
 
 pub use error::{Error, ErrorKind};
+pub use known::{Known, Place};
 pub use reader::{Kind, Reader};
 pub use splice::{Overlap, Splices};
 pub use text::Str;
@@ -44,6 +46,16 @@ pub struct Span {
 }
 
 impl Span {
+    /// The same part of a text that has so many bytes more before it.
+    pub fn plus(self, bytes: usize) -> Self {
+        Self { start: self.start + bytes, end: self.end + bytes }
+    }
+
+    /// The same part of a text that has so many bytes less before it.
+    pub fn minus(self, bytes: usize) -> Self {
+        Self { start: self.start.saturating_sub(bytes), end: self.end.saturating_sub(bytes) }
+    }
+
     /// The part itself; empty where the span is not one of this text.
     pub fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start..self.end).unwrap_or_default()

@@ -10,19 +10,19 @@ use super::{Error, ErrorKind, Limits, Span, Str, scan};
 ///
 /// [`finish`]: Reader::finish
 pub struct Reader<'a> {
-    text: &'a [u8],
-    at: usize,
-    limits: Limits,
-    nodes: usize,
-    open: Vec<Frame>,
+    pub(super) text: &'a [u8],
+    pub(super) at: usize,
+    pub(super) limits: Limits,
+    pub(super) nodes: usize,
+    pub(super) open: Vec<Frame>,
     names: Names,
-    began: bool,
-    failed: Option<Error>,
+    pub(super) began: bool,
+    pub(super) failed: Option<Error>,
 }
 
 /// A list or map that is open.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(super) struct Frame {
     map: bool,
     mark: Mark,
 }
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The first byte of the next value.
-    fn value_byte(&mut self) -> Result<u8, Error> {
+    pub(super) fn value_byte(&mut self) -> Result<u8, Error> {
         if let Some(error) = self.failed {
             return Err(error);
         }
