@@ -9,6 +9,7 @@ use super::exchange::exchange;
 use super::expect;
 use super::fields::{Fields, LoadError, Problems};
 use super::model::{Before, Case, Exchange, Expect, Handed, Profile, Scenario, Span};
+use super::next;
 use super::yaml::{self, Data, Node};
 use crate::engine::{CalloutScript, Need, Sent};
 
@@ -117,7 +118,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     let mut fields = Fields::of(root, "", problems)?;
     let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
     let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
-    let next = fields.take("next").and_then(|(node, path)| next(file, node, &path, problems));
+    let next = fields.take("next").and_then(|(node, path)| next::of_file(file, node, &path, problems));
     let environment = fields.take("environment").map(|(node, path)| environment(node, &path, problems)).unwrap_or_default();
     let cases = fields.take("cases");
     fields.finish(problems);
@@ -147,7 +148,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     Some((plugin?, cases))
 }
 
-fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<Value> {
+pub(super) fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<Value> {
     let Data::String(name) = &node.data else {
         if !matches!(node.data, Data::Map(_)) {
             problems.expected(node, path, "a path or a mapping");
@@ -172,18 +173,6 @@ struct Whole<'a> {
     config: Value,
     next: Option<(String, Value)>,
     environment: Vec<(String, String)>,
-}
-
-/// The plugin behind the first: its name and its configuration.
-fn next(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<(String, Value)> {
-    let mut fields = Fields::of(node, path, problems)?;
-    let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
-    let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
-    fields.finish(problems);
-    if node.get("plugin").is_none() || node.get("config").is_none() {
-        problems.add(node, path, "a plugin behind the first is `{plugin: name, config: …}`");
-    }
-    Some((plugin?, config?))
 }
 
 /// Names and values; the values are secrets.
@@ -243,7 +232,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
 
     let own_host_profile = own_config.as_ref().is_some_and(|(node, _)| node.get("hostProfile").is_some());
     let merged = own(own_config, file, problems);
-    let next = behind(own_next, file, problems);
+    let next = next::of_case(own_next, file.next.as_ref(), problems);
     let whole = Whole { file: file.file, config: merged.clone(), next: None, environment: environment.clone() };
     let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
     if next.is_some() {
@@ -285,18 +274,6 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
         expect,
         span: Span { expect_key: key, expect: expect_field_bytes(node), case: node.bytes.clone(), column: node.place.column },
     })
-}
-
-/// The plugin behind, with what the case says of its configuration merged over that of the file.
-fn behind(own: Option<(&Node, String)>, whole: &Whole<'_>, problems: &mut Problems) -> Option<(String, Value)> {
-    let mut next = whole.next.clone();
-    if let Some((node, path)) = own {
-        match &mut next {
-            Some((_, config)) => merge(config, &node.to_json()),
-            None => problems.add(node, &path, "the file names no plugin behind the first: `next: {plugin: name, config: …}`"),
-        }
-    }
-    next
 }
 
 /// The configuration of `whole` with an own one merged over it; or, if that is a path, in its place.
