@@ -79,6 +79,8 @@ pub struct Play {
     pub peer: Option<String>,
     /// Claims of the verified token, as `jwt_authn` would have left them; the token itself in `authorization` on a real proxy.
     pub claims: Option<serde_json::Value>,
+    /// The plugin behind this one in the chain: what this one lets go on is what that one is given.
+    pub next: Option<Next>,
     /// An exchange through another VM: what its upstream gets as `authorization` is what this request brings.
     pub handed: Option<Box<Play>>,
     /// Exchanges that the same worker has served before, in order: same plugin, configuration and profile. What lasts of them
@@ -106,7 +108,27 @@ pub struct Play {
     pub http2: bool,
 }
 
+/// The second plugin of a chain.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Next {
+    /// Its name.
+    pub plugin: String,
+    /// Its configuration, as that of [`Play`].
+    pub config: Vec<u8>,
+}
+
 impl Play {
+    /// The play of the plugin behind this one.
+    pub fn behind(&self) -> Option<Self> {
+        let Next { plugin, config } = self.next.clone()?;
+        Some(Self { plugin, config, next: None, ..self.clone() })
+    }
+
+    /// Whether its answer has no body, whatever its headers say.
+    pub fn is_head(&self) -> bool {
+        self.request.headers.iter().any(|(name, value)| name == b":method" && value == b"HEAD")
+    }
+
     /// Whether a message of it has trailers. HTTP/1 clients and servers hardly ever do, so then it is HTTP/2 on both sides.
     pub fn has_trailers(&self) -> bool {
         !self.request.trailers.is_empty() || self.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty())

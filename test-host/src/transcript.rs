@@ -103,13 +103,18 @@ impl Transcript {
 
     /// Takes the audit records of both places: `access_log` is the text that filter state had. What is in both is one record;
     /// what the access log could not take comes behind.
-    pub(crate) fn set_audit(&mut self, log: Vec<Value>, access_log: &str) {
-        let mut left = match serde_json::from_str::<Vec<Value>>(access_log) {
-            _ if access_log.is_empty() => Vec::new(),
+    pub(crate) fn set_audit(&mut self, log: Vec<Value>, access_logs: &[&str]) {
+        let records = |text: &&str| match serde_json::from_str::<Vec<Value>>(text) {
+            _ if text.is_empty() => Vec::new(),
             Ok(records) => records.into_iter().map(lasting).collect(),
             // No record, so the schema will say so.
-            Err(_) => vec![Value::String(access_log.to_owned())],
+            Err(_) => vec![Value::String((*text).to_owned())],
         };
+        let mut left: Vec<Value> = access_logs.iter().flat_map(records).collect();
+        if access_logs.len() > 1 {
+            // Each plugin's are in order; between them the log knows it.
+            left.sort_by_key(|record| log.iter().position(|known| known == record).unwrap_or(usize::MAX));
+        }
         self.places = Places { log: log.len(), access_log: left.len() };
         self.audit = if log.starts_with(&left) {
             log

@@ -13,6 +13,9 @@ use crate::transcript::filter_state;
 /// Prefix of the statistics of our listeners.
 pub(super) const STATS: &str = "wardpoint_play";
 
+/// What stands in the access log between the records of two plugins; JSON has none.
+pub(super) const BETWEEN: char = '\t';
+
 /// A cluster without a server, for the authority [`engine::NOWHERE`].
 pub(super) const NOWHERE: &str = engine::CLUSTERS[2];
 
@@ -72,6 +75,7 @@ pub(super) fn nowhere() -> Value {
 }
 
 /// What one listener is for.
+#[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     /// Its name; also the name of the VM, so that no two listeners share one.
     pub(super) name: &'a str,
@@ -81,6 +85,8 @@ pub(super) struct Wanted<'a> {
     pub(super) module: &'a Path,
     /// Its configuration.
     pub(super) config: &'a str,
+    /// The plugin behind it: name, file of its module, configuration.
+    pub(super) next: Option<(&'a str, &'a Path, &'a str)>,
     /// The environment that its VM sees.
     pub(super) environment: &'a [(String, String)],
     /// Key of the claims in `jwt_authn`'s metadata.
@@ -105,6 +111,9 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
     }
     filters.push(jwt_authn(wanted.provider, &identity.jwks()?));
     filters.push(plugin(wanted));
+    if let Some((name, module, config)) = wanted.next {
+        filters.push(plugin(&Wanted { plugin: name, module, config, ..*wanted }));
+    }
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": {
@@ -119,7 +128,8 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
             "stat_prefix": STATS,
             "codec_type": "AUTO",
             "http_protocol_options": { "enable_trailers": true },
-            "generate_request_id": false,
+            // The plugins of a chain share one; without it each makes its own.
+            "generate_request_id": wanted.next.is_some(),
             "preserve_external_request_id": true,
             "skip_xff_append": true,
             "server_header_transformation": "PASS_THROUGH",
@@ -145,7 +155,9 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
 
 /// The audit records that the plugin left for the access log.
 fn access_log(wanted: &Wanted<'_>) -> Value {
-    let line = format!("{} %FILTER_STATE({}:PLAIN)%\n", wanted.name, filter_state(wanted.plugin));
+    let left = |plugin| format!("%FILTER_STATE({}:PLAIN)%", filter_state(plugin));
+    let next = wanted.next.map(|(plugin, ..)| format!("{BETWEEN}{}", left(plugin))).unwrap_or_default();
+    let line = format!("{} {}{next}\n", wanted.name, left(wanted.plugin));
     json!({
         "name": "envoy.access_loggers.file",
         "typed_config": {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use super::bootstrap::STATS;
+use super::bootstrap::{BETWEEN, STATS};
 use super::client::{Errand, Exchange};
 use super::identity::{Identity, TOKEN_HEADER};
 use super::listeners::Listeners;
@@ -168,6 +168,9 @@ impl Running {
         if message::pseudo(&play.request, ":authority").is_none() {
             added.push(":authority");
         }
+        if play.next.is_some() && message::pseudo(&play.request, "x-request-id").is_none() {
+            added.push("x-request-id");
+        }
         let mut transcript = Transcript {
             client: exchange.seen(),
             upstream: stage.upstream_saw(&added),
@@ -184,7 +187,9 @@ impl Running {
             Some(text) => text,
             None => proxy.logged(&vm).await?,
         };
-        transcript.set_audit(said.audit, &access_log);
+        // `-`: there was no such filter state.
+        let left: Vec<&str> = access_log.split(BETWEEN).map(|text| text.trim_start_matches('-')).collect();
+        transcript.set_audit(said.audit, &left);
         if transcript.trapped.is_some() {
             listeners.discard(at);
         }

@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::proxy::Proxy;
 use super::servers::{Protocol, Role, serve};
 use super::stage::Stage;
-use crate::engine::{CLUSTERS, Play};
+use crate::engine::{CLUSTERS, Next, Play};
 
 /// Listeners kept at a time; each has a compiled module in memory.
 const KEPT: usize = 24;
@@ -53,6 +53,7 @@ pub(super) struct Listeners {
 struct Key {
     plugin: String,
     config: Vec<u8>,
+    next: Option<Next>,
     environment: Vec<(String, String)>,
     hold_headers: bool,
     buffer_limit: Option<usize>,
@@ -104,11 +105,15 @@ impl Listeners {
         stage: &Stage,
     ) -> anyhow::Result<(SocketAddr, String)> {
         let config: Value = serde_json::from_slice(&play.config).unwrap_or_default();
-        let services = services(&config);
+        let mut services = services(&config);
+        if let Some(next) = &play.next {
+            services.extend(self::services(&serde_json::from_slice(&next.config).unwrap_or_default()));
+        }
         self.set_clusters(&services, play, proxy, stage).await?;
         let key = Key {
             plugin: play.plugin.clone(),
             config: play.config.clone(),
+            next: play.next.clone(),
             environment: play.environment.clone(),
             hold_headers: play.hold_headers,
             buffer_limit: play.buffer_limit,
@@ -144,11 +149,18 @@ impl Listeners {
         let name = format!("play-{}", self.made);
         let provider = config.pointer("/identity/claims/provider").and_then(Value::as_str).unwrap_or("payload");
         let access_log = proxy.access_log();
+        let text = |config| std::str::from_utf8(config).context("Envoy takes a configuration that is text");
+        let behind = key.next.as_ref().map(|next| module(&next.plugin)).transpose()?;
+        let next = match key.next.as_ref().zip(behind.as_deref()) {
+            Some((next, module)) => Some((next.plugin.as_str(), module, text(&next.config)?)),
+            None => None,
+        };
         let wanted = Wanted {
             name: &name,
             plugin: &key.plugin,
             module: &module(&key.plugin)?,
-            config: std::str::from_utf8(&key.config).context("Envoy takes a configuration that is text")?,
+            config: text(&key.config)?,
+            next,
             environment: &key.environment,
             provider,
             hold_headers: key.hold_headers,
@@ -160,7 +172,7 @@ impl Listeners {
         if let Some((plugin, config)) = IDLE.iter().find(|(plugin, _)| *plugin == key.plugin && !self.idle.contains_key(*plugin))
         {
             let name = format!("idle-{plugin}");
-            let idle = bootstrap::listener(&Wanted { name: &name, config, environment: &[], ..wanted }, identity)?;
+            let idle = bootstrap::listener(&Wanted { name: &name, config, next: None, environment: &[], ..wanted }, identity)?;
             self.idle.insert((*plugin).to_owned(), idle);
         }
         let config = bootstrap::listener(&wanted, identity)?;

@@ -95,8 +95,7 @@ impl Proxy {
         while begun.elapsed() < LOGGED {
             for line in self.access_log.whole_lines()?.lines() {
                 if let Some((_, text)) = line.split_once(' ').filter(|(name, _)| *name == listener) {
-                    // `-`: there was no such filter state.
-                    return Ok(text.trim_start_matches('-').to_owned());
+                    return Ok(text.to_owned());
                 }
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -7,12 +7,13 @@ use wardpoint_core::filter::Direction::{self, Request, Response};
 use super::report::{ADDED, Receiver, transcript};
 use super::schedule::{Happening, Part, Schedule, parts};
 use super::state::Side;
-use super::{FilterEnd, Host, Manners, Scope};
+use super::{FilterEnd, Host, Manners, Map, Scope};
 use crate::engine::{Leaves, Play};
 use crate::transcript::Transcript;
 
 mod answer;
 mod callback;
+pub(super) mod chain;
 mod pass;
 mod show;
 
@@ -48,24 +49,7 @@ pub fn grown(before: &BTreeMap<String, u64>, after: BTreeMap<String, u64>) -> BT
 
 /// Plays one exchange. Call [`Host::begin`] first.
 pub fn play(filter: &mut dyn FilterEnd, host: &mut Host, play: &Play, manners: Manners) -> Transcript {
-    let mut exchange = Exchange {
-        play,
-        manners,
-        start: host.now,
-        host,
-        filter,
-        schedule: Schedule::default(),
-        next_tick: None,
-        request: Path::default(),
-        response: Path::default(),
-        client: Receiver::default(),
-        upstream: Receiver::default(),
-        upstream_answers: false,
-        own_answer: false,
-        in_reply: false,
-        over: false,
-        trapped: None,
-    };
+    let mut exchange = Exchange::new(filter, host, play, manners);
     exchange.run();
     transcript(exchange.host, play, exchange.client, exchange.upstream, exchange.trapped)
 }
@@ -88,6 +72,10 @@ struct Exchange<'a> {
     in_reply: bool,
     over: bool,
     trapped: Option<String>,
+    /// The next in the chain is another plugin, which [`chain`] gives what is for the upstream.
+    linked: bool,
+    /// An answer of this filter's own, which goes through the response callbacks of the next one first.
+    answered: Option<(Map, Vec<u8>)>,
 }
 
 /// How far one direction has come.
@@ -120,9 +108,48 @@ enum Flow {
     Cut,
 }
 
+impl<'a> Exchange<'a> {
+    fn new(filter: &'a mut dyn FilterEnd, host: &'a mut Host, play: &'a Play, manners: Manners) -> Self {
+        Self {
+            play,
+            manners,
+            start: host.now,
+            host,
+            filter,
+            schedule: Schedule::default(),
+            next_tick: None,
+            request: Path::default(),
+            response: Path::default(),
+            client: Receiver::default(),
+            upstream: Receiver::default(),
+            upstream_answers: false,
+            own_answer: false,
+            in_reply: false,
+            over: false,
+            trapped: None,
+            linked: false,
+            answered: None,
+        }
+    }
+}
+
 impl Exchange<'_> {
     fn run(&mut self) {
-        self.client.bodiless = self.play.request.headers.iter().any(|(n, v)| n == b":method" && v == b"HEAD");
+        let deadline = self.deadline();
+        self.begin();
+        while self.due(deadline).is_some() {
+            self.step();
+        }
+        self.finish(deadline);
+    }
+
+    fn deadline(&self) -> u64 {
+        self.start + nanos(self.play.time)
+    }
+
+    /// The stream begins, and all that the client sends is planned.
+    fn begin(&mut self) {
+        self.client.bodiless = self.play.is_head();
         self.call(Scope::Stream, |filter, host| filter.on_begin(host));
         if self.no_token() {
             return self.end_if_over();
@@ -141,25 +168,37 @@ impl Exchange<'_> {
                 break;
             }
         }
-        let deadline = self.start + nanos(self.play.time);
-        loop {
-            if self.next_tick.is_none() {
-                self.next_tick = self.host.tick_period.map(|period| self.host.now + nanos(period));
-            }
-            let event = self.schedule.next_time();
-            let tick = self.next_tick.filter(|tick| event.map_or(*tick <= deadline, |event| *tick < event));
-            if let Some(tick) = tick {
+    }
+
+    /// When something happens next, and before what else of that time; without anything to come the root ticks until `deadline`.
+    fn due(&mut self, deadline: u64) -> Option<(u64, u8)> {
+        if self.next_tick.is_none() {
+            self.next_tick = self.host.tick_period.map(|period| self.host.now + nanos(period));
+        }
+        let event = self.schedule.next();
+        let tick = self.next_tick.filter(|tick| event.map_or(*tick <= deadline, |(event, _)| *tick < event));
+        tick.map(|tick| (tick, u8::MAX)).or(event)
+    }
+
+    /// That happens. Call [`Self::due`] first.
+    fn step(&mut self) {
+        let event = self.schedule.next_time();
+        match self.next_tick.filter(|tick| event.is_none_or(|event| *tick < event)) {
+            Some(tick) => {
                 self.host.now = tick;
                 self.next_tick = None;
                 self.call(Scope::Root, |filter, host| filter.on_tick(host));
-            } else if let Some((at, what)) = self.schedule.pop() {
+            }
+            None => {
+                let Some((at, what)) = self.schedule.pop() else { return };
                 self.host.now = at;
                 self.happen(what);
-            } else {
-                break;
             }
-            self.end_if_over();
         }
+        self.end_if_over();
+    }
+
+    fn finish(&mut self, deadline: u64) {
         self.host.now = self.host.now.max(deadline);
         if !self.over {
             // The driver has seen enough and hangs up; what the client saw stays open.

@@ -17,6 +17,7 @@ mod status;
 mod surface;
 
 pub use call::{Calls, Request};
+pub use exchange::chain::{End, play_chain};
 pub use exchange::{grown, play, play_all};
 pub use map::{Map, write_block};
 pub use property::{Properties, provider};

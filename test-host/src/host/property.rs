@@ -52,6 +52,11 @@ impl Properties {
         self.details = Some(details);
     }
 
+    /// What was set so.
+    pub(super) fn details(&self) -> Option<&[u8]> {
+        self.details.as_deref()
+    }
+
     /// The raw bytes of a property.
     ///
     /// Without a waypoint there is no filter state, and inside a waypoint there is no mTLS (`envoy-istio` 3.1); a play gives

@@ -65,16 +65,23 @@ pub(super) fn transcript(host: &Host, play: &Play, client: Receiver, upstream: R
         _ if upstream.body.is_empty() => UpstreamSaw::Nothing,
         _ => UpstreamSaw::Partial { body: upstream.body },
     };
-    let mut logged = Vec::new();
-    for line in host.lines() {
+    let (logged, log) = sorted(host.lines());
+    transcript.log = log;
+    let left = host.filter_state(&filter_state(&play.plugin)).unwrap_or_default();
+    transcript.set_audit(logged, &[&*String::from_utf8_lossy(left)]);
+    transcript
+}
+
+/// Lines of the log: audit records, and the others.
+pub(super) fn sorted(lines: &[String]) -> (Vec<Value>, Vec<String>) {
+    let (mut records, mut others) = (Vec::new(), Vec::new());
+    for line in lines {
         match audit(line) {
-            Some(record) => logged.push(record),
-            None => transcript.log.push(line.clone()),
+            Some(record) => records.push(record),
+            None => others.push(line.clone()),
         }
     }
-    let left = host.filter_state(&filter_state(&play.plugin)).unwrap_or_default();
-    transcript.set_audit(logged, &String::from_utf8_lossy(left));
-    transcript
+    (records, others)
 }
 
 /// The audit record in a line, without what differs from run to run.

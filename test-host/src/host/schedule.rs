@@ -57,7 +57,12 @@ impl Schedule {
     }
 
     pub(super) fn next_time(&self) -> Option<u64> {
-        self.planned.first_key_value().map(|((at, ..), _)| *at)
+        self.next().map(|(at, _)| at)
+    }
+
+    /// The time of what is first, and its kind.
+    pub(super) fn next(&self) -> Option<(u64, u8)> {
+        self.planned.first_key_value().map(|((at, class, _), _)| (*at, *class))
     }
 
     pub(super) fn pop(&mut self) -> Option<(u64, Happening)> {

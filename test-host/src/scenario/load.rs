@@ -9,6 +9,7 @@ use super::exchange::exchange;
 use super::expect;
 use super::fields::{Fields, LoadError, Problems};
 use super::model::{Before, Case, Exchange, Expect, Handed, Profile, Scenario, Span};
+use super::next;
 use super::yaml::{self, Data, Node};
 use crate::engine::{CalloutScript, Need, Sent};
 
@@ -117,6 +118,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     let mut fields = Fields::of(root, "", problems)?;
     let plugin = fields.take("plugin").and_then(|(node, path)| problems.string(node, &path));
     let config = fields.take("config").and_then(|(node, path)| file_config(file, node, &path, problems));
+    let next = fields.take("next").and_then(|(node, path)| next::of_file(file, node, &path, problems));
     let environment = fields.take("environment").map(|(node, path)| environment(node, &path, problems)).unwrap_or_default();
     let cases = fields.take("cases");
     fields.finish(problems);
@@ -134,7 +136,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     if items.is_empty() && matches!(list.data, Data::List(_)) {
         problems.add(list, &path, "no cases");
     }
-    let file = Whole { file, config: config.unwrap_or(Value::Null), environment };
+    let file = Whole { file, config: config.unwrap_or(Value::Null), next, environment };
     let cases = items.iter().enumerate();
     let cases: Vec<Case> =
         cases.filter_map(|(i, node)| case(node, &format!("{path}[{i}]"), &file, expectations, problems)).collect();
@@ -146,7 +148,7 @@ fn scenario(file: &Path, root: &Node, expectations: Expectations, problems: &mut
     Some((plugin?, cases))
 }
 
-fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<Value> {
+pub(super) fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) -> Option<Value> {
     let Data::String(name) = &node.data else {
         if !matches!(node.data, Data::Map(_)) {
             problems.expected(node, path, "a path or a mapping");
@@ -169,6 +171,7 @@ fn file_config(file: &Path, node: &Node, path: &str, problems: &mut Problems) ->
 struct Whole<'a> {
     file: &'a Path,
     config: Value,
+    next: Option<(String, Value)>,
     environment: Vec<(String, String)>,
 }
 
@@ -200,6 +203,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
     let handed = fields.take("handed");
     let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
+    let own_next = fields.take("next");
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
     fields.finish(problems);
@@ -228,8 +232,21 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
 
     let own_host_profile = own_config.as_ref().is_some_and(|(node, _)| node.get("hostProfile").is_some());
     let merged = own(own_config, file, problems);
-    let whole = Whole { file: file.file, config: merged.clone(), environment: environment.clone() };
+    let next = next::of_case(own_next, file.next.as_ref(), problems);
+    let whole = Whole { file: file.file, config: merged.clone(), next: None, environment: environment.clone() };
     let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
+    if next.is_some() {
+        let trailers = |sent: &Sent| !sent.trailers.is_empty();
+        let none = [
+            ("before", before.is_empty()),
+            ("handed", handed.is_none()),
+            ("faults", exchange.faults.is_empty()),
+            ("trailers", !trailers(&exchange.request) && !exchange.upstream.as_ref().is_some_and(trailers)),
+        ];
+        for (name, _) in none.into_iter().filter(|(_, none)| !none) {
+            problems.add(node, path, format!("`{name}` is for a case with one plugin, without `next`"));
+        }
+    }
     let key = match &node.data {
         Data::Map(entries) => entries.iter().find(|entry| entry.key == "expect").map(|entry| entry.bytes.clone()),
         _ => None,
@@ -242,6 +259,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
         profiles,
         config: merged,
         own_host_profile,
+        next,
         canaries: canaries
             .into_iter()
             .chain(environment.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= MIN_CANARY))

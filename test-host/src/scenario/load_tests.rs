@@ -162,3 +162,16 @@ fn services_answer_in_the_order_of_all_calls_or_each_for_itself() {
 s.yaml:13:34: cases[0].callouts.idp: unknown word `rset`, did you mean `reset`?"
     );
 }
+
+#[test]
+fn a_second_plugin_is_told_what_it_is_and_what_it_is_not_played_with() {
+    let chain = CASE.replace("cases:", "next: {plugin: token-exchange, config: {version: 1, mode: enforce}}\ncases:");
+    let scenario = read(&chain.replace("    claims:", "    next: {mode: observe}\n    claims:"));
+    assert_eq!(scenario.cases[0].next, Some(("token-exchange".to_owned(), json!({"version": 1, "mode": "observe"}))));
+    let faults = problems(&chain.replace("    claims:", "    faults: {proxy_set_buffer_bytes: 2}\n    claims:"));
+    assert!(faults.contains("`faults` is for a case with one plugin"), "{faults}");
+    let none = problems(&CASE.replace("    claims:", "    next: {mode: observe}\n    claims:"));
+    assert!(none.contains("names no plugin behind the first"), "{none}");
+    let half = problems(&CASE.replace("cases:", "next: {plugin: token-exchange}\ncases:"));
+    assert!(half.contains("a plugin behind the first is `{plugin: name, config: …}`"), "{half}");
+}

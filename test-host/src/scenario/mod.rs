@@ -5,7 +5,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`yaml`], `fields` | text to values with places; every problem at once |
-//! | `load`, `exchange`, `message` | values to a [`Scenario`]: exchanges and the bytes that they send |
+//! | `load`, `exchange`, `message`, `next` | values to a [`Scenario`]: exchanges and the bytes that they send |
 //! | [`expect`], [`compare`](mod@compare) | what must be seen, and the differences |
 //! | [`invariants`] | what holds for every exchange |
 //! | [`run`](mod@run) | plays all of that on engines, in parallel |
@@ -23,6 +23,7 @@ mod json;
 mod load;
 mod message;
 mod model;
+mod next;
 pub mod play;
 pub mod run;
 mod scalar;

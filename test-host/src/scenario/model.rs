@@ -39,6 +39,8 @@ pub struct Case {
     pub config: Value,
     /// The case itself says what `hostProfile` is.
     pub own_host_profile: bool,
+    /// The plugin behind it in the chain, and its configuration.
+    pub next: Option<(String, Value)>,
     /// The environment that the proxy lends to the plugin. Its values are canaries.
     pub environment: Vec<(String, String)>,
     /// What hands over the token of the request.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::cut::{Body, Cut};
 use super::model::{Case, Exchange, Profile};
-use crate::engine::{Play, Sent};
+use crate::engine::{Next, Play, Sent};
 
 /// The play of `case` in `profile`, the bodies as written.
 pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
@@ -12,6 +12,7 @@ pub fn play(plugin: &str, case: &Case, profile: Profile) -> Play {
     let frame = Play {
         plugin: plugin.to_owned(),
         config: configured(&case.config, (!case.own_host_profile).then_some(hold)),
+        next: case.next.as_ref().map(|(plugin, config)| Next { plugin: plugin.clone(), config: configured(config, Some(hold)) }),
         hold_headers: hold,
         environment: case.environment.clone(),
         ..Play::default()

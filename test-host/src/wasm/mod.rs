@@ -63,19 +63,42 @@ impl Engine for Wasm {
     }
 
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError> {
-        let key = (play.plugin.clone(), play.config.clone(), play.environment.clone());
-        let kept = self.vms.remove(&key).and_then(|mut vm| vm.rewind().then_some(vm));
-        let mut vm = match kept {
-            Some(vm) => vm,
-            None => Vm::start_in(self.module(&play.plugin)?, &play.config, Default::default(), &play.environment)?,
-        };
-        let transcript = vm.play(play, self.manners);
-        if !vm.is_dead() {
-            if self.vms.len() >= VMS {
-                self.vms.clear();
+        let mut vm = self.take(play)?;
+        let transcript = match play.behind() {
+            None => vm.play(play, self.manners),
+            Some(behind) => {
+                let mut next = self.take(&behind)?;
+                let seen = vm.play_before(&mut next, play, &behind, self.manners);
+                self.keep(&behind, next);
+                seen
             }
-            self.vms.insert(key, vm);
-        }
+        };
+        self.keep(play, vm);
         Ok(transcript)
     }
+}
+
+impl Wasm {
+    /// A VM as it is after its configuration.
+    fn take(&mut self, play: &Play) -> Result<Vm, EngineError> {
+        let kept = self.vms.remove(&key(play)).and_then(|mut vm| vm.rewind().then_some(vm));
+        match kept {
+            Some(vm) => Ok(vm),
+            None => Ok(Vm::start_in(self.module(&play.plugin)?, &play.config, Default::default(), &play.environment)?),
+        }
+    }
+
+    fn keep(&mut self, play: &Play, vm: Vm) {
+        if vm.is_dead() {
+            return;
+        }
+        if self.vms.len() >= VMS {
+            self.vms.clear();
+        }
+        self.vms.insert(key(play), vm);
+    }
+}
+
+fn key(play: &Play) -> Key {
+    (play.plugin.clone(), play.config.clone(), play.environment.clone())
 }

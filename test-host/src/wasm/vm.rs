@@ -124,6 +124,16 @@ impl Vm {
         transcript
     }
 
+    /// One exchange through this one and the one behind it in the chain. See [`host::play_chain`].
+    pub fn play_before(&mut self, next: &mut Self, play: &Play, behind: &Play, manners: Manners) -> Transcript {
+        let (mut host, mut seen_by_next) = (std::mem::take(&mut self.host), std::mem::take(&mut next.host));
+        let provider = self.provider.clone();
+        let ends: [host::End<'_>; 2] = [(&mut *self, &mut host), (&mut *next, &mut seen_by_next)];
+        let transcript = host::play_chain(ends, play, behind, &provider, manners);
+        (self.host, next.host) = (host, seen_by_next);
+        transcript
+    }
+
     /// Puts the VM back to how it was after its configuration. `false`: it cannot be, a new one is needed.
     pub fn rewind(&mut self) -> bool {
         let Some(memory) = self.store.data().memory else { return false };

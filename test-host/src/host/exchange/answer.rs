@@ -34,6 +34,10 @@ impl Exchange<'_> {
         self.host.properties.set_details(details);
         let shown = self.request.began && !self.response.began;
         if shown && self.manners.own_answer_comes_by && self.trapped.is_none() {
+            if self.linked {
+                self.answered = Some((map, body));
+                return;
+            }
             let end = body.is_empty();
             self.headers(Response, map, end);
             if !end && !self.over {

@@ -68,7 +68,7 @@ impl Exchange<'_> {
             self.host.properties.set_route(map.first(b":authority"));
         }
         match direction {
-            Request if map.first(b":authority") == Some(crate::engine::NOWHERE.as_bytes()) => {
+            Request if !self.linked && map.first(b":authority") == Some(crate::engine::NOWHERE.as_bytes()) => {
                 self.answer_of_proxy(503, "no_healthy_upstream", "no healthy upstream");
             }
             Request => {
@@ -133,7 +133,7 @@ impl Exchange<'_> {
     }
 
     fn answer_from_upstream(&mut self) {
-        if std::mem::replace(&mut self.upstream_answers, true) {
+        if self.linked || std::mem::replace(&mut self.upstream_answers, true) {
             return;
         }
         self.host.properties.set_details(b"via_upstream".to_vec());
