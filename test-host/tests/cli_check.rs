@@ -117,7 +117,7 @@ fn a_pin_is_what_the_plugin_compares() {
     assert_eq!(run(policy.path(), &["check", "--plugin", "mcp-authz", "policy.yaml"]).1, "policy.yaml: ok\n");
 
     assert_eq!(pin(&["--tool", "x", "result.json"]).2, "error: result.json: has no tool `x`\n");
-    assert_eq!(pin(&["twice.json"]).2, "error: twice.json: two items of a list have one name\n");
+    assert_eq!(pin(&["twice.json"]).2, "error: twice.json: is not an answer to tools/list: two items of a list have one name\n");
     assert_eq!(pin(&["none.json"]).2, "error: none.json: has no list of tools\n");
     let (exit, out, err) = pin(&["cut.json"]);
     assert_eq!((exit, out.as_str()), (Some(2), ""));

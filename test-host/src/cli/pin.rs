@@ -61,7 +61,11 @@ fn pins(text: &str) -> Result<Vec<(String, String)>, String> {
         match (read_answer(text.as_bytes(), Limits::default()), read_answer(wrapped.as_bytes(), Limits::default())) {
             (Ok(message), _) => (text, message),
             (Err(_), Ok(message)) => (wrapped.as_str(), message),
-            (Err(error), Err(_)) => return Err(format!("is not an answer to tools/list: {}", why(error.fault))),
+            (Err(message), Err(result)) => {
+                // A bare result is no message, which says nothing of what is wrong with it.
+                let fault = if let Fault::Malformed(_) = message.fault { result.fault } else { message.fault };
+                return Err(format!("is not an answer to tools/list: {}", why(fault)));
+            }
         };
     let list = message.lists.iter().find(|list| list.list == List::Tools).ok_or("has no list of tools")?;
     let pin = |item: &Item<'_>| {
