@@ -21,13 +21,17 @@ func TestATokenGoesWhereTheWaypointSendsTheRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			routes := func(objects []mesh.Object) {
-				config := named(t, objects, "TrafficExtension", "tokens").Map("spec", "wasm", "pluginConfig")
+				config := object(objects, "TrafficExtension", "tokens").Map("spec", "wasm", "pluginConfig")
 				route := func(audience, service string) any {
 					return map[string]any{"id": audience, c.by: service, "server": "keycloak", "audience": audience, "scopes": []any{"files:read"}}
 				}
 				config["routes"] = []any{route("files", files), route("mail", mail)}
 			}
-			f := stand(t, envoyOf(t, "1.40"), routes, "../manifests/token-exchange/traffic-extension.yaml", "testdata/live/mail.yaml").ready()
+			f := stand(t, setup{
+				envoy:     envoyOf(t, "1.40"),
+				manifests: []string{"../manifests/token-exchange/traffic-extension.yaml", "testdata/live/mail.yaml"},
+				change:    routes,
+			}).ready()
 			for _, try := range []struct{ to, host, audience string }{
 				{"mcp-server", files, "files"},
 				{"mail", mail, "mail"},
@@ -49,15 +53,4 @@ func TestATokenGoesWhereTheWaypointSendsTheRequest(t *testing.T) {
 			}
 		})
 	}
-}
-
-func named(t *testing.T, objects []mesh.Object, kind, name string) mesh.Object {
-	t.Helper()
-	for _, object := range objects {
-		if object.Kind() == kind && object.Name() == name {
-			return object
-		}
-	}
-	t.Fatalf("no %s %s", kind, name)
-	return nil
 }
