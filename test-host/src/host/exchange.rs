@@ -108,6 +108,9 @@ enum Flow {
     Cut,
 }
 
+/// The kind of a tick among those of [`Schedule`]: it comes behind all else of its time.
+const TICK: u8 = u8::MAX;
+
 impl<'a> Exchange<'a> {
     fn new(filter: &'a mut dyn FilterEnd, host: &'a mut Host, play: &'a Play, manners: Manners) -> Self {
         Self {
@@ -137,8 +140,8 @@ impl Exchange<'_> {
     fn run(&mut self) {
         let deadline = self.deadline();
         self.begin();
-        while self.due(deadline).is_some() {
-            self.step();
+        while let Some(due) = self.due(deadline) {
+            self.step(due);
         }
         self.finish(deadline);
     }
@@ -177,23 +180,17 @@ impl Exchange<'_> {
         }
         let event = self.schedule.next();
         let tick = self.next_tick.filter(|tick| event.map_or(*tick <= deadline, |(event, _)| *tick < event));
-        tick.map(|tick| (tick, u8::MAX)).or(event)
+        tick.map(|tick| (tick, TICK)).or(event)
     }
 
-    /// That happens. Call [`Self::due`] first.
-    fn step(&mut self) {
-        let event = self.schedule.next_time();
-        match self.next_tick.filter(|tick| event.is_none_or(|event| *tick < event)) {
-            Some(tick) => {
-                self.host.now = tick;
-                self.next_tick = None;
-                self.call(Scope::Root, |filter, host| filter.on_tick(host));
-            }
-            None => {
-                let Some((at, what)) = self.schedule.pop() else { return };
-                self.host.now = at;
-                self.happen(what);
-            }
+    /// What [`Self::due`] has said happens.
+    fn step(&mut self, (at, kind): (u64, u8)) {
+        self.host.now = at;
+        if kind == TICK {
+            self.next_tick = None;
+            self.call(Scope::Root, |filter, host| filter.on_tick(host));
+        } else if let Some((_, what)) = self.schedule.pop() {
+            self.happen(what);
         }
         self.end_if_over();
     }

@@ -60,10 +60,10 @@ impl Chain<'_> {
                 .filter_map(|exchange| exchange.schedule.next_time())
                 .fold(deadline, u64::max);
             let (first, next) = (self.first.due(until), self.next.due(until));
-            match (first, next) {
+            match (first.filter(|first| next.is_none_or(|next| *first <= next)), next) {
+                (Some(due), _) => self.first.step(due),
+                (None, Some(due)) => self.next.step(due),
                 (None, None) => break,
-                (Some(first), next) if next.is_none_or(|next| first <= next) => self.first.step(),
-                _ => self.next.step(),
             }
             self.settle();
         }
