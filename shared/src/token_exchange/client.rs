@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::failure::Refused;
-use crate::config::{Problems, Variable};
+use crate::config::Problems;
 use crate::filter::{Effects, Services};
-use crate::identity::secret::{FetchedSecret, Missing, Ready};
+use crate::identity::secret::{FetchedSecret, Missing, Ready, SecretOf};
 use crate::jws::{Assertion, Signer};
 use crate::oauth::{AssertionType, ClientAuth};
 use crate::policy::Reason;
@@ -31,13 +31,6 @@ pub(super) enum Auth {
     Cluster,
 }
 
-/// Where a secret is.
-#[derive(Clone, Debug)]
-pub(super) enum SecretOf {
-    Env(Variable),
-    Fetched(FetchedSecret),
-}
-
 /// A private key, and what is signed with it.
 #[derive(Clone, Debug)]
 pub(super) struct KeyOf {
@@ -53,9 +46,9 @@ impl Client {
     /// Takes its secret from the proxy's environment.
     pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
         match &mut self.auth {
-            Auth::Basic(SecretOf::Env(variable)) | Auth::Post(SecretOf::Env(variable)) => variable.equip(secret, problems),
+            Auth::Basic(text) | Auth::Post(text) => text.equip(secret, problems),
             Auth::PrivateKey(key) => key.equip(secret, problems),
-            Auth::Basic(_) | Auth::Post(_) | Auth::Svid(_) | Auth::Cluster => {}
+            Auth::Svid(_) | Auth::Cluster => {}
         }
     }
 
@@ -104,22 +97,6 @@ impl Client {
             Auth::Svid(_) => ClientAuth::Assertion { id: Some(id), kind: AssertionType::JwtSpiffe, text: text()? },
             Auth::Cluster => ClientAuth::Cluster { id: Some(id) },
         })
-    }
-}
-
-impl SecretOf {
-    fn fetched(&self) -> Option<&FetchedSecret> {
-        match self {
-            Self::Env(_) => None,
-            Self::Fetched(fetched) => Some(fetched),
-        }
-    }
-
-    fn text(&self, now: Timestamp) -> Option<Secret<String>> {
-        match self {
-            Self::Env(variable) => variable.value().map(|value| Secret::new((*value.reveal()).to_owned())),
-            Self::Fetched(fetched) => fetched.text(now),
-        }
     }
 }
 

@@ -9,17 +9,19 @@
 
 mod config;
 mod content;
+mod of;
 
 pub use config::{RawSecret, RawSecretFetch, SecretFrom};
 pub use content::{Fetched, MAX_KEY, MAX_SECRET, Wanted};
+pub use of::SecretOf;
 
 use core::cell::RefCell;
 use core::fmt;
 use std::rc::Rc;
 
-use super::{Asked, Document, Fault, RawFrom};
+use super::{Asked, Document, Fault, RawFrom, Reach};
 use crate::config::Problems;
-use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects};
+use crate::filter::{CallId, CalloutError, Reply, RootEffects};
 use crate::jws::Signer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -110,12 +112,12 @@ impl FetchedSecret {
     }
 
     /// Whether there is one; where there is not, it is fetched.
-    pub fn want(&self, now: Timestamp, fx: &mut Effects<'_>) -> Ready {
+    pub(crate) fn want(&self, now: Timestamp, reach: &mut dyn Reach) -> Ready {
         let Ok(mut document) = self.0.document.try_borrow_mut() else { return Ready::No(Missing::of(None)) };
         if document.usable(now).is_some() {
             return Ready::Yes;
         }
-        match document.want(now, fx) {
+        match document.want(now, reach) {
             Asked::Renewed => Ready::Yes,
             Asked::Wait(call) => Ready::Wait(call),
             Asked::No | Asked::TooMany => Ready::No(Missing::of(document.fault())),

@@ -1,10 +1,10 @@
 //! Clients of a token service, and how they show who they are.
 
-use super::super::client::{Auth, Client, KeyOf, SecretOf};
+use super::super::client::{Auth, Client, KeyOf};
 use super::raw::{Raw, RawAuth, RawClient, RawMethod, RawServer};
 use crate::config::Problems;
 use crate::identity::is_spiffe_id;
-use crate::identity::secret::{FetchedSecret, RawSecret, SecretFrom};
+use crate::identity::secret::{FetchedSecret, RawSecret, SecretFrom, SecretOf};
 
 /// Where a client stands in the configuration.
 struct Place<'a> {
@@ -69,14 +69,8 @@ fn auth(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Auth {
 }
 
 fn secret_of(raw: &RawAuth, place: Place<'_>, problems: &mut Problems) -> Option<SecretOf> {
-    problems.field("secret", |problems| {
-        Some(match RawSecret::from(raw.secret.as_ref(), problems)? {
-            SecretFrom::Env(variable) => SecretOf::Env(variable.compile(place.path + ".secret.env", problems)),
-            SecretFrom::Fetch(from) => {
-                SecretOf::Fetched(problems.field("fetch", |p| FetchedSecret::secret(from, place.whose, p)))
-            }
-        })
-    })
+    let path = place.path + ".secret.env";
+    problems.field("secret", |problems| SecretOf::client_secret(raw.secret.as_ref(), path, place.whose, problems))
 }
 
 fn key_of(raw: &RawAuth, audience: &str, place: Place<'_>, problems: &mut Problems) -> Option<KeyOf> {
