@@ -21,6 +21,7 @@ mod fields;
 pub mod invariants;
 mod json;
 mod load;
+mod made;
 mod message;
 mod model;
 mod next;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::compare::{Mismatch, compare};
 use super::cut::{Cut, Cuts};
 use super::invariants::{broken, leaked};
+use super::made::unmade;
 use super::model::{Case, Profile, Scenario};
 use super::play;
 use crate::engine::{Engine, EngineError, Need, Play};
@@ -296,18 +297,21 @@ fn agree(one: &Transcript, other: &Transcript, play: &Play, exact: bool) -> bool
 }
 
 /// Without what a real wire frames messages with: its own codecs set these, whatever a filter has done. And without counters
-/// where each VM asks for itself: how many do is up to the proxy.
+/// where each VM asks for itself, or says what its host can do: how many do is up to the proxy. And without what a policy makes with the
+/// clock and the dice of its engine.
 fn unframed(seen: &Transcript, play: &Play) -> Transcript {
     let mut seen = seen.clone();
     if play.callouts.has_always() {
         seen.counters.clear();
     }
+    seen.counters.retain(|name, _| !name.contains(".keys.host_"));
     let strip = |headers: &mut Vec<(String, String)>| headers.retain(|(name, _)| name != "content-length" && name != ":scheme");
     strip(&mut seen.client.headers);
     if let UpstreamSaw::Complete { headers, .. } = &mut seen.upstream {
         strip(headers);
     }
     seen.callouts.iter_mut().for_each(|call| strip(&mut call.headers));
+    unmade(&mut seen);
     seen
 }
 
