@@ -36,6 +36,11 @@ pub(crate) const WORDS: &[&str] = &[
     "\\u0061",
     "-----BEGIN PRIVATE KEY-----",
     "\"kty\":\"OKP\"",
+    "\"kty\":\"oct\"",
+    "\"keys\":[",
+    "\"use\":\"enc\"",
+    "\"use\":\"sig\"",
+    "\"k\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"",
     "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"",
 ];
 
@@ -56,18 +61,24 @@ pub(crate) fn run(text: &[u8]) {
         assert!(!secret.is_empty() && secret.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{secret:?} is no secret");
     }
     // A key is read or not; its text is not kept.
-    if let Ok(key) = Wanted::Key(None).read(text, now) {
+    if let Ok(key) = Wanted::key(None).read(text, now) {
         assert!(key.text().reveal().is_empty() && text.len() <= MAX_KEY + 2);
+    }
+    if let Ok(keys) = Wanted::Sealing.read(text, now) {
+        assert!(keys.text().reveal().is_empty() && text.len() <= MAX_KEY + 2);
+        let set: Value = serde_json::from_slice(text).unwrap_or_else(|error| panic!("taken, but {error}"));
+        let is_one = |key: &Value| {
+            key["kty"] == "oct" && key["kid"].is_string() && key["k"].as_str().is_some_and(|k| decoded(k).len() == 32)
+        };
+        assert!(set["keys"].as_array().is_some_and(|keys| (1..=8).contains(&keys.len()) && keys.iter().all(is_one)), "{set}");
     }
     let mut parts = text.splitn(2, |byte| *byte == b'\n');
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let token = [header, claims, &[1; 64]].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
     for body in [text, token.as_bytes(), format!("{token}\r\n").as_bytes()] {
         let Some(token) = shown(&svid, body, MAX_TOKEN) else { continue };
-        let read = |part: &str| -> Value {
-            let bytes = URL_SAFE_NO_PAD.decode(part).unwrap_or_else(|error| panic!("taken, but {error}"));
-            serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("taken, but {error}"))
-        };
+        let read =
+            |part: &str| -> Value { serde_json::from_slice(&decoded(part)).unwrap_or_else(|error| panic!("taken, but {error}")) };
         let parts: Vec<&str> = token.split('.').collect();
         let [header, claims, _] = parts.as_slice() else { panic!("{} parts", parts.len()) };
         let (header, claims) = (read(header), read(claims));
@@ -77,4 +88,8 @@ pub(crate) fn run(text: &[u8]) {
         assert!(claims["exp"].as_f64().is_some_and(|ends| ends > NOW as f64), "{claims}");
         assert!(claims["nbf"].as_f64().is_none_or(|begins| begins <= NOW as f64), "{claims}");
     }
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|error| panic!("taken, but {error}"))
 }

@@ -180,6 +180,7 @@ pub(crate) fn secrets() -> Vec<Vec<u8>> {
         format!("{{\"alg\":\"RS256\"}}\n{claims}"),
         "a secret\n".to_owned(),
         r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#.to_owned(),
+        r#"{"keys":[{"kty":"oct","use":"enc","kid":"a","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]}"#.to_owned(),
         "<html>".to_owned(),
     ];
     texts.map(String::into_bytes).to_vec()

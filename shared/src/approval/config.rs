@@ -1,13 +1,13 @@
 //! Who is asked, and where: the configuration as it is written, and what it means.
 
 use super::Server;
-use crate::config::{Problems, RawSealingKey, Ring, choice, record};
+use crate::config::{Problems, RawSealingKey, choice, record};
 use crate::filter::LONGEST_CALL;
 use crate::identity::ClaimPath;
 use crate::identity::client::{Client, RawClient};
+use crate::identity::secret::{RawSecretFetch, SealingKeys};
 use crate::oauth::ciba::BindingMessage;
 use crate::path;
-use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::Duration;
 
@@ -36,7 +36,9 @@ record! {
         audiences: Vec<String> = "audiences", Vec::new();
         /// Keys that seal what callers carry until the user has answered. The first one seals, each one opens; all replicas need
         /// the same.
-        tickets: Vec<RawSealingKey> = "tickets";
+        tickets: Vec<RawSealingKey> = "tickets", Vec::new();
+        /// Where they are fetched, in the place of `tickets`: a JWK Set of symmetric keys (RFC 7518 section 6.4), the one that seals first.
+        tickets_from: Option<RawSecretFetch> = "ticketsFrom", None;
     }
 }
 
@@ -77,7 +79,7 @@ pub struct Setup {
     /// The client that asks.
     pub client: Client,
     /// Keys of tickets.
-    pub tickets: Ring,
+    pub tickets: SealingKeys,
 }
 
 impl RawApproval {
@@ -94,8 +96,8 @@ impl RawApproval {
         if BindingMessage::new("", &[0; 32], usize::try_from(self.message_bytes).unwrap_or_default()).is_none() {
             problems.field("messageBytes", |p| p.add("has no place for the digest of what is approved. Write 17 or more"));
         }
-        let client = problems.field("client", |p| self.client.compile("approval.client", p));
-        let tickets = problems.field("tickets", |p| Ring::compile(&self.tickets, "approval.tickets", p));
+        let client = problems.field("client", |p| self.client.compile("approval.client", "`approval`", p));
+        let tickets = SealingKeys::compile(&self.tickets, self.tickets_from.as_ref(), "approval.tickets", problems);
         Setup { server, client, tickets }
     }
 }
@@ -135,9 +137,9 @@ impl RawAsker {
 }
 
 impl Setup {
-    /// Takes the secrets of the proxy's environment: what seals tickets. `None` if a problem was added.
-    pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Sealer> {
+    /// Takes the secrets of the proxy's environment.
+    pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
         self.client.equip(secret, problems);
-        self.tickets.equip(secret, problems)
+        self.tickets.equip(secret, problems);
     }
 }

@@ -8,10 +8,10 @@ use super::board::{self, Entry, Found, Place, State};
 use super::ticket::Question;
 use super::{Action, Approval, Key, Server};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
+use crate::identity::secret::SealingKeys;
 use crate::jws::{MAX_SKEW, Stated, TokenError};
 use crate::oauth::ciba::{AuthRequest, BindingMessage, Polled, SLOW_DOWN, Started, User};
 use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest, Usage};
-use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
@@ -34,7 +34,7 @@ pub struct Approvals(Rc<Inner>);
 
 struct Inner {
     server: Server,
-    sealer: Sealer,
+    keys: SealingKeys,
     calls: RefCell<HashMap<CallId, Call>>,
 }
 
@@ -71,8 +71,13 @@ enum Outcome {
 
 impl Approvals {
     /// No question is out that this worker knows of.
-    pub fn new(server: Server, sealer: Sealer) -> Self {
-        Self(Rc::new(Inner { server, sealer, calls: RefCell::default() }))
+    pub fn new(server: Server, keys: impl Into<SealingKeys>) -> Self {
+        Self(Rc::new(Inner { server, keys: keys.into(), calls: RefCell::default() }))
+    }
+
+    /// Keys of tickets. While there are none, nobody can be asked.
+    pub fn keys(&self) -> &SealingKeys {
+        &self.0.keys
     }
 
     /// Whether this may be done. `user` is who is asked, `client` is how we prove ourselves to the server, `ticket` is what
@@ -163,7 +168,8 @@ impl Inner {
         now: Timestamp,
         services: &mut dyn Services,
     ) -> Result<Todo, ServiceError> {
-        let brought = match ticket.map(|text| Question::open(text, key, &self.sealer, now)) {
+        let sealer = &*self.keys.sealer(now).ok_or(ServiceError::Failed)?;
+        let brought = match ticket.map(|text| Question::open(text, key, sealer, now)) {
             Some(None) => return Ok(Todo::Say(Approval::Expired)),
             Some(Some(question)) => Some(question),
             None => None,
@@ -193,7 +199,7 @@ impl Inner {
                     return Ok(Todo::Say(Approval::Pending { ticket: None, retry_after }));
                 }
                 (None, Some(entry @ Entry { state: State::Out, .. })) => {
-                    match Question::open(&entry.ticket, key, &self.sealer, now) {
+                    match Question::open(&entry.ticket, key, sealer, now) {
                         Some(question) => Question { next: question.next.max(entry.next), ..question },
                         // Sealed with a key that is gone. Nobody can go on with it.
                         None => return Ok(Todo::Say(Approval::Unavailable { retry_after: entry.until.since(now) })),
@@ -217,7 +223,7 @@ impl Inner {
             }
             let next = now + question.interval;
             let question = Question { next, ..question };
-            let Some(entry) = self.out(&question, key, services) else { return Err(ServiceError::Failed) };
+            let Some(entry) = self.out(&question, key, now, services) else { return Err(ServiceError::Failed) };
             if claim(services, place.as_ref(), &entry)? {
                 return Ok(Todo::Poll(question));
             }
@@ -236,15 +242,16 @@ impl Inner {
 
     fn too_early(&self, question: &Question, key: &Key, now: Timestamp, services: &mut dyn Services) -> Todo {
         let retry_after = question.next.since(now);
-        Todo::Say(match question.seal(key, &self.sealer, services) {
+        let ticket = self.keys.sealer(now).and_then(|sealer| question.seal(key, &sealer, services));
+        Todo::Say(match ticket {
             Some(ticket) => Approval::Pending { ticket: Some(ticket), retry_after },
             None => Approval::Unavailable { retry_after },
         })
     }
 
     /// How a question stands on the board.
-    fn out(&self, question: &Question, key: &Key, services: &mut dyn Services) -> Option<Entry> {
-        let ticket = question.seal(key, &self.sealer, services)?;
+    fn out(&self, question: &Question, key: &Key, now: Timestamp, services: &mut dyn Services) -> Option<Entry> {
+        let ticket = question.seal(key, &*self.keys.sealer(now)?, services)?;
         let (mark, until, next) = (question.mark(), question.expires, question.next);
         Some(Entry { key: *key, state: State::Out, mark, until, next, ticket })
     }
@@ -283,7 +290,7 @@ impl Inner {
             Ok(Ok(started)) => {
                 let interval = started.interval;
                 let question = Question { id: started.id, expires: now + started.expires_in, interval, next: now + interval };
-                match self.out(&question, &call.key, services) {
+                match self.out(&question, &call.key, now, services) {
                     Some(entry) => {
                         let ticket = entry.ticket.clone();
                         put(services, call, now, [0; 32], &entry);
@@ -359,7 +366,7 @@ impl Inner {
     }
 
     fn wait(&self, call: &Call, question: Question, now: Timestamp, services: &mut dyn Services) -> Outcome {
-        let Some(entry) = self.out(&question, &call.key, services) else { return Outcome::Unavailable };
+        let Some(entry) = self.out(&question, &call.key, now, services) else { return Outcome::Unavailable };
         put(services, call, now, question.mark(), &entry);
         Outcome::Pending { ticket: entry.ticket, retry_after: question.next.since(now) }
     }

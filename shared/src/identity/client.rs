@@ -1,8 +1,11 @@
 //! The OAuth client by which the proxy asks an identity provider something for itself.
 
-use crate::config::{Problems, RawVariable, Variable, choice, record};
+use super::Reach;
+use super::secret::{FetchedSecret, RawSecret, Ready, SecretOf};
+use crate::config::{Problems, choice, record};
 use crate::oauth::ClientAuth;
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 choice! {
     /// How the client shows who it is.
@@ -24,7 +27,7 @@ record! {
         /// How it shows who it is.
         method: RawMethod = "method";
         /// Its secret, for `client_secret_basic` and `client_secret_post`.
-        secret: Option<RawVariable> = "secret", None;
+        secret: Option<RawSecret> = "secret", None;
     }
 }
 
@@ -33,26 +36,29 @@ record! {
 pub struct Client {
     /// Its `client_id`.
     pub id: String,
-    /// How it shows who it is.
-    pub method: RawMethod,
-    /// Its secret, where the method has one.
-    pub secret: Option<Variable>,
+    method: RawMethod,
+    /// Where the method has one.
+    secret: Option<SecretOf>,
 }
 
 impl RawClient {
-    /// What it means; only good if no problem was added. `path` is where it stands, for problems with the value of its secret.
-    pub fn compile(&self, path: &str, problems: &mut Problems) -> Client {
+    /// What it means; only good if no problem was added. `path` is where it stands, for problems with the value of its secret; `of` is
+    /// whom it asks, for the log.
+    pub fn compile(&self, path: &str, of: &str, problems: &mut Problems) -> Client {
         if self.id.is_empty() || self.id.bytes().any(|c| !(b' '..=b'~').contains(&c)) {
             problems.field("id", |p| p.add("is not a client identifier (RFC 6749 appendix A.1)"));
         }
-        match (self.method, &self.secret) {
+        let secret = problems.field("secret", |problems| match (self.method, &self.secret) {
+            (RawMethod::Cluster, None) => None,
             (RawMethod::Cluster, Some(_)) => {
-                problems.field("secret", |p| p.add("the cluster authenticates this client. Take it away"));
+                problems.add("the cluster authenticates this client. Take it away");
+                None
             }
-            (RawMethod::Basic | RawMethod::Post, None) => problems.field("secret", |p| p.add("is required. Write `{env: NAME}`")),
-            (RawMethod::Cluster, None) | (RawMethod::Basic | RawMethod::Post, Some(_)) => {}
-        }
-        let secret = self.secret.as_ref().map(|secret| problems.field("secret", |p| secret.compile(format!("{path}.secret"), p)));
+            (RawMethod::Basic | RawMethod::Post, secret) => {
+                let whose = format!("client `{}` of {of}", self.id);
+                SecretOf::client_secret(secret.as_ref(), [path, ".secret"].concat(), whose, problems)
+            }
+        });
         Client { id: self.id.clone(), method: self.method, secret }
     }
 }
@@ -60,18 +66,29 @@ impl RawClient {
 impl Client {
     /// Takes its secret from the proxy's environment.
     pub fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
-        if let Some(variable) = &mut self.secret {
-            variable.equip(secret, problems);
+        if let Some(own) = &mut self.secret {
+            own.equip(secret, problems);
         }
     }
 
-    /// How it shows who it is; `None`: its secret is not there.
-    pub fn auth(&self) -> Option<ClientAuth<'_>> {
-        let secret = || self.secret.as_ref()?.value();
-        Some(match self.method {
-            RawMethod::Basic => ClientAuth::Basic { id: &self.id, secret: secret()? },
-            RawMethod::Post => ClientAuth::Post { id: &self.id, secret: secret()? },
-            RawMethod::Cluster => ClientAuth::Cluster { id: Some(&self.id) },
-        })
+    /// What of it is fetched.
+    pub fn fetched(&self) -> Option<&FetchedSecret> {
+        self.secret.as_ref()?.fetched()
+    }
+
+    /// Whether it can show who it is now; where it cannot, its secret is fetched.
+    pub(crate) fn want(&self, now: Timestamp, reach: &mut dyn Reach) -> Ready {
+        self.secret.as_ref().map_or(Ready::Yes, |secret| secret.want(now, reach))
+    }
+
+    /// Makes something of how it shows who it is; `None`: its secret is not there.
+    pub fn show<T>(&self, now: Timestamp, make: impl FnOnce(&ClientAuth<'_>) -> T) -> Option<T> {
+        let text = self.secret.as_ref().and_then(|secret| secret.text(now));
+        let (id, secret) = (self.id.as_str(), || Some(Secret::new(text.as_ref()?.reveal().as_str())));
+        Some(make(&match self.method {
+            RawMethod::Basic => ClientAuth::Basic { id, secret: secret()? },
+            RawMethod::Post => ClientAuth::Post { id, secret: secret()? },
+            RawMethod::Cluster => ClientAuth::Cluster { id: Some(id) },
+        }))
     }
 }

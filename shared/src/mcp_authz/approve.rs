@@ -13,7 +13,9 @@ use crate::config::{Problems, Undecoded};
 use crate::filter::{CallId, CalloutError, Effects, Reply, RootEffects, Ruling, Step};
 use crate::identity::Caller;
 use crate::identity::client::Client;
+use crate::identity::secret::{FetchedSecret, Ready};
 use crate::json::{Limits, parse_tree};
+use crate::oauth::ClientAuth;
 use crate::oauth::ciba::User;
 use crate::policy::{Decision, Denial, Deny, Mode, Reason, Wire};
 use crate::secret::Secret;
@@ -26,6 +28,10 @@ const MAX_TICKET: usize = 8 << 10;
 /// Longest name by which a user is asked for, in bytes.
 const MAX_HINT: usize = 256;
 
+/// What is fetched first: the secret of our client, and keys of tickets; one wait each.
+const MAX_WAITS: u8 = 2;
+/// When it is worth to come back where what is fetched cannot be had.
+const SOON: Duration = Duration::from_secs(5);
 /// Nobody can be asked, and that does not pass soon.
 const NOBODY: Approval = Approval::Unavailable { retry_after: Duration::from_secs(60) };
 
@@ -47,8 +53,10 @@ pub trait Asks: Clone + 'static {
     ) -> Option<Self::Setup>;
     /// With the secrets of the proxy's environment; `None` if a problem was added.
     fn open(setup: Self::Setup, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Self>;
+    /// What a user is to be asked; `None`: there is nobody to ask.
+    fn question(&self, call: &Call<'_>) -> Option<Question>;
     /// Whether the user lets the agent do exactly this. Whoever cannot be asked has not approved.
-    fn ask(&self, policy: &str, call: &Call<'_>, fx: &mut Effects<'_>) -> Approval;
+    fn ask(&self, policy: &str, question: &Question, ticket: Option<&str>, fx: &mut Effects<'_>) -> Said;
     /// Whether the token of an approval takes the place of the one that the request brought.
     fn is_outgoing(&self) -> bool;
     /// What came of a call.
@@ -56,7 +64,7 @@ pub trait Asks: Clone + 'static {
     /// The answer to a call.
     fn on_reply(&self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>);
     /// Time passes.
-    fn on_tick(&self, now: Timestamp);
+    fn on_tick(&self, now: Timestamp, fx: &mut RootEffects<'_>);
 }
 
 /// Nobody is asked.
@@ -81,8 +89,10 @@ pub struct Approving {
 
 /// A call that waits for what its user says.
 pub(super) struct Asked {
-    pub(super) call: CallId,
-    pub(super) allowed: Allowed,
+    call: CallId,
+    allowed: Allowed,
+    /// What is to be asked when that is over, and how often it has waited: something must come first.
+    question: Option<(Question, u8)>,
 }
 
 /// A call that is allowed but for that.
@@ -99,7 +109,26 @@ pub struct Call<'a> {
     item: Item<'a>,
     /// As JSON text.
     arguments: &'a [u8],
-    ticket: Option<&'a str>,
+}
+
+/// What a user is asked.
+pub struct Question {
+    issuer: String,
+    user: String,
+    agent: String,
+    tool: String,
+    /// Digest of the arguments in one form.
+    arguments: [u8; 32],
+    /// How the server knows the user.
+    hint: String,
+}
+
+/// What is heard at once.
+pub enum Said {
+    /// How it stands.
+    Approval(Approval),
+    /// Something must come first: ask again when this call is over.
+    Wait(CallId),
 }
 
 impl Asks for Nobody {
@@ -122,7 +151,11 @@ impl Asks for Nobody {
         match setup {}
     }
 
-    fn ask(&self, _: &str, _: &Call<'_>, _: &mut Effects<'_>) -> Approval {
+    fn question(&self, _: &Call<'_>) -> Option<Question> {
+        match *self {}
+    }
+
+    fn ask(&self, _: &str, _: &Question, _: Option<&str>, _: &mut Effects<'_>) -> Said {
         match *self {}
     }
 
@@ -138,7 +171,7 @@ impl Asks for Nobody {
         match *self {}
     }
 
-    fn on_tick(&self, _: Timestamp) {
+    fn on_tick(&self, _: Timestamp, _: &mut RootEffects<'_>) {
         match *self {}
     }
 }
@@ -161,8 +194,8 @@ impl Asks for Desk {
 
     fn open(setup: Approving, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) -> Option<Self> {
         let Approving { mut setup, hint } = setup;
-        let sealer = setup.equip(secret, problems)?;
-        Some(Self { approvals: Approvals::new(setup.server, sealer), client: Rc::new(setup.client), hint })
+        setup.equip(secret, problems);
+        Some(Self { approvals: Approvals::new(setup.server, setup.tickets), client: Rc::new(setup.client), hint })
     }
 
     fn is_outgoing(&self) -> bool {
@@ -174,53 +207,119 @@ impl Asks for Desk {
     }
 
     fn on_reply(&self, call: CallId, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) {
+        let refused = matches!(reply, Ok(Reply { status: 401, .. }));
+        if self.approvals.on_reply(call, now, reply, fx) {
+            if let Some(secret) = self.client.fetched().filter(|_| refused) {
+                secret.distrust(now, fx);
+            }
+            return;
+        }
         // One that nobody knows any more came too late.
-        let _known = self.approvals.on_reply(call, now, reply, fx);
+        let _known = self.fetched().any(|secret| secret.on_reply(call, now, reply, fx));
     }
 
-    fn on_tick(&self, now: Timestamp) {
+    fn on_tick(&self, now: Timestamp, fx: &mut RootEffects<'_>) {
         self.approvals.on_tick(now);
+        for secret in self.fetched() {
+            secret.on_tick(now, fx);
+        }
     }
 
-    fn ask(&self, policy: &str, call: &Call<'_>, fx: &mut Effects<'_>) -> Approval {
-        let (Item::Tool(name), Some(user)) = (call.item, &call.caller.user) else { return NOBODY };
-        let (Some(issuer), Some(agent)) = (user.issuer.as_deref(), call.caller.agent.as_deref()) else { return NOBODY };
+    fn question(&self, call: &Call<'_>) -> Option<Question> {
+        let (Item::Tool(name), Some(user)) = (call.item, &call.caller.user) else { return None };
         let hint = match self.hint {
             None => Some(user.user.to_string()),
             Some(at) => call.caller.claims.get(at).and_then(|claim| claim.value().ok()?.into_text().ok()?),
         };
-        let Some(hint) = hint.filter(|hint| hint.len() <= MAX_HINT && !hint.is_empty()) else { return NOBODY };
         // One form for all texts that mean the same, so that nothing is approved twice or as something else.
-        let Ok(tree) = parse_tree(call.arguments, Limits::default()) else { return NOBODY };
-        let arguments: [u8; 32] = Sha256::digest(tree.canonical()).into();
-        let Some(auth) = self.client.auth() else { return NOBODY };
-        let action = Action { policy, issuer, user: &user.user, agent, method: "tools/call", name, arguments: &arguments };
-        self.approvals.ask(&action, &User::LoginHint(&hint), &auth, call.ticket, fx)
+        let tree = parse_tree(call.arguments, Limits::default()).ok()?;
+        Some(Question {
+            issuer: user.issuer.as_deref()?.to_owned(),
+            user: user.user.to_string(),
+            agent: call.caller.agent.as_deref()?.to_owned(),
+            tool: name.to_owned(),
+            arguments: Sha256::digest(tree.canonical()).into(),
+            hint: hint.filter(|hint| hint.len() <= MAX_HINT && !hint.is_empty())?,
+        })
+    }
+
+    fn ask(&self, policy: &str, question: &Question, ticket: Option<&str>, fx: &mut Effects<'_>) -> Said {
+        let now = fx.now();
+        let mut missing = false;
+        // Both are on the way at the same time.
+        for ready in [self.client.want(now, fx), self.approvals.keys().want(now, fx)] {
+            match ready {
+                Ready::Yes => {}
+                Ready::Wait(call) => return Said::Wait(call),
+                Ready::No(_) => missing = true,
+            }
+        }
+        let Question { issuer, user, agent, tool, arguments, hint } = question;
+        let action = Action { policy, issuer, user, agent, method: "tools/call", name: tool, arguments };
+        let ask = |auth: &ClientAuth<'_>| self.approvals.ask(&action, &User::LoginHint(hint), auth, ticket, fx);
+        let asked = if missing { None } else { self.client.show(now, ask) };
+        Said::Approval(asked.unwrap_or(Approval::Unavailable { retry_after: SOON }))
+    }
+}
+
+impl Desk {
+    /// What is fetched.
+    fn fetched(&self) -> impl Iterator<Item = &FetchedSecret> {
+        [self.client.fetched(), self.approvals.keys().fetched()].into_iter().flatten()
     }
 }
 
 impl<D: Asks> McpFilter<D> {
-    /// Whether its user approves a call that is allowed but for that. `None`: nothing is carried out, so nobody is asked.
+    /// Asks whether its user approves a call that is allowed but for that. Where nothing is carried out, nobody is asked.
     pub(super) fn ask(
-        &self,
+        &mut self,
         caller: &Caller,
         item: Item<'_>,
         arguments: Option<&[u8]>,
+        allowed: Allowed,
         fx: &mut Effects<'_>,
-    ) -> Option<Approval> {
+    ) -> Step {
         if self.policy.mode == Mode::Observe {
-            return None;
+            return self.allow(allowed, fx);
         }
-        let call = Call { caller, item, arguments: arguments.unwrap_or(b"{}"), ticket: self.ticket.as_deref() };
-        Some(match &self.desk {
-            Some(desk) => desk.ask(&self.policy.id.digest, &call, fx),
-            None => NOBODY,
-        })
+        let call = Call { caller, item, arguments: arguments.unwrap_or(b"{}") };
+        match self.desk.as_ref().and_then(|desk| desk.question(&call)) {
+            Some(question) => self.put(question, 0, allowed, fx),
+            None => self.approved(NOBODY, allowed, fx),
+        }
+    }
+
+    /// Puts a question, and waits for what has to be waited for.
+    fn put(&mut self, question: Question, waits: u8, allowed: Allowed, fx: &mut Effects<'_>) -> Step {
+        let ticket = self.ticket.as_deref();
+        let said = self.desk.as_ref().map(|desk| desk.ask(&self.policy.id.digest, &question, ticket, fx));
+        let (call, question) = match said {
+            Some(Said::Wait(call)) if waits < MAX_WAITS => (call, Some((question, waits + 1))),
+            Some(Said::Approval(Approval::Wait(call))) => (call, None),
+            Some(Said::Approval(approval)) => return self.approved(approval, allowed, fx),
+            Some(Said::Wait(_)) => return self.approved(Approval::Unavailable { retry_after: SOON }, allowed, fx),
+            None => return self.approved(NOBODY, allowed, fx),
+        };
+        self.asked = Some(Box::new(Asked { call, allowed, question }));
+        Step::Await(call)
+    }
+
+    /// A call is over that was waited for.
+    pub(super) fn heard(&mut self, asked: Asked, fx: &mut Effects<'_>) -> Step {
+        let Asked { call, allowed, question } = asked;
+        match (question, &self.desk) {
+            (Some((question, waits)), _) => self.put(question, waits, allowed, fx),
+            (None, Some(desk)) => {
+                let approval = desk.after(call);
+                self.approved(approval, allowed, fx)
+            }
+            (None, None) => self.approved(NOBODY, allowed, fx),
+        }
     }
 
     /// Lets a call go on that was approved. The token of the approval is the proof, and goes nowhere; or it goes on in the place
     /// of the one that the request brought, with this request and no other.
-    pub(super) fn approved(&mut self, approval: Approval, allowed: Allowed, fx: &mut Effects<'_>) -> Step {
+    fn approved(&mut self, approval: Approval, allowed: Allowed, fx: &mut Effects<'_>) -> Step {
         if let Approval::Approved(issued) = approval {
             let step = self.allow(allowed, fx);
             if D::ASKS && self.desk.as_ref().is_some_and(D::is_outgoing) {

@@ -8,7 +8,6 @@ use super::how::{How, how};
 use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
 use super::request::{BadBody, Kind, accepts_legacy, declared_length, has_bearer, judge_head, judge_message, routing};
 use super::session;
-use crate::approval::Approval;
 use crate::audit::{About, Resource};
 use crate::filter::{CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::http::{Headers, media_type};
@@ -25,7 +24,7 @@ pub struct McpFilter<D> {
     /// What the caller brings to go on with.
     pub(super) ticket: Option<String>,
     /// A call whose user is being asked.
-    asked: Option<Box<Asked>>,
+    pub(super) asked: Option<Box<Asked>>,
     /// Whose the session will be that the answer begins.
     begins: Option<Caller>,
 }
@@ -142,11 +141,8 @@ impl<D: Asks> Filter for McpFilter<D> {
     }
 
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
-        match (self.asked.take(), &self.desk) {
-            (Some(asked), Some(desk)) if D::ASKS => {
-                let approval = desk.after(asked.call);
-                self.approved(approval, asked.allowed, fx)
-            }
+        match self.asked.take() {
+            Some(asked) if D::ASKS => self.heard(*asked, fx),
             _ => Step::Reset,
         }
     }
@@ -316,16 +312,12 @@ impl<D: Asks> McpFilter<D> {
             return self.refuse(fx, about, Reason::NoMatchingRule, request.id);
         };
         // Where nobody is asked, no policy wants it: it could not be configured.
-        let approval = (D::ASKS && approval).then(|| self.ask(&caller, request.item, request.arguments, fx)).flatten();
+        let asks = (D::ASKS && approval).then(|| caller.clone());
         self.expect_answer(Some(request), caller, &about);
         let allowed = Allowed { decision, about, wire, observed };
-        match approval {
+        match asks {
             None => self.allow(allowed, fx),
-            Some(Approval::Wait(call)) => {
-                self.asked = Some(Box::new(Asked { call, allowed }));
-                Step::Await(call)
-            }
-            Some(approval) => self.approved(approval, allowed, fx),
+            Some(caller) => self.ask(&caller, request.item, request.arguments, allowed, fx),
         }
     }
 

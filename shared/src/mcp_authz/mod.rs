@@ -10,6 +10,7 @@
 mod answer;
 mod approve;
 pub mod config;
+mod counters;
 mod filter;
 mod how;
 mod metadata;
@@ -21,7 +22,8 @@ mod surface;
 mod tests;
 
 pub use answer::pin_of;
-pub use approve::{Approving, Asks, Call, Desk, Nobody};
+pub use approve::{Approving, Asks, Call, Desk, Nobody, Question, Said};
+pub use counters::COUNTERS_OF_ASKING;
 pub use policy::{Ask, Fit, Item, Miss, Outcome, Policy, RequestFacts, RuleKind, RuleSays, UriPattern, Verdict};
 
 use std::rc::Rc;
@@ -78,9 +80,9 @@ impl<D: Asks> Plugin for Gate<D> {
         filter::McpFilter::new(self.policy.clone(), self.desk.clone())
     }
 
-    fn on_tick(&mut self, now: Timestamp, _: &mut RootEffects<'_>) {
+    fn on_tick(&mut self, now: Timestamp, fx: &mut RootEffects<'_>) {
         if let Some(desk) = &self.desk {
-            desk.on_tick(now);
+            desk.on_tick(now, fx);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::filter::{CallId, Effects, Head, Properties, PropertyError};
 use crate::http::Headers;
 use crate::identity::Caller;
 use crate::identity::revocation::{Bearing, Standing};
+use crate::identity::secret::Ready;
 use crate::identity::tokens::{Tokens, Verdict};
 use crate::jws::{Stated, TokenError, Verified};
 use crate::policy::Reason;
@@ -45,9 +46,9 @@ pub(super) struct Arrived {
     pub(super) waits: u8,
 }
 
-/// Keys, a list of what is revoked, what a server says of the token, what our client shows and, with two steps, the other one:
-/// one wait each.
-pub(super) const MAX_WAITS: u8 = 5;
+/// Keys that open a reference, and others; keys of issuers, a list of statuses, what an issuer says of the token, and what is shown to
+/// it; a list of what is revoked; what our client shows and, with two steps, the other one; keys that seal: one wait each.
+pub(super) const MAX_WAITS: u8 = 10;
 
 /// Who asks, and with what.
 pub(super) struct Asker<'a> {
@@ -108,7 +109,7 @@ impl Policy {
     pub(super) fn asker<'a>(&self, arrival: Arrival<'a>, fx: &mut Effects<'_>) -> Result<Asker<'a>, Unknown> {
         let head = arrival.head;
         let brought = match bearer(head.headers) {
-            Ok(text) => Ok(self.brought(text, head, fx).map_err(refused)?),
+            Ok(text) => Ok(self.brought(text, head, fx)?),
             Err(reason) => Err(reason),
         };
         let caller = self.caller(head, brought.as_ref().ok().map(Brought::token), fx)?;
@@ -116,23 +117,34 @@ impl Policy {
     }
 
     /// What a bearer token stands for: where references are opened, that of a reference which is this agent's.
-    fn brought<'a>(&self, text: &'a str, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Brought<'a>, Refused> {
+    fn brought<'a>(&self, text: &'a str, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Brought<'a>, Unknown> {
         let plain = Ok(Brought { text, opened: None });
         let Some(referring) = self.references.as_ref().filter(|referring| referring.opens) else { return plain };
         if !is_reference(text) {
-            return if referring.plain { plain } else { Err(Refused::plain(Reason::ReferenceRequired)) };
+            return if referring.plain { plain } else { Err(refused(Refused::plain(Reason::ReferenceRequired))) };
         }
-        let peer = self.source.read(head.properties).map_err(Refused::plain)?;
-        let agent = peer.agent.ok_or(Refused::plain(Reason::NoAgent))?;
-        let references = referring.references.as_ref().ok_or(Refused::plain(Reason::Internal))?;
-        let opened = references.redeem(text, &agent, fx.now()).map_err(|why| {
+        let peer = self.source.read(head.properties).map_err(|reason| refused(Refused::plain(reason)))?;
+        let agent = peer.agent.ok_or_else(|| refused(Refused::plain(Reason::NoAgent)))?;
+        let now = fx.now();
+        referring.keys.want(now, fx).or_else_unknown()?;
+        let redeem = || referring.references(now).map_or(Err(NotOpened::UnknownKey), |own| own.redeem(text, &agent, now));
+        let mut opened = redeem();
+        if let Err(NotOpened::UnknownKey) = opened {
+            // Another replica may have newer keys.
+            match referring.keys.want_others(now, fx) {
+                Ready::Yes => opened = redeem(),
+                Ready::Wait(call) => return Err(Unknown::Wait(call)),
+                Ready::No(_) => {}
+            }
+        }
+        let opened = opened.map_err(|why| {
             let detail = match why {
                 NotOpened::Expired => "expired",
                 NotOpened::Other => "not_opened",
                 NotOpened::UnknownKey => "unknown_key",
             };
             fx.count(&["references.refused.", detail].concat());
-            Refused { detail: Some(detail), ..Refused::plain(Reason::ReferenceRefused) }
+            refused(Refused { detail: Some(detail), ..Refused::plain(Reason::ReferenceRefused) })
         })?;
         fx.count("references.opened");
         Ok(Brought { text, opened: Some(opened) })
@@ -158,6 +170,17 @@ impl Policy {
             Standing::Good => Ok(caller),
             Standing::Refused(error) => Err(refused(Refused::token(error, None))),
             Standing::Wait(call) => Err(Unknown::Wait(call)),
+        }
+    }
+}
+
+impl Ready {
+    /// Goes on where it is there.
+    pub(super) fn or_else_unknown(self) -> Result<(), Unknown> {
+        match self {
+            Self::Yes => Ok(()),
+            Self::Wait(call) => Err(Unknown::Wait(call)),
+            Self::No(missing) => Err(refused(Refused::secret(missing))),
         }
     }
 }

@@ -10,7 +10,7 @@ pub const COUNTERS: &[Counting] = &[
     Counting { name: "calls.shared", doc: "requests that waited for a call that another one had made" },
     Counting {
         name: "alarms",
-        doc: "failures for which somebody has to look at the configuration: client refused, cluster missing, no SVID",
+        doc: "failures for which somebody has to look at the configuration: client refused, cluster missing, no SVID, no key that seals",
     },
     Counting { name: "consent.untold", doc: "users who could not be told where to consent: `consent.tell` failed" },
     Counting { name: "references.made", doc: "requests that went on to an agent with a reference in the place of their token" },
@@ -27,13 +27,16 @@ pub const COUNTERS: &[Counting] = &[
         name: "references.refused.unknown_key",
         doc: "references with a key that is not configured here: keys were rotated too early, or replicas have different ones",
     },
-    // What clients show and is fetched: SVIDs, secrets, keys.
+    // What clients show and what seals, where it is fetched: SVIDs, secrets, keys.
     Counting { name: "secrets.fetched", doc: "SVIDs, client secrets and keys that were fetched" },
     Counting {
         name: "secrets.fetch_failed",
         doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
     },
-    Counting { name: "secrets.missed", doc: "fetches because a token service did not accept a client" },
+    Counting {
+        name: "secrets.missed",
+        doc: "fetches because a server did not accept a client, or a reference names a key that is not there",
+    },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },
     Counting { name: "keys.fetch_failed", doc: "fetches of key sets that failed: no answer, not status 200, or no usable set" },

@@ -18,6 +18,7 @@ use super::tool::{Calling, Unreadable};
 use crate::audit::About;
 use crate::filter::{CallId, CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::identity::Caller;
+use crate::identity::secret::Ready;
 use crate::policy::{Decision, Denial, Mode, Reason, RuleId, Wire};
 use crate::time::Timestamp;
 
@@ -37,6 +38,8 @@ enum State {
     ExpectMore(Box<Arrived>),
     /// A token is being asked for.
     ExpectToken(Box<Pending>),
+    /// Its user has to consent first, and what seals has not come.
+    ExpectKeys(Box<Pending>, Rc<Refused>),
     /// The request has gone on with a token.
     ExpectAnswer {
         key: Key,
@@ -122,6 +125,7 @@ impl Filter for ExchangeFilter {
         match core::mem::replace(&mut self.state, State::Done) {
             State::ExpectMore(arrived) => self.arrive(Arrival { waits: arrived.waits + 1, ..arrived.arrival() }, fx),
             State::ExpectToken(pending) => self.told(*pending, fx),
+            State::ExpectKeys(pending, refused) => self.without(*pending, &refused, false, fx),
             State::ExpectHeaders | State::ExpectBody(_) | State::ExpectAnswer { .. } | State::Done => Step::Reset,
         }
     }
@@ -158,6 +162,9 @@ impl ExchangeFilter {
         let asker = match policy.asker(arrival, fx) {
             Ok(asker) => asker,
             Err(Unknown::Refused(refused)) => {
+                if refused.alarm {
+                    fx.count("alarms");
+                }
                 return refuse(About { exchange: unasked(refused.detail), ..About::default() }, &refused, fx);
             }
             Err(Unknown::Wait(_)) if waits >= MAX_WAITS => {
@@ -196,7 +203,17 @@ impl ExchangeFilter {
                 fx.enforce(Ruling { about, ..Ruling::new(Decision::allow(rule)) })
             }
             Action::Exchange(target) => self.exchange(&asker, target, rule, about, fx),
-            Action::Reference(agent) => refer(policy, &asker, agent, rule, about, fx),
+            Action::Reference(agent) => {
+                let ready = policy.references.as_ref().map_or(Ready::Yes, |referring| referring.keys.want(fx.now(), fx));
+                match ready.or_else_unknown() {
+                    Err(Unknown::Wait(call)) if waits < MAX_WAITS => self.wait(call, asker.arrival),
+                    Err(Unknown::Refused(refused)) => {
+                        fx.count("alarms");
+                        refuse(About { exchange: unasked(refused.detail), ..about }, &refused, fx)
+                    }
+                    Ok(()) | Err(Unknown::Wait(_)) => refer(policy, &asker, agent, rule, about, fx),
+                }
+            }
         }
     }
 
@@ -283,7 +300,7 @@ impl ExchangeFilter {
     fn finish(&mut self, pending: Pending, outcome: Outcome, fx: &mut Effects<'_>) -> Step {
         let held = match outcome {
             Ok(held) => held,
-            Err(refused) => return self.without(pending, &refused, fx),
+            Err(refused) => return self.without(pending, &refused, true, fx),
         };
         let Pending { key, rule, about, exchange, stripped, .. } = pending;
         let about = About { exchange: Some(exchange.to_json(None)), ..about };
@@ -299,9 +316,11 @@ impl ExchangeFilter {
         step
     }
 
-    /// Refuses a request for which there is no token. Where its user has to consent first, the user is told where.
-    fn without(&self, pending: Pending, refused: &Refused, fx: &mut Effects<'_>) -> Step {
-        let policy = &self.exchanger.policy;
+    /// Refuses a request for which there is no token. Where its user has to consent first, the user is told where; `waits` says whether
+    /// it may wait for what that takes.
+    fn without(&mut self, pending: Pending, refused: &Rc<Refused>, waits: bool, fx: &mut Effects<'_>) -> Step {
+        let exchanger = self.exchanger.clone();
+        let policy = &exchanger.policy;
         let server = policy.servers.iter().find(|server| server.name == pending.exchange.server);
         let (Some(scopes), Some(consent), Some(server), Mode::Enforce) = (&refused.consent, &policy.consent, server, policy.mode)
         else {
@@ -310,6 +329,17 @@ impl ExchangeFilter {
         let (Some(page), Some(subject)) = (&server.consent_page, &pending.about.subject) else {
             return pending.refuse(refused, fx);
         };
+        match consent.keys.want(fx.now(), fx) {
+            Ready::Wait(call) if waits => {
+                self.state = State::ExpectKeys(Box::new(pending), refused.clone());
+                return Step::Await(call);
+            }
+            Ready::No(missing) => {
+                fx.count("alarms");
+                return pending.refuse(&Refused::secret(missing), fx);
+            }
+            Ready::Yes | Ready::Wait(_) => {}
+        }
         let wish = Wish {
             issuer: subject.issuer.as_deref().unwrap_or_default(),
             user: &subject.user,
@@ -320,7 +350,7 @@ impl ExchangeFilter {
             page,
         };
         match consent.stand(&wish, self.ticket.as_deref(), fx) {
-            Standing::Blocked(detail) => pending.refuse(&Refused { detail: Some(detail), ..refused.clone() }, fx),
+            Standing::Blocked(detail) => pending.refuse(&Refused { detail: Some(detail), ..Refused::clone(refused) }, fx),
             Standing::Pending { ticket, asked } => {
                 let exchange = pending.exchange.with_consent(refused.detail, asked.as_ref());
                 let retry_after = u32::try_from(consent.retry_after.as_secs()).unwrap_or(u32::MAX);

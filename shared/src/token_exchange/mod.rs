@@ -68,10 +68,10 @@ impl Plugin for TokenExchange {
             problems.field("identity", |p| p.field("tokens", |p| tokens.equip(secret, p)));
         }
         if let Some(consent) = &mut policy.consent {
-            consent.equip(secret, &mut problems);
+            consent.keys.equip(secret, &mut problems);
         }
         if let Some(references) = &mut policy.references {
-            references.equip(secret, &mut problems);
+            references.keys.equip(secret, &mut problems);
         }
         let problems = problems.into_list();
         if problems.is_empty() { Ok(Self(Rc::new(Exchanger::new(policy)))) } else { Err(ConfigErrors::new(NAME, problems)) }

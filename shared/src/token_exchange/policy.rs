@@ -9,15 +9,13 @@ use super::profile::Profile;
 use super::reference::References;
 use super::routes::{Destination, Routes};
 use crate::audit::Resource;
-use crate::config::{Problems, Ring};
 use crate::filter::{Destinations, Head, HostProfile, PropertyPath, Settings};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
-use crate::identity::secret::FetchedSecret;
+use crate::identity::secret::{FetchedSecret, SealingKeys};
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId, Reason};
-use crate::secret::Secret;
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// The property in which Envoy says which cluster the route of a request has. It is there from the headers on (1.38 to 1.40).
 const CLUSTER: [&str; 2] = ["xds", "cluster_name"];
@@ -97,14 +95,12 @@ pub(super) enum Whose {
 /// What agents hold in the place of users' tokens.
 #[derive(Clone, Debug)]
 pub(super) struct Referring {
-    pub(super) keys: Ring,
+    pub(super) keys: SealingKeys,
     pub(super) longest: Duration,
     /// Requests of agents are opened here; else they are made here.
     pub(super) opens: bool,
     /// A request of an agent may bring a token itself.
     pub(super) plain: bool,
-    /// Once the plugin was equipped.
-    pub(super) references: Option<Rc<References>>,
 }
 
 /// What becomes of a request.
@@ -169,9 +165,12 @@ impl Policy {
         Destination::read(head.headers, cluster)
     }
 
-    /// What its clients show and is fetched.
+    /// What its clients show and what seals, where that is fetched.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &FetchedSecret> {
-        self.servers.iter().flat_map(|server| &server.clients).filter_map(Client::fetched)
+        let keys =
+            [self.references.as_ref().map(|references| &references.keys), self.consent.as_ref().map(|consent| &consent.keys)];
+        let keys = keys.into_iter().flatten().filter_map(SealingKeys::fetched);
+        self.servers.iter().flat_map(|server| &server.clients).filter_map(Client::fetched).chain(keys)
     }
 
     /// What had better be looked at: the path in the configuration, and why.
@@ -181,10 +180,9 @@ impl Policy {
 }
 
 impl Referring {
-    /// Takes the secrets of its keys.
-    pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
-        let sealer = self.keys.equip(secret, problems);
-        self.references = sealer.map(|sealer| Rc::new(References::new(sealer, self.longest)));
+    /// Makes and opens references, where there are keys now.
+    pub(super) fn references(&self, now: Timestamp) -> Option<References> {
+        self.keys.sealer(now).map(|sealer| References::new(sealer, self.longest))
     }
 }
 

@@ -4,6 +4,8 @@
 //! there, it is opened, for the exchange. The agent itself holds nothing that is worth anything anywhere else: not at another
 //! agent, not at a tool, not after its end. Nothing is kept, so any replica opens what another has sealed.
 
+use std::rc::Rc;
+
 use super::credential::MAX_TOKEN;
 use crate::filter::{ServiceError, Services};
 use crate::policy::Reason;
@@ -19,7 +21,7 @@ const PURPOSE: &str = "reference token";
 /// Makes and opens reference tokens.
 #[derive(Debug)]
 pub struct References {
-    sealer: Sealer,
+    sealer: Rc<Sealer>,
     longest: Duration,
 }
 
@@ -41,8 +43,8 @@ pub fn is_reference(token: &str) -> bool {
 
 impl References {
     /// With these keys; no reference lives longer than `longest`.
-    pub fn new(sealer: Sealer, longest: Duration) -> Self {
-        Self { sealer, longest }
+    pub fn new(sealer: impl Into<Rc<Sealer>>, longest: Duration) -> Self {
+        Self { sealer: sealer.into(), longest }
     }
 
     /// The reference for a token. It ends with the token, or earlier.

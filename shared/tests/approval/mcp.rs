@@ -269,6 +269,18 @@ fn what_nobody_could_approve_is_an_error_of_the_configuration() {
     ] {
         assert!(told.contains(line), "{told}");
     }
+    let told = problems(|policy| {
+        let from = json!({"cluster": "vault", "authority": "vault.local", "path": "/x", "keep": "1s"});
+        policy["approval"]["ticketsFrom"] = from.clone();
+        policy["approval"]["client"]["secret"] = json!({"env": "GATE_SECRET", "fetch": from});
+    });
+    for line in [
+        "approval.ticketsFrom: keys come from two places. Leave out this, or `tickets`",
+        "approval.ticketsFrom.keep: is less than `refresh`",
+        "approval.client.secret: comes from two places",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
     // The module that asks nobody says so, and not only when it is called.
     let told = McpAuthz::configure(policy().to_string().as_bytes()).err().map(|errors| errors.to_string()).unwrap_or_default();
     assert!(told.contains("approval: this module asks nobody"), "{told}");

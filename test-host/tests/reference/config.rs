@@ -18,10 +18,12 @@ pub(super) fn tables(schema: &Value) -> String {
     let mut out = String::new();
     let mut done: Vec<&Value> = Vec::new();
     for section in &sections {
-        if done.contains(&section.schema) {
+        // What is said of the whole stands where it is a field.
+        let members = &section.schema["properties"];
+        if done.contains(&members) {
             continue;
         }
-        done.push(section.schema);
+        done.push(members);
         let title = if section.path.is_empty() { "Top level" } else { &section.path };
         out.push_str(&format!("\n### {}\n\n| field | type | default | meaning |\n|---|---|---|---|\n", quoted(title)));
         let required: Vec<&str> = section.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

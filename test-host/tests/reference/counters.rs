@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wardpoint_core::filter::COUNTERS;
 use wardpoint_core::jws::TokenError;
-use wardpoint_core::mcp_authz::McpAuthz;
+use wardpoint_core::mcp_authz::{McpAuthz, McpAuthzApproval};
 use wardpoint_core::policy::Reason;
 use wardpoint_core::token_exchange::TokenExchange;
 use wardpoint_test_host::engine::{Engine, Play};
@@ -16,7 +16,7 @@ use wardpoint_test_host::scenario::play::play;
 use wardpoint_test_host::scenario::{Case, Expectations, Profile, Scenario, load_all, yaml};
 
 use super::alerts;
-use super::page::plugins;
+use super::page::{counted, plugins};
 
 /// What counts only where several requests are under way in one VM (`shared/src/token_exchange/tests.rs` has them), or where
 /// workers cannot share or a host cannot verify (`shared/tests/tokens` has these).
@@ -73,35 +73,36 @@ fn plays(engine: &dyn Engine, folders: &[&str]) -> Vec<Play> {
         let each = scenario.cases.iter().filter(can);
         each.map(|case| play(&scenario.plugin, case, Profile::NoHold)).collect()
     };
-    // `mcp-authz-approval` has the page of `mcp-authz`.
-    scenarios.iter().filter(|scenario| plugins().iter().any(|plugin| plugin.name == scenario.plugin)).flat_map(of).collect()
+    scenarios.iter().filter(|scenario| counted().iter().any(|(name, _)| *name == scenario.plugin)).flat_map(of).collect()
 }
 
 #[test]
 fn every_counter_is_on_the_page_and_every_one_of_the_page_is_counted() {
-    let mut native = Native::new(Manners::default()).with::<McpAuthz>().with::<TokenExchange>();
+    let mut native = Native::new(Manners::default()).with::<McpAuthz>().with::<McpAuthzApproval>().with::<TokenExchange>();
     let mut seen = BTreeSet::new();
-    for mut play in plays(&native, &["test-host/scenarios/mcp-authz", "test-host/scenarios/token-exchange", "examples"]) {
+    let of = ["mcp-authz", "mcp-authz-approval", "token-exchange"].map(|plugin| format!("test-host/scenarios/{plugin}"));
+    let folders: Vec<&str> = of.iter().map(String::as_str).chain(["examples"]).collect();
+    for mut play in plays(&native, &folders) {
         seen.extend(native.play(&play).unwrap().counters.into_keys());
         play.faults = ["proxy_log", "proxy_set_property"].map(|import| (import.to_owned(), 10)).to_vec();
         seen.extend(native.play(&play).unwrap().counters.into_keys());
     }
     let mut all = BTreeSet::new();
-    for plugin in plugins() {
-        let prefix = format!("wardpoint.{}.", plugin.name);
+    for (plugin, counters) in counted() {
+        let prefix = format!("wardpoint.{plugin}.");
         let names: Vec<&str> = seen.iter().filter_map(|name| name.strip_prefix(&prefix)).collect();
         for name in &names {
             assert!(
-                COUNTERS.iter().chain(plugin.counters).any(|counter| is_of(counter.name, name)),
+                COUNTERS.iter().chain(counters).any(|counter| is_of(counter.name, name)),
                 "`{prefix}{name}` is not on the page: add it to counters.rs"
             );
         }
-        for counter in plugin.counters.iter().filter(|counter| !SEVERAL.contains(&counter.name)) {
+        for counter in counters.iter().filter(|counter| !SEVERAL.contains(&counter.name)) {
             assert!(names.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {prefix}{}", counter.name);
         }
         all.extend(names.into_iter().map(str::to_owned));
     }
-    assert!(seen.iter().all(|name| plugins().iter().any(|plugin| name.starts_with(&format!("wardpoint.{}.", plugin.name)))));
+    assert!(seen.iter().all(|name| counted().iter().any(|(plugin, _)| name.starts_with(&format!("wardpoint.{plugin}.")))));
     for counter in COUNTERS {
         assert!(all.iter().any(|name| is_of(counter.name, name)), "nothing in the corpus counts {}", counter.name);
     }

@@ -29,7 +29,7 @@ request brought upstream, in the log or in the audit record.
 ";
 
 /// Files in which callers are refused for something else: heading, what is said of all rows, file.
-const OTHERS: [(&str, &str, &str); 6] = [
+const OTHERS: [(&str, &str, &str); 7] = [
     (
         "What a client shows cannot be had",
         "It comes by callout (`svid`, or `fetch` of a `secret` or `key`), and there is no good one from before.",
@@ -40,6 +40,12 @@ const OTHERS: [(&str, &str, &str); 6] = [
     ("Introspection", "With `identity.tokens[].introspection` (RFC 7662).", "introspection"),
     ("Token status lists", "With `identity.tokens[].statusLists`.", "statuses"),
     ("References", "With `references`: what the agent brings in the place of a token.", "references"),
+    (
+        "Keys that seal cannot be had",
+        "Fetched, with `references.keysFrom`. With `consent.ticketsFrom` it is the same, and nobody is told; with `approval.ticketsFrom` \
+         (`mcp-authz-approval`) it is 503 `approval_unavailable`, and nobody is asked.",
+        "sealing",
+    ),
 ];
 
 /// The page.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use wardpoint_core::audit;
-use wardpoint_core::filter::{COUNTERS, Counting};
+use wardpoint_core::filter::{COUNTERS, Counting, Plugin as _};
+use wardpoint_core::mcp_authz::McpAuthzApproval;
 use wardpoint_core::policy::Reason;
 use wardpoint_core::{mcp_authz, token_exchange};
 
@@ -25,14 +26,23 @@ pub(super) struct Plugin {
     pub(super) schema: fn() -> String,
     /// What it counts beside what all plugins do.
     pub(super) counters: &'static [Counting],
+    /// Another plugin that is on this page: its name, and what it counts beside what all plugins do.
+    pub(super) sister: Option<(&'static str, &'static [Counting])>,
 }
 
 /// All that have one.
 pub(super) fn plugins() -> [Plugin; 2] {
+    let sister = Some((McpAuthzApproval::NAME, mcp_authz::COUNTERS_OF_ASKING));
+    let schema = token_exchange::config::schema;
     [
-        Plugin { name: mcp_authz::NAME, schema: mcp_authz::config::schema, counters: &[] },
-        Plugin { name: token_exchange::NAME, schema: token_exchange::config::schema, counters: token_exchange::COUNTERS },
+        Plugin { name: mcp_authz::NAME, schema: mcp_authz::config::schema, counters: &[], sister },
+        Plugin { name: token_exchange::NAME, schema, counters: token_exchange::COUNTERS, sister: None },
     ]
+}
+
+/// What each plugin counts beside what all do.
+pub(super) fn counted() -> Vec<(&'static str, &'static [Counting])> {
+    plugins().into_iter().flat_map(|plugin| [Some((plugin.name, plugin.counters)), plugin.sister]).flatten().collect()
 }
 
 /// The page of a plugin.
@@ -103,9 +113,13 @@ fn metrics(plugin: &Plugin) -> String {
     );
     out.push_str("what is neither letter, digit nor `_` becomes `_`. So give rules ids that still differ then.\n\n");
     out.push_str("| counter | Prometheus | counts |\n|---|---|---|\n");
-    for counter in COUNTERS.iter().chain(plugin.counters) {
-        let name = format!("wardpoint.{}.{}", plugin.name, counter.name);
+    let own = COUNTERS.iter().chain(plugin.counters).map(|counter| (plugin.name, counter));
+    for (of, counter) in own.chain(plugin.sister.iter().flat_map(|(name, own)| own.iter().map(|counter| (*name, counter)))) {
+        let name = format!("wardpoint.{of}.{}", counter.name);
         row(&mut out, &[&format!("`{name}`"), &format!("`{}`", counters::prometheus(&name)), counter.doc]);
+    }
+    if let Some((sister, _)) = plugin.sister {
+        let _ = write!(out, "\n`{sister}` counts all of them, under its own name.");
     }
     out.push_str("\nA counter is there from the first time that it counts; until then a query finds nothing.\n");
     let alerts = alerts(plugin.name);

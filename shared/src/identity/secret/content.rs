@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use super::sealing;
 use crate::identity::Content;
 use crate::jws::{MAX_TOKEN, Signer, Stated};
+use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -24,25 +26,40 @@ pub enum Wanted {
     },
     /// A client secret: visible characters and blanks (RFC 6749 appendix A.2).
     Secret,
-    /// A private key, and what the token service knows it as.
-    Key(Option<String>),
+    /// A private key, as [`Wanted::key`] makes it.
+    Key {
+        /// What the token service knows it as.
+        id: Option<String>,
+        /// Reads it. Whoever never makes this has nothing in its module that could sign.
+        read: ReadKey,
+    },
+    /// Keys that seal: a JWK Set of symmetric keys.
+    Sealing,
 }
+
+type ReadKey = fn(&Secret<Vec<u8>>, Option<&str>) -> Option<Signer>;
 
 /// A secret that may be used.
 pub struct Fetched {
-    /// The text; of a key none is kept.
+    /// The text; of keys none is kept.
     text: Secret<String>,
     pub(super) signer: Option<Rc<Signer>>,
+    pub(super) sealer: Option<Rc<Sealer>>,
     ends: Option<Timestamp>,
 }
 
 impl Wanted {
+    /// A private key that the token service knows as `id`.
+    pub fn key(id: Option<&str>) -> Self {
+        Self::Key { id: id.map(str::to_owned), read: |text, id| Signer::read(text, id).ok() }
+    }
+
     /// Reads an answer. An error is a word for what it is not.
     pub fn read(&self, body: &[u8], now: Timestamp) -> Result<Fetched, &'static str> {
         let longest = match self {
             Self::Svid { .. } => MAX_TOKEN,
             Self::Secret => MAX_SECRET,
-            Self::Key(_) => MAX_KEY,
+            Self::Key { .. } | Self::Sealing => MAX_KEY,
         };
         let text = without_line_end(body);
         if text.len() > longest {
@@ -52,13 +69,17 @@ impl Wanted {
         match self {
             Self::Svid { subject, audience } => svid(text, subject, audience, now),
             Self::Secret if !text.is_empty() && text.bytes().all(|c| (b' '..=b'~').contains(&c)) => {
-                Ok(Fetched { text: Secret::new(text.to_owned()), signer: None, ends: None })
+                Ok(Fetched { text: Secret::new(text.to_owned()), ..Fetched::empty() })
             }
             Self::Secret => Err("secret_unreadable"),
-            Self::Key(id) => {
+            Self::Key { id, read } => {
                 let text = Secret::new(text.as_bytes().to_vec());
-                let signer = Signer::read(&text, id.as_deref()).map_err(|_| "secret_unreadable")?;
-                Ok(Fetched { text: Secret::new(String::new()), signer: Some(Rc::new(signer)), ends: None })
+                let signer = read(&text, id.as_deref()).ok_or("secret_unreadable")?;
+                Ok(Fetched { signer: Some(Rc::new(signer)), ..Fetched::empty() })
+            }
+            Self::Sealing => {
+                let sealer = sealing::read(text).ok_or("secret_unreadable")?;
+                Ok(Fetched { sealer: Some(Rc::new(sealer)), ..Fetched::empty() })
             }
         }
     }
@@ -84,7 +105,7 @@ fn svid(text: &str, subject: &str, audience: &str, now: Timestamp) -> Result<Fet
     if stated.begins.is_some_and(|begins| now < begins) {
         return Err("svid_not_yet_valid");
     }
-    Ok(Fetched { text: Secret::new(text.to_owned()), signer: None, ends: Some(ends) })
+    Ok(Fetched { text: Secret::new(text.to_owned()), ends: Some(ends), ..Fetched::empty() })
 }
 
 /// Files end with one; a secret does not.
@@ -94,6 +115,10 @@ fn without_line_end(body: &[u8]) -> &[u8] {
 }
 
 impl Fetched {
+    const fn empty() -> Self {
+        Self { text: Secret::new(String::new()), signer: None, sealer: None, ends: None }
+    }
+
     /// The text, where it is one.
     pub fn text(&self) -> &Secret<String> {
         &self.text
@@ -202,10 +227,18 @@ mod tests {
     fn a_key_is_read_and_its_text_not_kept() {
         // RFC 8037 appendix A.
         let key = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-        let fetched =
-            Wanted::Key(Some("k1".to_owned())).read(format!("{key}\n").as_bytes(), NOW).unwrap_or_else(|e| panic!("{e}"));
+        let fetched = Wanted::key(Some("k1")).read(format!("{key}\n").as_bytes(), NOW).unwrap_or_else(|e| panic!("{e}"));
         assert!(fetched.signer.is_some() && fetched.text().reveal().is_empty());
-        assert_eq!(told(&Wanted::Key(None), "{}"), Err("secret_unreadable"));
-        assert_eq!(told(&Wanted::Key(None), vec![b'a'; MAX_KEY + 1]), Err("secret_too_large"));
+        assert_eq!(told(&Wanted::key(None), "{}"), Err("secret_unreadable"));
+        assert_eq!(told(&Wanted::key(None), vec![b'a'; MAX_KEY + 1]), Err("secret_too_large"));
+    }
+
+    #[test]
+    fn keys_that_seal_are_read_and_their_text_not_kept() {
+        let set = r#"{"keys":[{"kty":"oct","kid":"k1","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]}"#;
+        let fetched = Wanted::Sealing.read(format!("{set}\n").as_bytes(), NOW).unwrap_or_else(|e| panic!("{e}"));
+        assert!(fetched.sealer.is_some() && fetched.text().reveal().is_empty());
+        assert_eq!(told(&Wanted::Sealing, r#"{"keys":[]}"#), Err("secret_unreadable"));
+        assert_eq!(told(&Wanted::Sealing, vec![b'a'; MAX_KEY + 1]), Err("secret_too_large"));
     }
 }

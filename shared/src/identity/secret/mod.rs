@@ -1,4 +1,4 @@
-//! What a client shows that comes by callout: a JWT-SVID, a client secret, a private key.
+//! What comes by callout and nobody else may see: what a client shows (a JWT-SVID, a client secret, a private key), and keys that seal.
 //!
 //! Wasm reads no files, and has no way to the SPIFFE Workload API: a small bridge beside the proxy does that and answers GET.
 //!
@@ -10,10 +10,12 @@
 mod config;
 mod content;
 mod of;
+mod sealing;
 
 pub use config::{RawSecret, RawSecretFetch, SecretFrom};
 pub use content::{Fetched, MAX_KEY, MAX_SECRET, Wanted};
 pub use of::SecretOf;
+pub use sealing::SealingKeys;
 
 use core::cell::RefCell;
 use core::fmt;
@@ -23,6 +25,7 @@ use super::{Asked, Document, Fault, RawFrom, Reach};
 use crate::config::Problems;
 use crate::filter::{CallId, CalloutError, Reply, RootEffects};
 use crate::jws::Signer;
+use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -70,7 +73,12 @@ impl FetchedSecret {
 
     /// A private key; `id` is what the token service knows it as.
     pub fn key(from: &RawSecretFetch, id: Option<&str>, whose: String, problems: &mut Problems) -> Self {
-        Self::new(Document::ruled(from.compile(problems), Wanted::Key(id.map(str::to_owned))), whose)
+        Self::new(Document::ruled(from.compile(problems), Wanted::key(id)), whose)
+    }
+
+    /// Keys that seal.
+    pub fn sealing(from: &RawSecretFetch, whose: String, problems: &mut Problems) -> Self {
+        Self::new(Document::ruled(from.compile(problems), Wanted::Sealing), whose)
     }
 
     fn new(document: Document<Fetched>, whose: String) -> Self {
@@ -111,6 +119,11 @@ impl FetchedSecret {
         self.0.document.try_borrow().ok()?.usable(now)?.signer.clone()
     }
 
+    /// What seals with the keys, where there are any now.
+    pub fn sealer(&self, now: Timestamp) -> Option<Rc<Sealer>> {
+        self.0.document.try_borrow().ok()?.usable(now)?.sealer.clone()
+    }
+
     /// Whether there is one; where there is not, it is fetched.
     pub(crate) fn want(&self, now: Timestamp, reach: &mut dyn Reach) -> Ready {
         let Ok(mut document) = self.0.document.try_borrow_mut() else { return Ready::No(Missing::of(None)) };
@@ -118,6 +131,16 @@ impl FetchedSecret {
             return Ready::Yes;
         }
         match document.want(now, reach) {
+            Asked::Renewed => Ready::Yes,
+            Asked::Wait(call) => Ready::Wait(call),
+            Asked::No | Asked::TooMany => Ready::No(Missing::of(document.fault())),
+        }
+    }
+
+    /// Something is not in the one that there is; whether there is another now.
+    pub(crate) fn want_another(&self, now: Timestamp, reach: &mut dyn Reach) -> Ready {
+        let Ok(mut document) = self.0.document.try_borrow_mut() else { return Ready::No(Missing::of(None)) };
+        match document.want_another(now, reach) {
             Asked::Renewed => Ready::Yes,
             Asked::Wait(call) => Ready::Wait(call),
             Asked::No | Asked::TooMany => Ready::No(Missing::of(document.fault())),

@@ -198,7 +198,8 @@ fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
     }
     let lists = raw.status_lists.iter().enumerate();
     let lists = problems.field("statusLists", |p| lists.map(|(at, list)| p.item(at, |p| list.compile(&raw.issuer, p))).collect());
-    let introspection = raw.introspection.as_ref().map(|raw| problems.field("introspection", |p| raw.compile(p)));
+    let introspection = raw.introspection.as_ref();
+    let introspection = introspection.map(|asked| problems.field("introspection", |p| asked.compile(&raw.issuer, p)));
     Some(Authority { issuer, requirement, keys: keys?, lists, introspection })
 }
 

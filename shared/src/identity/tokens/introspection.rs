@@ -6,8 +6,9 @@
 use super::Refusal;
 use super::remembered::{Place, Remembered};
 use crate::config::{Problems, record};
-use crate::filter::{CallId, Callout, CalloutError, HttpCall, Reply};
+use crate::filter::{CallId, Callout, CalloutError, HttpCall, Reply, RootEffects};
 use crate::identity::client::{Client, RawClient};
+use crate::identity::secret::Ready;
 use crate::identity::{RawFrom, Reach};
 use crate::jws::{TokenError, Verified};
 use crate::oauth::{Introspected, introspect};
@@ -55,12 +56,12 @@ const MAX_CACHE: Duration = Duration::from_secs(300);
 
 impl RawIntrospection {
     /// What it means; only good if no problem was added.
-    pub(super) fn compile(&self, problems: &mut Problems) -> Introspection {
+    pub(super) fn compile(&self, issuer: &str, problems: &mut Problems) -> Introspection {
         let _post = problems.field("endpoint", |p| self.endpoint.compile("application/json", p));
         if self.cache == Duration::ZERO || self.cache > MAX_CACHE {
             problems.field("cache", |p| p.add("is not between `1ms` and `5m`"));
         }
-        let client = problems.field("client", |p| self.client.compile("client", p));
+        let client = problems.field("client", |p| self.client.compile("client", &format!("issuer `{issuer}`"), p));
         Introspection { raw: self.clone(), client, said: Remembered::new(SAID.0, SAID.1), asked: Vec::new() }
     }
 }
@@ -95,7 +96,12 @@ impl Introspection {
             return Err(Refusal::Cheap(TokenError::TooManyWaiting));
         }
         let text = core::str::from_utf8(token).map_err(|_| TokenError::Base64)?;
-        let Some(question) = self.question(text) else { return Err(unknown) };
+        match self.client.want(now, reach) {
+            Ready::Yes => {}
+            Ready::Wait(call) => return Err(Refusal::Wait(call)),
+            Ready::No(_) => return Err(unknown),
+        }
+        let Some(question) = self.question(text, now) else { return Err(unknown) };
         let until = now + question.timeout + RETRY;
         let call = reach.call(Callout::Http(question));
         let (subject, expires, size) = (verified.bearer.subject.clone(), verified.expires, token.len());
@@ -103,10 +109,18 @@ impl Introspection {
         Err(Refusal::Wait(call))
     }
 
-    fn question(&self, token: &str) -> Option<HttpCall> {
+    fn question(&self, token: &str, now: Timestamp) -> Option<HttpCall> {
         let endpoint = &self.raw.endpoint;
-        let (headers, body) = introspect(token, &self.client.auth()?).into_request(&endpoint.authority, &endpoint.path);
+        let post = self.client.show(now, |auth| introspect(token, auth))?;
+        let (headers, body) = post.into_request(&endpoint.authority, &endpoint.path);
         Some(HttpCall { cluster: endpoint.cluster.clone(), headers, body, timeout: endpoint.timeout })
+    }
+
+    /// To be called at each tick of the plugin.
+    pub(super) fn on_tick(&self, now: Timestamp, fx: &mut RootEffects<'_>) {
+        if let Some(secret) = self.client.fetched() {
+            secret.on_tick(now, fx);
+        }
     }
 
     /// The answer to a call. `false`: it was not for this.
@@ -115,10 +129,15 @@ impl Introspection {
         call: CallId,
         now: Timestamp,
         reply: Result<Reply<'_>, CalloutError>,
-        reach: &mut dyn Reach,
+        fx: &mut RootEffects<'_>,
     ) -> bool {
-        let Some(at) = self.asked.iter().position(|asked| asked.call == call) else { return false };
+        let Some(at) = self.asked.iter().position(|asked| asked.call == call) else {
+            return self.client.fetched().is_some_and(|secret| secret.on_reply(call, now, reply, fx));
+        };
         let asked = self.asked.swap_remove(at);
+        if let (Ok(Reply { status: 401, .. }), Some(secret)) = (&reply, self.client.fetched()) {
+            secret.distrust(now, fx);
+        }
         let said = reply.ok().and_then(|reply| Introspected::read(reply.status, reply.headers, reply.body).ok());
         let unknown = (now + RETRY, Err(TokenError::RevocationUnknown));
         let said = match said {
@@ -130,7 +149,7 @@ impl Introspection {
             }
             None => unknown,
         };
-        reach.count(match said.1 {
+        fx.count(match said.1 {
             Ok(()) => "introspection.active",
             Err(TokenError::Revoked) => "introspection.inactive",
             Err(_) => "introspection.failed",

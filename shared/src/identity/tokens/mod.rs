@@ -45,7 +45,7 @@ pub enum Verdict {
     /// It is not.
     Refused(TokenError),
     /// Something must be fetched first. Return [`Step::Await`](crate::filter::Step::Await) of this call, and ask again with its
-    /// reply, whatever that is. Each time something else is waited for: after the third time it is [`Verdict::Refused`].
+    /// reply, whatever that is. Each time something else is waited for: after the fourth time it is [`Verdict::Refused`].
     Wait(CallId),
 }
 
@@ -114,6 +114,9 @@ impl Tokens {
             authority.keys.on_tick(now, fx);
             for list in &mut authority.lists {
                 list.text.on_tick(now, fx);
+            }
+            if let Some(introspection) = &authority.introspection {
+                introspection.on_tick(now, fx);
             }
         }
     }

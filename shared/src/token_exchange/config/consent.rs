@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::super::consent::{Consent, Door};
 use super::raw::{RawConsent, RawServer};
 use super::servers::{endpoint, is_url};
-use crate::config::{Problems, Ring};
+use crate::config::Problems;
+use crate::identity::secret::SealingKeys;
 use crate::path;
 use crate::time::Duration;
 
@@ -32,8 +33,7 @@ impl RawConsent {
             retry_after: self.retry_after,
             refusal: self.refusal,
             tell: self.tell.as_ref().map(|tell| problems.field("tell", |p| endpoint(tell, p))),
-            ring: problems.field("tickets", |p| Ring::compile(&self.tickets, "consent.tickets", p)),
-            sealer: None,
+            keys: SealingKeys::compile(&self.tickets, self.tickets_from.as_ref(), "consent.tickets", problems),
             calls: Rc::new(RefCell::default()),
         }
     }

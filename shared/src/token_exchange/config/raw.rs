@@ -4,7 +4,7 @@ use super::references::RawReferences;
 use crate::config::{RawSealingKey, choice, record};
 use crate::filter::{RawAudit, RawHostProfile, RawMode};
 use crate::identity::RawFrom;
-use crate::identity::secret::RawSecret;
+use crate::identity::secret::{RawSecret, RawSecretFetch};
 use crate::identity::tokens::RawOwnIdentity;
 use crate::time::Duration;
 
@@ -134,7 +134,9 @@ record! {
         /// What tells users where the page is: it is sent JSON with user, agent, scopes and URL. If absent, the audit record alone has it.
         tell: Option<RawEndpoint> = "tell", None;
         /// Keys that seal what agents carry and what the page gives back. The first one seals, each one opens; all replicas need the same.
-        tickets: Vec<RawSealingKey> = "tickets";
+        tickets: Vec<RawSealingKey> = "tickets", Vec::new();
+        /// Where they are fetched, in the place of `tickets`: a JWK Set of symmetric keys (RFC 7518 section 6.4), the one that seals first.
+        tickets_from: Option<RawSecretFetch> = "ticketsFrom", None;
     }
 }
 

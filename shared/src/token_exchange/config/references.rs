@@ -2,7 +2,8 @@
 
 use super::super::policy::{Action, Referring};
 use super::raw::{Raw, RawAction, RawRoute, RawUnmatched};
-use crate::config::{Problems, RawSealingKey, Ring, choice, record};
+use crate::config::{Problems, RawSealingKey, choice, record};
+use crate::identity::secret::{RawSecretFetch, SealingKeys};
 use crate::identity::{Peer, Side, is_spiffe_id};
 use crate::time::Duration;
 
@@ -10,7 +11,9 @@ record! {
     /// Reference tokens: what agents hold in the place of users' tokens.
     pub struct RawReferences {
         /// Keys that seal them. The first one seals, each one opens; all replicas on either side of an agent need the same.
-        keys: Vec<RawSealingKey> = "keys";
+        keys: Vec<RawSealingKey> = "keys", Vec::new();
+        /// Where they are fetched, in the place of `keys`: a JWK Set of symmetric keys (RFC 7518 section 6.4), the one that seals first.
+        keys_from: Option<RawSecretFetch> = "keysFrom", None;
         /// Longest life of a reference. None outlives its token.
         max_life: Duration = "maxLifetime", Duration::from_secs(600);
         /// With `direction: outbound`: what becomes of a request that brings a token itself.
@@ -59,14 +62,8 @@ pub(super) fn references(raw: &Raw, warnings: &mut Vec<(String, &'static str)>, 
             }
             warnings.push(("references.plainTokens".to_owned(), "agents may hold tokens of users, and bring them"));
         }
-        let keys = problems.field("keys", |p| Ring::compile(&references.keys, "references.keys", p));
-        Some(Referring {
-            keys,
-            longest: references.max_life,
-            opens: outbound,
-            plain: references.plain == RawPlain::Accept,
-            references: None,
-        })
+        let keys = SealingKeys::compile(&references.keys, references.keys_from.as_ref(), "references.keys", problems);
+        Some(Referring { keys, longest: references.max_life, opens: outbound, plain: references.plain == RawPlain::Accept })
     })
 }
 

@@ -282,6 +282,13 @@ fn on_the_way_to_an_agent_references_are_made() {
           references.keys[1].id: `k1` is empty or there twice
           references.keys[1].secret.env: `A B` is not the name of a variable
         ");
+    let from = r#""keysFrom":{"cluster":"vault","authority":"vault.local","path":"/keys"}"#;
+    assert_eq!(of_agents(&[(r#""keys":[{"id":"k1","secret":{"env":"KEY_1"}}]"#, from)]), "");
+    insta::assert_snapshot!(of_agents(&[(r#""KEY_1"}}]"#, &format!(r#""KEY_1"}}}}],{}"#, from.replace("/keys", "keys")))]), @"
+        token-exchange: 2 problems in the configuration
+          references.keysFrom: keys come from two places. Leave out this, or `keys`
+          references.keysFrom.path: `keys` is no path. Write it from the first `/` on
+        ");
     insta::assert_snapshot!(of_agents(&[(r#""KEY_1"}}]"#, r#""KEY_1"}}],"maxLifetime":"25h""#)]), @"warning: references.maxLifetime: an agent holds what it was given for more than a day");
 }
 

@@ -27,6 +27,8 @@ pub(in super::super) struct Door {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Back {
     Agreed,
+    /// Whether it is sealed by us is not known yet.
+    Early,
     Refused,
     /// It is not sealed by us, or over.
     Stale,
@@ -50,9 +52,12 @@ impl Consent {
     pub(in super::super) fn answer(&self, head: Head<'_>, fx: &mut Effects<'_>) -> Option<Step> {
         let query = self.door.query(head)?;
         let now = fx.now();
+        // What opens it is fetched where it is not there; a browser does not wait for it, and loses nothing.
+        let _ready = self.keys.want(now, fx);
         let (back, mark) = self.back(query, now, fx.services());
         let (action, status, text) = match back {
             Back::Agreed => ("consent.agreed", 200, "Thank you. You can close this page; the agent goes on by itself."),
+            Back::Early => ("consent.early", 503, "This page cannot be shown now. Please load it again in a moment."),
             Back::Refused => ("consent.refused", 200, "You have refused. You can close this page; the agent will not go on."),
             Back::Stale => ("consent.stale", 400, "This page is out of date. Please ask the agent again."),
         };
@@ -63,8 +68,9 @@ impl Consent {
     }
 
     pub(super) fn back(&self, query: &str, now: Timestamp, services: &mut dyn Services) -> (Back, Option<[u8; 32]>) {
-        let state = parameter(query, "state").zip(self.sealer.as_deref());
-        let Some(state) = state.and_then(|(text, sealer)| State::open(text, sealer, now)) else { return (Back::Stale, None) };
+        let Some(sealer) = self.keys.sealer(now) else { return (Back::Early, None) };
+        let state = parameter(query, "state").and_then(|text| State::open(text, &sealer, now));
+        let Some(state) = state else { return (Back::Stale, None) };
         let back = match (parameter(query, "code"), parameter(query, "error")) {
             (Some(_), None) => Back::Agreed,
             (None, Some("access_denied" | "consent_required" | "interaction_required")) => Back::Refused,
@@ -118,14 +124,18 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 /// A page that loads nothing, shows nothing of the request, and tells nobody where it came from.
 fn page(status: u16, text: &str) -> Answer {
     let body = format!("<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Consent</title><p>{text}</p></html>\n");
-    let headers = [
+    let mut headers = vec![
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),
         ("referrer-policy", "no-referrer"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
         ("x-content-type-options", "nosniff"),
     ];
-    Answer { status, headers: headers.map(|(name, value)| (name, value.to_owned())).into(), body: body.into_bytes() }
+    if status == 503 {
+        headers.push(("retry-after", "5"));
+    }
+    let headers = headers.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    Answer { status, headers, body: body.into_bytes() }
 }
 
 #[cfg(test)]

@@ -22,12 +22,11 @@ use question::{Question, State};
 use super::policy::Endpoint;
 use crate::approval::board::{self, Entry, Found, State as Known};
 use crate::base64::encode_url;
-use crate::config::{Problems, Ring};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
+use crate::identity::secret::SealingKeys;
 use crate::json::{push_hex, push_number, push_string};
 use crate::oauth::Form;
 use crate::seal::Sealer;
-use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
 #[cfg(test)]
@@ -56,9 +55,7 @@ pub(super) struct Consent {
     pub(super) refusal: Duration,
     /// Whatever tells users where the page is.
     pub(super) tell: Option<Endpoint>,
-    pub(super) ring: Ring,
-    /// What the ring is, once the plugin was equipped.
-    pub(super) sealer: Option<Rc<Sealer>>,
+    pub(super) keys: SealingKeys,
     /// Calls to tell users that are out.
     pub(super) calls: Rc<RefCell<Vec<CallId>>>,
 }
@@ -89,11 +86,6 @@ pub(super) struct Asked {
 }
 
 impl Consent {
-    /// Takes the secrets of the proxy's environment.
-    pub(super) fn equip(&mut self, secret: &mut dyn FnMut(&str) -> Option<Secret<String>>, problems: &mut Problems) {
-        self.sealer = self.ring.equip(secret, problems).map(Rc::new);
-    }
-
     /// How it stands with a consent that a token service wants. Who has not been told is told.
     pub(super) fn stand(&self, wish: &Wish<'_>, ticket: Option<&str>, fx: &mut Effects<'_>) -> Standing {
         let now = fx.now();
@@ -114,7 +106,7 @@ impl Consent {
         now: Timestamp,
         services: &mut dyn Services,
     ) -> Result<Standing, ServiceError> {
-        let sealer = self.sealer.as_deref().ok_or(ServiceError::Failed)?;
+        let sealer = &*self.keys.sealer(now).ok_or(ServiceError::Failed)?;
         let (owner, key) = (wish.owner(), wish.key());
         let brought = ticket.map(|text| Question::open(text, &key, sealer, now));
         if brought == Some(None) {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::config::{RawSealingKey, RawVariable};
 use crate::filter::{Cas, Shared, Signature};
+use crate::secret::Secret;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SCOPES: [&str; 2] = ["files:read", "files:write"];
@@ -39,9 +39,8 @@ impl Services for Proxy {
 }
 
 fn consent() -> Consent {
-    let key = RawSealingKey { id: "k".to_owned(), secret: RawVariable { env: "KEY".to_owned() } };
-    let mut problems = Problems::new();
-    let mut made = Consent {
+    let secret = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    Consent {
         door: Door {
             url: "https://gate.example/consent".to_owned(),
             authority: "gate.example".to_owned(),
@@ -51,14 +50,9 @@ fn consent() -> Consent {
         retry_after: Duration::from_secs(5),
         refusal: Duration::from_secs(3600),
         tell: None,
-        ring: Ring::compile(&[key], "consent.tickets", &mut problems),
-        sealer: None,
+        keys: Sealer::new(&[("k", Secret::new(secret.to_owned()))]).unwrap().into(),
         calls: Rc::default(),
-    };
-    let secret = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    made.equip(&mut |_| Some(Secret::new(secret.to_owned())), &mut problems);
-    assert!(problems.is_empty());
-    made
+    }
 }
 
 fn scopes() -> Vec<String> {
