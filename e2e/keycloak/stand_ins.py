@@ -1,12 +1,14 @@
 """What stands around an identity provider, played by this process: the mesh that issues JWT-SVIDs, the phones that users approve with,
 a line to the provider that can be cut, and operations that suspend agents."""
 
+import base64
 import contextlib
 import json
 import secrets
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx2
@@ -147,14 +149,34 @@ class Bridge(_Server):
 
 
 class Vault(_Server):
-    """Plays who keeps a secret and gives it to a gate."""
+    """Plays who keeps a secret, and keys that seal, and gives them to a gate."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
+        # Those that seal, by name, the first one first.
+        self.keys: dict[str, str] = {}
         super().__init__()
 
     def get(self, path: str) -> tuple[int, str]:
+        if path == "/keys":
+            return 200, json.dumps({"keys": [{"kty": "oct", "kid": kid, "k": k} for kid, k in self.keys.items()]})
         return 200, self.secret + "\n"
+
+
+class Injected:
+    """A credential that Envoy has from a file by SDS, and reads again when another file takes its place."""
+
+    def __init__(self, folder: Path, client: str, secret: str) -> None:
+        self.name, self.path = client, folder / f"{client}.json"
+        self.now(secret)
+
+    def now(self, secret: str) -> None:
+        """The client's secret from now on."""
+        basic = "Basic " + base64.b64encode(f"{self.name}:{secret}".encode()).decode()
+        kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+        another = self.path.with_suffix(".another")
+        another.write_text(json.dumps({"resources": [{"@type": kind, "name": self.name, "generic_secret": {"secret": {"inline_string": basic}}}]}))
+        another.replace(self.path)
 
 
 class Phones(_Server):
@@ -193,17 +215,20 @@ class Phones(_Server):
 
 
 class Line(_Server):
-    """The line to an identity provider: it counts what goes over it, notes how clients prove themselves, and can be slow; stopped,
-    nobody is there."""
+    """The line to an identity provider: it counts what goes over it, notes how clients prove themselves and what they exchange, and can
+    be slow; stopped, nobody is there."""
 
     def __init__(self, to: str) -> None:
         self._to, self.count, self.delay = to, 0, 0.0
         self.assertions: list[str] = []
+        self.subjects: list[str] = []
         super().__init__()
 
     def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         self.count += 1
-        self.assertions += parse_qs(body.decode()).get("client_assertion", [])
+        form = parse_qs(body.decode())
+        self.assertions += form.get("client_assertion", [])
+        self.subjects += form.get("subject_token", [])
         time.sleep(self.delay)
         kept = {name: value for name, value in headers.items() if name.lower() in ("authorization", "content-type", "accept")}
         answer = httpx2.post(self._to + path, headers=kept, content=body, timeout=30)

@@ -1,5 +1,6 @@
 """What a client shows comes by callout: an SVID, which a bridge to the mesh gives the gate, or a secret that somebody keeps."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 from gate import refused, shown, svid_of
 from identity import AGENTS
 from server import ISSUER, JWT_SPIFFE
-from stand_ins import Vault
+from stand_ins import Injected, Vault
 
 # Keycloak reads the bundle again when it meets a key that it does not know, but not more often than every ten seconds.
 BUNDLE_IS_READ_WITHIN = 60.0
@@ -128,3 +129,19 @@ def test_the_secret_of_a_client_changes_and_nothing_is_started_again(start_gate,
         assert refused(gate.ask("reviewer", alice)) == (500, "exchange_misconfigured") and alarms(gate) > 0
         wait_for(lambda: gate.ask("reviewer", alice).status_code == 200, RENEWED_WITHIN, "the new one is fetched")
         assert sum(gate.stats("secrets.missed").values()) > 0
+
+
+def test_the_cluster_shows_the_secret_and_the_plugin_never_has_it(start_gate, mesh, keycloak, tmp_path):
+    """Envoy's own `credential_injector` on the cluster of the token service, fed by SDS; what it shows changes without a restart."""
+    injected, client = Injected(tmp_path, "reviewer", keycloak.secrets["REVIEWER_SECRET"]), {"id": "reviewer", "auth": {"method": "cluster"}}
+    environment = {"REVIEWER_SECRET": "of-no-use-to-anybody", "PLANNER_SECRET": "nor-is-this"}
+    gate = start_gate(clients=[client], secrets=environment, injects=injected, cache={"tokens": 0}, workers=1)
+    alice = keycloak.login("alice", "files:read")
+    claims = shown(gate.ask("reviewer", alice))
+    assert (claims["sub"], claims["azp"], claims["aud"]) == (keycloak.user("alice"), "reviewer", "mcp-files")
+    basic = json.loads(injected.path.read_text())["resources"][0]["generic_secret"]["secret"]["inline_string"].removeprefix("Basic ")
+    assert basic not in gate.admin("config_dump?include_eds") and not gate.has_written(basic)
+    with keycloak.another_secret("reviewer") as another:
+        assert refused(gate.ask("reviewer", alice)) == (500, "exchange_misconfigured") and alarms(gate) > 0
+        injected.now(another)
+        wait_for(lambda: gate.ask("reviewer", alice).status_code == 200, RENEWED_WITHIN, "Envoy has the new one")
