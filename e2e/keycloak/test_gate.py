@@ -97,7 +97,7 @@ def test_the_second_call_makes_no_exchange(start_gate, keycloak):
 
 
 def test_ten_calls_at_once_make_one_exchange(start_gate, keycloak):
-    gate = start_gate(clients=[secret_of("planner")], workers=1)
+    gate = start_gate(clients=[secret_of("planner")], workers=1, patience="9s")
     alice, gate.line.delay = keycloak.login("alice", "files:read"), 1.0
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: gate.ask("planner", alice), range(10)))
