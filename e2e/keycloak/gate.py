@@ -107,7 +107,7 @@ class Gate:
 
     `proves` says who verifies logins: Envoy's `jwt_authn`, the plugin, or both. `suspended` is where it asks who may no longer pass;
     with `approval`, which says how, users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `injects` what
-    its cluster shows the token service, `cache` what it keeps, `patience` how long it waits for a token, `hold` whether the proxy can hold headers; without `exchange` tokens go on as
+    its cluster shows the token service, `introspects` how it asks whether a login still holds, `cache` what it keeps, `patience` how long it waits for a token, `hold` whether the proxy can hold headers; without `exchange` tokens go on as
     they are.
     """
 
@@ -128,6 +128,7 @@ class Gate:
         exchange: bool = True,
         bridge: Bridge | Vault | None = None,
         injects: Injected | None = None,
+        introspects: dict | None = None,
         cache: dict | None = None,
         patience: str = "2s",
         hold: bool = True,
@@ -135,7 +136,7 @@ class Gate:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
         self.port = free_port()
-        identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours)]}
+        identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours) | ({"introspection": introspects} if introspects else {})]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
         rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)

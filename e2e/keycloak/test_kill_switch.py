@@ -61,3 +61,18 @@ def test_without_a_list_nothing_passes_after_a_while(gate, suspended, keycloak):
     suspended.start()
     # A fetch that fails is repeated later each time.
     becomes(gate, "planner", alice, 200, within=90)
+
+
+def test_the_issuer_is_asked_whether_a_login_still_holds(start_gate, keycloak):
+    """Introspection (RFC 7662) in the place of a list: what Keycloak has revoked ends within `cache`, the token that was kept for it too."""
+    client = {"id": "planner", "method": "client_secret_basic", "secret": {"env": "PLANNER_SECRET"}}
+    endpoint = {"cluster": "keys", "authority": "idp.example.com", "path": "/realms/agents/protocol/openid-connect/token/introspect"}
+    gate = start_gate(clients=[secret_of("planner")], proves="token-exchange", introspects={"endpoint": endpoint, "client": client, "cache": "2s"})
+    alice, bystander = keycloak.login("alice", "files:read"), keycloak.login("alice", "files:read")
+    for login in (alice, bystander):
+        shown(gate.ask("planner", login))
+    assert keycloak.revoke("chat-ui", alice).status_code == 200
+    assert becomes(gate, "planner", alice, 401) < T
+    assert refused(gate.ask("planner", alice)) == (401, "revoked")
+    shown(gate.ask("planner", bystander))
+    assert all(sum(gate.stats(f"introspection.{said}").values()) > 0 for said in ("active", "inactive"))

@@ -145,3 +145,18 @@ def test_the_cluster_shows_the_secret_and_the_plugin_never_has_it(start_gate, me
         assert refused(gate.ask("reviewer", alice)) == (500, "exchange_misconfigured") and alarms(gate) > 0
         injected.now(another)
         wait_for(lambda: gate.ask("reviewer", alice).status_code == 200, RENEWED_WITHIN, "Envoy has the new one")
+
+
+def test_a_client_signs_who_it_is(start_gate, keycloak):
+    """`private_key_jwt`: the plugin signs, Keycloak has the public half. Each assertion is for the issuer alone, and another one."""
+    key = keycloak.researcher.private()
+    keycloak.secrets["RESEARCHER_D"] = key["d"]
+    client = {"id": "researcher", "auth": {"method": "private_key_jwt", "key": {"env": "RESEARCHER_KEY"}, "keyId": key["kid"]}}
+    gate = start_gate(clients=[client], ours=["researcher"], secrets={"RESEARCHER_KEY": json.dumps(key)}, cache={"tokens": 0}, workers=1)
+    alice = keycloak.login("alice", "files:read")
+    for _ in range(2):
+        claims = shown(gate.ask("researcher", alice))
+        assert (claims["sub"], claims["azp"], claims["aud"]) == (keycloak.user("alice"), "researcher", "mcp-files")
+    said = [jwt.decode(assertion, options={"verify_signature": False}) for assertion in gate.line.assertions]
+    assert [(one["iss"], one["sub"], one["aud"]) for one in said] == [("researcher", "researcher", ISSUER)] * 2
+    assert len({one["jti"] for one in said}) == 2 and {kid(assertion) for assertion in gate.line.assertions} == {key["kid"]}
