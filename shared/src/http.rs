@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::json::same;
+
 /// A header block. Names and values are bytes, because a peer may send any; repeated names stay visible.
 ///
 /// Names are compared without case; Envoy hands them over in lower case.
@@ -9,6 +11,9 @@ use core::fmt;
 pub struct Headers {
     text: Vec<u8>,
     lines: Vec<Line>,
+    /// A bit for each name that may be there, and may be there twice: most that are looked for are not.
+    seen: u64,
+    twice: u64,
 }
 
 /// Where one name and its value stand in the text of a block.
@@ -27,9 +32,14 @@ impl Line {
 }
 
 /// What tells a name from nearly all others at a glance: its length and its last letter, without case.
-fn tag(name: &[u8]) -> u16 {
+pub fn tag(name: &[u8]) -> u16 {
     let last = name.last().copied().unwrap_or_default() | 0x20;
     (name.len() as u16) << 8 | u16::from(last)
+}
+
+/// The bit of a tag in [`Headers::seen`].
+fn bit(tag: u16) -> u64 {
+    1 << ((tag ^ tag >> 7) & 63)
 }
 
 /// Where a name or a value stands in the text of a block.
@@ -55,12 +65,13 @@ pub struct RepeatedHeader;
 impl Headers {
     /// No headers.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), lines: Vec::new() }
+        Self { text: Vec::new(), lines: Vec::new(), seen: 0, twice: 0 }
     }
 
     /// The names and values that stand in a text, each [`Line`] made with it.
     pub fn over(text: Vec<u8>, lines: Vec<Line>) -> Self {
-        Self { text, lines }
+        let (seen, twice) = lines.iter().fold((0, 0), |(seen, twice), line| (seen | bit(line.tag), twice | seen & bit(line.tag)));
+        Self { text, lines, seen, twice }
     }
 
     /// Adds a pair behind the others.
@@ -71,7 +82,10 @@ impl Headers {
             Part { start, end: self.text.len() }
         };
         let (name, value) = (put(name.as_ref()), put(value.as_ref()));
-        self.lines.push(Line::new(&self.text, name, value));
+        let line = Line::new(&self.text, name, value);
+        self.twice |= self.seen & bit(line.tag);
+        self.seen |= bit(line.tag);
+        self.lines.push(line);
     }
 
     /// All pairs in order.
@@ -89,7 +103,8 @@ impl Headers {
     pub fn one(&self, name: &str) -> Result<Option<&[u8]>, RepeatedHeader> {
         let mut lines = self.lines.as_slice();
         let first = self.find(&mut lines, name);
-        if first.is_some() && self.find(&mut lines, name).is_some() { Err(RepeatedHeader) } else { Ok(first) }
+        let repeated = first.is_some() && self.twice & bit(tag(name.as_bytes())) != 0 && self.find(&mut lines, name).is_some();
+        if repeated { Err(RepeatedHeader) } else { Ok(first) }
     }
 
     /// Whether a name is there at all.
@@ -100,10 +115,17 @@ impl Headers {
     /// The value of the next line of this name; `lines` are those behind it then. Every request looks for some twenty names.
     #[inline(never)]
     fn find(&self, lines: &mut &[Line], name: &str) -> Option<&[u8]> {
-        let tag = tag(name.as_bytes());
+        let (tag, name) = (tag(name.as_bytes()), name.as_bytes());
+        if self.seen & bit(tag) == 0 {
+            return None;
+        }
         while let Some((line, rest)) = lines.split_first() {
             *lines = rest;
-            if line.tag == tag && line.name.of(&self.text).eq_ignore_ascii_case(name.as_bytes()) {
+            // Nearly always it is written alike, and comparing without case costs a multiple.
+            if line.tag == tag
+                && let found = line.name.of(&self.text)
+                && (same(found, name) || found.eq_ignore_ascii_case(name))
+            {
                 return Some(line.value.of(&self.text));
             }
         }
@@ -169,6 +191,19 @@ mod tests {
         assert_eq!(headers.one("x-a"), Err(RepeatedHeader));
         assert_eq!(headers.one("x-b"), Ok(Some(&b"3"[..])));
         assert_eq!(headers.one("x-c"), Ok(None));
+    }
+
+    #[test]
+    fn names_that_look_alike_at_a_glance_are_told_apart() {
+        let names: Vec<String> =
+            (b'a'..=b'z').flat_map(|c| ["", "x", "x-", "x-y"].map(|start| format!("{start}{}", char::from(c)))).collect();
+        for [first, second] in names.iter().flat_map(|first| names.iter().map(move |second| [first, second])) {
+            let headers: Headers = [(first, "1"), (second, "2")].into_iter().collect();
+            let repeated = first == second;
+            assert_eq!(headers.one(first), if repeated { Err(RepeatedHeader) } else { Ok(Some(&b"1"[..])) });
+            assert_eq!(headers.all(second).count(), 1 + usize::from(repeated));
+            assert!(headers.has(&first.to_uppercase()) && !headers.has(&format!("{first}{second}")));
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl<'a> Seen<'a> {
             Kind::Number => {
                 let raw = reader.number()?;
                 // `-0` is an integer that comes back as another text from most parsers.
-                let integer = raw != "-0" && !raw.contains(['.', 'e', 'E']);
+                let integer = raw != "-0" && !raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
                 if integer { IdSeen::Valid(Id(IdText::Integer(raw))) } else { IdSeen::Other }
             }
             Kind::Null => IdSeen::Null,

@@ -1,5 +1,7 @@
 //! The path of a request: one that every server reads in the same way, or none (BY-P-01, BY-P-06).
 
+use crate::json::has_control;
+
 /// Splits `:path` into path and query; `None` where servers disagree about what the path is.
 ///
 /// Refused are: what does not begin with `/` (absolute form), empty segments (`//`), `.` and `..`, also encoded, `\`, `;`
@@ -34,9 +36,12 @@ pub fn decode(text: &str) -> Option<String> {
 
 /// Whether a segment is one name, however often it is decoded.
 fn is_plain(segment: &str) -> bool {
+    let named = |name: &str| !matches!(name, "" | "." | "..");
+    if memchr::memchr(b'%', segment.as_bytes()).is_none() {
+        return named(segment);
+    }
     decode(segment).is_some_and(|name| {
-        !matches!(name.as_str(), "" | "." | "..")
-            && !name.contains(|c: char| matches!(c, '/' | '\\' | '%' | ';') || c.is_control())
+        named(&name) && !name.bytes().any(|byte| matches!(byte, b'/' | b'\\' | b'%' | b';')) && !has_control(&name)
     })
 }
 

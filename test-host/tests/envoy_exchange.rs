@@ -23,6 +23,7 @@ fn exchanges() {
     a_hang_is_open(&mut run);
     traps_do_not_reach_the_next_play(&mut run);
     many_plays_are_quick(&mut run);
+    listeners_that_come_and_go_have_ports_of_their_own(&mut run);
 }
 
 fn a_plain_exchange(run: &mut dyn FnMut(&Play) -> Transcript) {
@@ -104,6 +105,41 @@ fn many_plays_are_quick(run: &mut dyn FnMut(&Play) -> Transcript) {
     }
     eprintln!("100 plays of 5 configurations: {known:?}; 20 plays of 20 configurations: {:?}", begun.elapsed() - known);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// One more listener than are kept ends the oldest. With the first play of a plugin that calls services come two at once.
+fn listeners_that_come_and_go_have_ports_of_their_own(run: &mut dyn FnMut(&Play) -> Transcript) {
+    for number in 0..25 {
+        let seen = run(&play(&json!({ "on": { "responseHeaders": [format!("property node{number}")] } })));
+        assert_eq!(seen.client.body, b"world", "{number}");
+    }
+    let policy = json!({
+        "version": 1,
+        "hostProfile": { "holdHeaders": true },
+        "identity": { "peer": "waypoint" },
+        "rules": [{ "id": "all", "allow": { "agents": ["*"], "user": "none", "tools": ["*"] } }],
+    });
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read"}}"#;
+    let headers = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "tools"),
+        (":scheme", "http"),
+        ("content-type", "application/json"),
+    ];
+    let allowed = Play {
+        plugin: "mcp-authz-approval".to_owned(),
+        hold_headers: true,
+        peer: Some("spiffe://cluster.local/ns/agents/sa/planner".to_owned()),
+        request: sent(&headers, &[call]),
+        upstream: Some(sent(
+            &[(":status", "200"), ("content-type", "application/json")],
+            &[r#"{"jsonrpc":"2.0","id":1,"result":{}}"#],
+        )),
+        ..play(&policy)
+    };
+    let seen = run(&allowed);
+    assert_eq!(seen.client.status, Some(200), "{seen:#?}");
 }
 
 fn play(config: &serde_json::Value) -> Play {

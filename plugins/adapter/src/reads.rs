@@ -1,6 +1,8 @@
 //! Reading the host properties that a plugin declares, in as few calls as their paths let us.
 
 use wardpoint_core::filter::{PropertyError, PropertyPath};
+use wardpoint_core::http::tag;
+use wardpoint_core::json::same;
 
 use crate::abi::{self, Status};
 use crate::pairs;
@@ -14,10 +16,13 @@ pub(crate) struct Reads(Vec<Read>);
 enum Read {
     /// Several members of one map. The host says the map as a whole, which costs it less than to find each of them; it
     /// cannot say one that holds a null, then each is read by itself: a claim that cannot be said must not hide the others.
-    Members { map: Vec<u8>, names: Vec<Vec<u8>> },
+    Members { map: Vec<u8>, names: Vec<Name> },
     /// One by its path, whose segments are joined with NUL.
     One(Vec<u8>),
 }
+
+/// A name, and what tells it from nearly all others.
+type Name = (u16, Vec<u8>);
 
 /// From so many members on their map is read as a whole.
 const SEVERAL: usize = 3;
@@ -36,7 +41,11 @@ impl Reads {
             };
             let (now, later) = rest.split_at(run);
             if run >= SEVERAL {
-                let names = now.iter().filter_map(|path| path.0.last()).map(|name| name.as_bytes().to_vec()).collect();
+                let names = now
+                    .iter()
+                    .filter_map(|path| path.0.last())
+                    .map(|name| (tag(name.as_bytes()), name.as_bytes().to_vec()))
+                    .collect();
                 reads.push(Read::Members { map: map.join("\0").into_bytes(), names });
             } else {
                 reads.extend(now.iter().map(|path| Read::One(path.0.join("\0").into_bytes())));
@@ -54,7 +63,7 @@ impl Reads {
                 Read::Members { map, names } => match abi::property(map) {
                     Err(Status::NOT_FOUND) => values.extend(names.iter().map(|_| Ok(None))),
                     Ok(block) if members(&block, names, &mut values) => {}
-                    _ => values.extend(names.iter().map(|name| one(&[map, name.as_slice()].join(&0)))),
+                    _ => values.extend(names.iter().map(|name| one(&[map.as_slice(), name.1.as_slice()].join(&0)))),
                 },
             }
         }
@@ -72,12 +81,14 @@ pub(crate) fn one(path: &[u8]) -> Value {
 }
 
 /// Adds the values of `names`; nothing if `block` is no map.
-fn members(block: &[u8], names: &[Vec<u8>], values: &mut Vec<Value>) -> bool {
+fn members(block: &[u8], names: &[Name], values: &mut Vec<Value>) -> bool {
     let start = values.len();
     values.extend(names.iter().map(|_| Ok(None)));
     let read = pairs::walk(block, &mut |name, value| {
-        for (known, slot) in names.iter().zip(values.iter_mut().skip(start)) {
-            if known.as_slice() == name.of(block) {
+        let name = name.of(block);
+        let tag = tag(name);
+        for ((_, known), slot) in names.iter().zip(values.iter_mut().skip(start)).filter(|((known, _), _)| *known == tag) {
+            if same(known, name) {
                 *slot = Ok(Some(value.of(block).to_vec()));
             }
         }
@@ -115,7 +126,7 @@ mod tests {
     #[test]
     fn a_map_gives_what_its_members_are() {
         let block = pairs::encode([(&b"sub"[..], &b"alice"[..]), (b"exp", b"12345678"), (b"iss", b"")]);
-        let names = [b"iss".to_vec(), b"sub".to_vec(), b"azp".to_vec()];
+        let names = ["iss", "sub", "azp"].map(|name| (tag(name.as_bytes()), name.as_bytes().to_vec()));
         let mut values = Vec::new();
         assert!(members(&block, &names, &mut values));
         assert_eq!(values, [Ok(Some(vec![])), Ok(Some(b"alice".to_vec())), Ok(None)]);

@@ -2,6 +2,7 @@
 //! boolean as one byte, a list or map as a block of pairs without type tags.
 
 use crate::filter::PropertyError;
+use crate::json::has_control;
 use crate::pairs::walk;
 use crate::time::Timestamp;
 
@@ -53,7 +54,7 @@ impl<'a> Value<'a> {
     pub fn into_text(self) -> Result<Option<String>, ValueError> {
         let Some(bytes) = self.0 else { return Ok(None) };
         let text = core::str::from_utf8(bytes).map_err(|_| ValueError)?;
-        if text.chars().any(char::is_control) { Err(ValueError) } else { Ok(Some(text.to_owned())) }
+        if has_control(text) { Err(ValueError) } else { Ok(Some(text.to_owned())) }
     }
 
     /// A list of strings, or one string. The items of a list have empty values; a map is no list of its names.

@@ -7,7 +7,7 @@ use super::issuer::Issuer;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
 use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
-use crate::json::{self, Kind, Reader};
+use crate::json::{self, Kind, Reader, has_control};
 use crate::time::Timestamp;
 
 /// What the claims say. None of it is judged yet, and all of it is of its type.
@@ -211,7 +211,7 @@ impl Claims {
             Kind::String => Some(reader.string()?.text().into_owned()),
             _ => None,
         };
-        let text = text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control));
+        let text = text.filter(|text| !text.is_empty() && !has_control(text));
         if text.is_none() {
             self.fault(ClaimMalformed(claim));
         }
@@ -266,7 +266,7 @@ impl Claims {
             // Nothing granted is said in many ways.
             Kind::String => {
                 let text = reader.string()?.text();
-                if text.chars().any(char::is_control) {
+                if has_control(&text) {
                     self.fault(ClaimMalformed(claim));
                 }
                 Ok(Some(identity::scopes(&text)))

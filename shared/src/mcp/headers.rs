@@ -91,7 +91,7 @@ fn value<'a>(headers: &'a Headers, name: &'static str) -> Result<Option<&'a str>
         return Err(HeaderFault::Illegal(name));
     }
     let text = core::str::from_utf8(value).map_err(|_| HeaderFault::Illegal(name))?;
-    Ok(Some(text.trim_matches([' ', '\t'])))
+    Ok(Some(text.trim_ascii()))
 }
 
 /// Undoes `=?base64?…?=` (MCP-H-02). What looks like the start of it and is not right is refused.

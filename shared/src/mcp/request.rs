@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{BadMessage, Era, Fault, Id, Key, Method, Shape, Version};
-use crate::json::{self, Kind, Limits, Reader, Span, Str};
+use crate::json::{self, Kind, Limits, Reader, Span, Str, has_control};
 use crate::jsonrpc;
 
 /// A message of a client, with everything that a decision can depend on. Read from the whole body, in one pass.
@@ -300,7 +300,7 @@ impl<'a> Params<'a> {
             Key::Nothing => {
                 if method == Method::SubscriptionsListen {
                     let mut texts = self.subscriptions.iter().chain(&self.subscribed_tasks);
-                    if self.subscriptions_wrong || texts.any(|text| text.contains(char::is_control)) {
+                    if self.subscriptions_wrong || texts.any(|text| has_control(text)) {
                         return Err(Fault::Params("params.notifications does not list strings"));
                     }
                 }
@@ -311,7 +311,7 @@ impl<'a> Params<'a> {
             return Err(Fault::Params("params.arguments is not an object"));
         }
         let key = field.text().ok_or(Fault::Params(wrong))?.text();
-        if key.contains(char::is_control) {
+        if has_control(&key) {
             return Err(Fault::Params("a name has control characters"));
         }
         Ok(Some(key))

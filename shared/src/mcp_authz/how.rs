@@ -24,7 +24,7 @@ pub(super) fn how<'m>(message: &'m Message<'_>, era: Era) -> How<'m> {
         Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => ask(Item::Resource(key)),
         // Completions are values of the thing: who may not have it may not guess it (MCP-L-07).
         Method::CompletionComplete if !message.key_is_uri => ask(Item::Prompt(key)),
-        Method::CompletionComplete if key.contains(['{', '}']) => ask(Item::Template(key)),
+        Method::CompletionComplete if key.bytes().any(|byte| matches!(byte, b'{' | b'}')) => ask(Item::Template(key)),
         Method::CompletionComplete => ask(Item::Resource(key)),
         Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => ask(Item::Task(key)),
         Method::SubscriptionsListen => subscriptions(message),

@@ -4,11 +4,19 @@
 //! in data that all VMs of this proxy share, in a fixed number of slots: memory is bounded, and no session is ever a reason
 //! to refuse a stranger's new one. A session whose slot another one took, or that began at another replica, belongs to who
 //! uses it first here.
+//!
+//! What stands in a slot are digests. Those of the sessions last used are remembered with what they are of, for they cost
+//! more than all the rest of a small call; whose the session is, is looked up every time.
+
+use core::cell::RefCell;
+use core::fmt;
+use std::rc::Rc;
 
 use super::policy::Policy;
 use crate::digest;
 use crate::filter::{ServiceError, Services};
 use crate::identity::Caller;
+use crate::json::same;
 use crate::policy::Reason;
 
 /// A slot takes about a hundred bytes of the proxy's memory.
@@ -21,6 +29,60 @@ const KEPT: usize = 16;
 /// Longest session id that is looked at; a longer one is refused. No server is known that makes longer ones.
 const MAX_ID: usize = 4096;
 
+/// Sessions whose digests are remembered in a worker: a place each by the end of its id.
+const REMEMBERED: usize = 64;
+/// Longer ids are not remembered.
+const SHORT_ID: usize = 128;
+
+/// The sessions last used, by place.
+#[derive(Clone)]
+pub(super) struct Remembered(Rc<RefCell<[Option<Rc<Used>>; REMEMBERED]>>);
+
+/// What stands in the slot of a session if it is the caller's.
+struct Used {
+    /// The session and the caller.
+    of: Vec<u8>,
+    slot: Slot,
+    own: Vec<u8>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new([const { None }; REMEMBERED])))
+    }
+}
+
+impl Remembered {
+    #[inline(never)]
+    fn used(&self, policy: &Policy, id: &[u8], caller: &Caller) -> Rc<Used> {
+        let mut places = self.0.borrow_mut();
+        let end = id.iter().rev().take(4).fold(0_usize, |end, byte| end * 31 + usize::from(*byte));
+        let mut of = owner(policy, caller);
+        let owner = of.len();
+        of.extend_from_slice(id);
+        let place = places.get_mut(end % REMEMBERED);
+        if let Some(Some(used)) = &place
+            && same(&used.of, &of)
+        {
+            return used.clone();
+        }
+        let slot = Slot::of(policy, id);
+        let own = slot.value(of.get(..owner).unwrap_or_default());
+        let used = Rc::new(Used { of, slot, own });
+        if let Some(place) = place.filter(|_| id.len() <= SHORT_ID) {
+            *place = Some(used.clone());
+        }
+        used
+    }
+}
+
+/// Shows nothing of the sessions.
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Remembered")
+    }
+}
+
 /// Whose a session is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Owner {
@@ -32,8 +94,8 @@ pub(super) enum Owner {
 
 /// The server gave `caller` this session.
 pub(super) fn begin(policy: &Policy, services: &mut dyn Services, id: &[u8], caller: &Caller) -> Result<(), Reason> {
-    let slot = Slot::of(policy, id);
-    services.shared_set(&slot.key, &slot.value(caller), None).map_err(|_| Reason::HostFailed)
+    let used = policy.sessions_used.used(policy, id, caller);
+    services.shared_set(&used.slot.key, &used.own, None).map_err(|_| Reason::HostFailed)
 }
 
 /// Whether `caller` may use this session; who comes first takes it.
@@ -41,16 +103,16 @@ pub(super) fn join(policy: &Policy, services: &mut dyn Services, id: &[u8], call
     if id.is_empty() || id.len() > MAX_ID || !id.iter().all(u8::is_ascii_graphic) {
         return Err(Reason::SessionMismatch);
     }
-    let slot = Slot::of(policy, id);
-    let own = slot.value(caller);
+    let used = policy.sessions_used.used(policy, id, caller);
+    let Used { slot, own, .. } = &*used;
     for _ in 0..TRIES {
         let held = services.shared_get(&slot.key).map_err(|_| Reason::HostFailed)?;
         if let Some(held) = &held
             && held.value.starts_with(&slot.id)
         {
-            return if held.value == own { Ok(()) } else { Err(Reason::SessionMismatch) };
+            return if held.value == *own { Ok(()) } else { Err(Reason::SessionMismatch) };
         }
-        match services.shared_set(&slot.key, &own, held.map(|held| held.cas)) {
+        match services.shared_set(&slot.key, own, held.map(|held| held.cas)) {
             Ok(()) => return Ok(()),
             // Another worker was quicker; it may have been about this very session.
             Err(ServiceError::CasMismatch) => {}
@@ -64,33 +126,41 @@ pub(super) fn join(policy: &Policy, services: &mut dyn Services, id: &[u8], call
 struct Slot {
     key: String,
     id: [u8; KEPT],
-    by_agent: bool,
+}
+
+/// Who owns a session that is this caller's: issuer, user and agent, each with its length before it.
+fn owner(policy: &Policy, caller: &Caller) -> Vec<u8> {
+    let issuer = caller.user.as_ref().and_then(|user| user.issuer.as_deref());
+    let user = caller.user.as_ref().map(|user| &*user.user);
+    let agent = caller.agent.as_deref().filter(|_| policy.sessions != Some(Owner::User) || user.is_none());
+    let mut owner = Vec::with_capacity(256);
+    for part in [issuer, user, agent] {
+        let text = part.unwrap_or_default();
+        owner.extend_from_slice(&(text.len() as u64 + 1).to_le_bytes());
+        owner.push(u8::from(part.is_some()));
+        owner.extend_from_slice(text.as_bytes());
+    }
+    owner
 }
 
 impl Slot {
     /// Not by the policy's digest: a session outlives a change of policy.
     fn of(policy: &Policy, id: &[u8]) -> Self {
-        let id = kept(&[policy.id.name.as_bytes(), id]);
+        let id = kept(digest::of(&[policy.id.name.as_bytes(), id]));
         let [a, b, c, d, e, f, g, h, ..] = id;
         let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % SLOTS;
-        Self { key: format!("wardpoint.mcp-authz.session.{number}"), id, by_agent: policy.sessions != Some(Owner::User) }
+        Self { key: format!("wardpoint.mcp-authz.session.{number}"), id }
     }
 
-    fn value(&self, caller: &Caller) -> Vec<u8> {
-        let issuer = caller.user.as_ref().and_then(|user| user.issuer.as_deref());
-        let user = caller.user.as_ref().map(|user| &*user.user);
-        let text = |part: Option<&str>| part.map_or([0_u8].as_slice().to_vec(), |part| [&[1], part.as_bytes()].concat());
-        let agent = caller.agent.as_deref().filter(|_| self.by_agent || user.is_none());
-        let parts = [text(issuer), text(user), text(agent)];
-        let owner = kept(&parts.each_ref().map(Vec::as_slice));
-        [self.id, owner].concat()
+    fn value(&self, owner: &[u8]) -> Vec<u8> {
+        [self.id, kept(digest::of_one(owner))].concat()
     }
 }
 
-/// What is kept of a digest of these parts.
-fn kept(parts: &[&[u8]]) -> [u8; KEPT] {
+/// What is kept of a digest.
+fn kept(digest: [u8; 32]) -> [u8; KEPT] {
     let mut out = [0; KEPT];
-    out.copy_from_slice(digest::of(parts).split_at(KEPT).0);
+    out.copy_from_slice(digest.split_at(KEPT).0);
     out
 }
 
@@ -161,6 +231,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_is_looked_up_all_the_same() {
+        let (policy, mut proxy) = (policy(), Proxy::default());
+        let (alice, bob) = (caller("planner", Some("alice")), caller("planner", Some("bob")));
+        for _ in 0..3 {
+            assert_eq!(join(&policy, &mut proxy, b"s-1", &alice), Ok(()));
+            assert_eq!(join(&policy, &mut proxy, b"s-1", &bob), Err(Reason::SessionMismatch));
+        }
+        // The server gives the id anew, to somebody else.
+        begin(&policy, &mut proxy, b"s-1", &bob).unwrap();
+        assert_eq!(join(&policy, &mut proxy, b"s-1", &alice), Err(Reason::SessionMismatch));
+        assert_eq!(join(&policy, &mut proxy, b"s-1", &bob), Ok(()));
+        // Ids that end alike share a place.
+        for id in [&b"a-s-1"[..], b"b-s-1", b"a-s-1"] {
+            assert_eq!(join(&policy, &mut proxy, id, &alice), Ok(()));
+        }
+        assert_eq!(join(&policy, &mut proxy, b"b-s-1", &bob), Err(Reason::SessionMismatch));
+    }
+
+    #[test]
     fn an_unknown_session_is_the_first_comers() {
         let (policy, mut proxy) = (policy(), Proxy::default());
         assert_eq!(join(&policy, &mut proxy, b"s-2", &caller("planner", None)), Ok(()));
@@ -204,7 +293,8 @@ mod tests {
         let slot = Slot::of(&policy(), b"s");
         let owner = |issuer: Option<&str>, user: &str, agent: &str| {
             let user = Some(Subject { issuer: issuer.map(Into::into), user: user.into(), owner: None });
-            slot.value(&Caller { agent: Some(agent.into()), user, ..Caller::default() })
+            let caller = Caller { agent: Some(agent.into()), user, ..Caller::default() };
+            slot.value(&super::owner(&policy(), &caller))
         };
         let all = [
             owner(Some("a"), "b", "c"),

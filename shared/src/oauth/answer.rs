@@ -3,7 +3,7 @@
 use super::failure::{Failure, Unreadable};
 use super::token_type::TokenType;
 use crate::http::{self, Headers};
-use crate::json::{self, Limits, Reader};
+use crate::json::{self, Limits, Reader, has_control};
 use crate::secret::Secret;
 use crate::time::Duration;
 
@@ -139,5 +139,5 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Whether it is a text with something in it and no control characters.
 pub(super) fn is_text(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
+    !text.is_empty() && !has_control(text)
 }

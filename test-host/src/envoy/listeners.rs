@@ -75,9 +75,14 @@ impl Listeners {
     pub(super) async fn retire(&mut self, proxy: &mut Proxy) -> anyhow::Result<()> {
         let before = self.listeners.len();
         self.listeners.retain(|listener| listener.reusable);
-        if self.listeners.len() == before {
-            return Ok(());
-        }
+        if self.listeners.len() == before { Ok(()) } else { self.withdraw(proxy).await }
+    }
+
+    /// Takes those that are no longer kept out of Envoy, and waits until they are gone.
+    ///
+    /// By itself, before another one comes: to Envoy all ports 0 are the same address, and a listener that is added while another
+    /// one ends takes over its socket. Both answer there then, and so do two that are added at once.
+    async fn withdraw(&self, proxy: &mut Proxy) -> anyhow::Result<()> {
         let removed = stat("^listener_manager.listener_removed$", proxy).await?;
         self.publish(None, proxy)?;
         let begun = Instant::now();
@@ -126,7 +131,6 @@ impl Listeners {
             self.listeners.push(listener);
             return Ok(place);
         }
-        self.listeners.retain(|listener| listener.key != key);
         self.add(key, services.is_empty() && play.callouts.is_empty(), &config, proxy, identity).await
     }
 
@@ -176,8 +180,9 @@ impl Listeners {
             self.idle.insert((*plugin).to_owned(), idle);
         }
         let config = bootstrap::listener(&wanted, identity)?;
-        while self.listeners.len() >= KEPT {
+        if self.listeners.len() >= KEPT {
             self.listeners.remove(0);
+            self.withdraw(proxy).await?;
         }
         let rejected = rejections(proxy).await?;
         self.publish(Some(&config), proxy)?;
@@ -252,7 +257,11 @@ const fn upstream_cluster(protocol: Protocol) -> &'static str {
 async fn ready(name: &str, rejected: u64, proxy: &mut Proxy) -> anyhow::Result<u16> {
     let begun = Instant::now();
     loop {
-        if let Some(port) = proxy.admin.listeners().await?.get(name) {
+        let ports = proxy.admin.listeners().await?;
+        if let Some(port) = ports.get(name) {
+            if ports.values().filter(|other| *other == port).count() > 1 {
+                bail!("Envoy gave one port to several listeners: {ports:?}");
+            }
             return Ok(*port);
         }
         if rejections(proxy).await? > rejected {

@@ -8,7 +8,7 @@ use crate::config::{Decode, Problems, record};
 use crate::identity::from::RawFrom;
 use crate::identity::revocation::RawRevocation;
 use crate::identity::{ClaimPath, Document, Fetching, Peer, RawAgent, RawClaims, RawIdentity, Side};
-use crate::json::Node;
+use crate::json::{Node, has_control};
 use crate::jws::{Algorithm, Issuer, KeySet, MAX_SKEW};
 use crate::time::Duration;
 
@@ -145,7 +145,7 @@ pub(super) fn compile(raw: &[RawIssuer], problems: &mut Problems) -> Vec<Authori
 }
 
 fn authority(raw: &RawIssuer, problems: &mut Problems) -> Option<Authority> {
-    let is_plain = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+    let is_plain = |text: &str| !text.is_empty() && !has_control(text);
     if !is_plain(&raw.issuer) {
         problems.field("issuer", |p| p.add("names no issuer. Write `iss` of its tokens"));
     }

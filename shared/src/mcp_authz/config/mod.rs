@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use super::approve::{Asks, Desk};
 use super::policy::{DenialForm, Policy};
-use super::session::Owner;
+use super::session::{Owner, Remembered};
 use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
 use crate::identity::{Peer, Side, Source};
@@ -129,6 +129,7 @@ fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy,
         rules,
         request,
         known_lists: KnownLists::default(),
+        sessions_used: Remembered::default(),
     };
     (policy, setup)
 }

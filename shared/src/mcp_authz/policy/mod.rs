@@ -19,7 +19,7 @@ pub(super) use when::{Field, When};
 use std::rc::Rc;
 
 use super::metadata::Metadata;
-use super::session::Owner;
+use super::session::{Owner, Remembered};
 use super::surface::{Hygiene, ServerRequests};
 use crate::filter::{Destinations, HostProfile, Settings};
 use crate::http::Headers;
@@ -57,6 +57,7 @@ pub struct Policy {
     pub(super) request: Option<Vec<String>>,
     /// What need not be read again.
     pub(super) known_lists: KnownLists,
+    pub(super) sessions_used: Remembered,
 }
 
 /// How a refused call looks to the client.

@@ -1,5 +1,6 @@
 //! Resource URIs: patterns, and what a template could become (MCP-A-05).
 
+use crate::json::has_control;
 use crate::policy::Pattern;
 
 /// A URI with at most one `*`. The scheme is compared without case, the rest byte by byte.
@@ -56,7 +57,7 @@ impl UriPattern {
     pub fn fits(&self, template: &str) -> Fit {
         let literals = template.find('{').zip(template.rfind('}')).filter(|(open, close)| open < close);
         let Some((open, close)) = literals else {
-            return match (template.contains(['{', '}']), self.matches(template)) {
+            return match (template.bytes().any(|byte| matches!(byte, b'{' | b'}')), self.matches(template)) {
                 (true, _) if self.denies => Fit::Some,
                 (true, _) | (false, false) => Fit::No,
                 (false, true) => Fit::All,
@@ -114,7 +115,7 @@ fn is_ambiguous(uri: &str) -> bool {
     let authority = uri.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     uri.contains("..")
         || uri.contains('\\')
-        || uri.chars().any(char::is_control)
+        || has_control(uri)
         || authority.is_some_and(|authority| authority.contains('@'))
         || uri.split('%').skip(1).any(|rest| {
             let mut rest = rest.as_bytes();

@@ -59,7 +59,7 @@ fn value<'a>(text: &'a [u8], reader: &mut Reader<'a>) -> Result<Value<'a>, Error
 /// Integers stay integers; what is written with a point or an exponent is a double. `None` if it is larger than any: an
 /// integer is not made imprecise.
 fn number(text: &str) -> Option<Num> {
-    if !text.contains(['.', 'e', 'E']) {
+    if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         return text.parse().map(Num::Int).or_else(|_| text.parse().map(Num::Uint)).ok();
     }
     double::read(text).map(Num::Double)

@@ -13,11 +13,11 @@ mod text;
 mod write;
 
 pub use error::{Error, ErrorKind};
-pub use known::{Known, Place};
+pub use known::{Known, Place, same};
 pub use reader::{Kind, Reader};
 pub use splice::{Overlap, Splices};
 pub use text::Str;
-pub use write::{push_ascii_bounded, push_hex, push_number, push_padded, push_string};
+pub use write::{has_control, push_ascii_bounded, push_hex, push_number, push_padded, push_string};
 
 /// What a text may cost (BY-J-07, BY-J-08).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

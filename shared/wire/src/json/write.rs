@@ -30,16 +30,18 @@ pub fn push_number(out: &mut String, number: u64) {
 
 /// Appends a number in at least `width` decimal digits.
 pub fn push_padded(out: &mut String, mut number: u64, width: usize) {
-    let mut digits = ['0'; 20];
+    let mut digits = [b'0'; 20];
     let mut count = 0;
-    for (index, digit) in digits.iter_mut().rev().enumerate() {
-        if number > 0 {
-            *digit = char::from(b'0' + (number % 10) as u8);
-            number /= 10;
-            count = index + 1;
+    for digit in digits.iter_mut().rev() {
+        if number == 0 {
+            break;
         }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        count += 1;
     }
-    out.extend(digits.get(20 - count.max(width.min(20))..).unwrap_or_default());
+    let shown = digits.get(20 - count.max(width.min(20))..).unwrap_or_default();
+    out.push_str(core::str::from_utf8(shown).unwrap_or_default());
 }
 
 /// Appends bytes in lower-case hexadecimal.
@@ -76,7 +78,13 @@ fn push_escaped(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
+/// Whether there is a control character, of ASCII or beyond.
+pub fn has_control(text: &str) -> bool {
+    !is_plain(text) && text.chars().any(char::is_control)
+}
+
 /// ASCII without anything to escape, eight bytes at a time. Now and then one that is plain is not told to be.
+#[inline(never)]
 fn is_plain(text: &str) -> bool {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let odd = |word: u64| {
@@ -124,6 +132,20 @@ mod tests {
             let mut out = String::new();
             push_padded(&mut out, number, width);
             assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_found_wherever_they_stand() {
+        for c in (0..0x500).filter_map(char::from_u32) {
+            for text in [
+                format!("{c}"),
+                format!("more than eight bytes before {c}"),
+                format!("grün{c}grün"),
+                format!("{c} and more behind"),
+            ] {
+                assert_eq!(has_control(&text), c.is_control(), "{text:?}");
+            }
         }
     }
 
