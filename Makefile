@@ -197,10 +197,11 @@ docs: ## Rewrites the reference pages from the code
 
 SUITE := all
 ROUNDS := 15
+COUNT :=
 .PHONY: bench
 bench: plugins envoy ## What a policy costs in Envoy (24 min on a machine that does nothing else; SUITE=calls ROUNDS=15: a part of it)
-	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) \
-	  --write $(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE))
+	@cargo run --quiet --locked --release -p wardpoint-bench -- --suite $(SUITE) --rounds $(ROUNDS) $(if $(COUNT),--count) \
+	  --write $(if $(COUNT),target/bench/counted,$(if $(filter all,$(SUITE)),bench,target/bench/$(SUITE)))
 
 .PHONY: test-bench
 test-bench: plugins envoy ## The benchmark's own tests, and a short run in which only verdicts count

@@ -129,7 +129,7 @@ fn cluster(name: &str, server: SocketAddr, http2: bool) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": "10s",
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(server.port()) } }] }],

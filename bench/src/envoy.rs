@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::cpu::{self, Cores};
+use crate::meter::Meter;
 
 /// How long Envoy may take to start; compiling modules is part of it.
 const START: Duration = Duration::from_secs(60);
@@ -31,7 +32,7 @@ struct Running(Child);
 
 impl Envoy {
     /// Starts it on its core and waits until it is ready; the caller's thread ends up on the other core.
-    pub(crate) fn start(folder: &Path, config: &Value, workers: usize, cores: Cores) -> anyhow::Result<Self> {
+    pub(crate) fn start(folder: &Path, config: &Value, workers: usize, cores: Cores, meter: Meter) -> anyhow::Result<Self> {
         let binary = binary()?;
         fs::write(folder.join("envoy.json"), config.to_string())?;
         let (admin, log) = (folder.join("admin"), folder.join("log"));
@@ -39,7 +40,8 @@ impl Envoy {
         // Appended to, so that it can be cut while Envoy runs.
         let log = File::options().append(true).create(true).open(log)?;
         cpu::pin(cores.proxy)?;
-        let child = Command::new(&binary)
+        let child = meter
+            .command(&binary, folder)
             .arg("--config-path")
             .arg(folder.join("envoy.json"))
             .arg("--admin-address-path")
@@ -54,7 +56,7 @@ impl Envoy {
             .with_context(|| format!("{} cannot be run", binary.display()));
         cpu::pin(cores.others)?;
         let mut child = Running(child?);
-        let admin = child.ready(folder)?;
+        let admin = child.ready(folder, if meter == Meter::Time { START } else { START * 10 })?;
         Ok(Self { admin, child, folder: folder.to_owned() })
     }
 
@@ -107,9 +109,9 @@ impl Envoy {
 }
 
 impl Running {
-    fn ready(&mut self, folder: &Path) -> anyhow::Result<SocketAddr> {
+    fn ready(&mut self, folder: &Path, within: Duration) -> anyhow::Result<SocketAddr> {
         let begun = Instant::now();
-        while begun.elapsed() < START {
+        while begun.elapsed() < within {
             sleep(Duration::from_millis(5));
             if let Some(status) = self.0.try_wait()? {
                 bail!("Envoy ended with {status}: {}", last_words(folder));
@@ -120,7 +122,7 @@ impl Running {
                 return Ok(admin);
             }
         }
-        bail!("Envoy was not ready within {} s: {}", START.as_secs(), last_words(folder))
+        bail!("Envoy was not ready within {} s: {}", within.as_secs(), last_words(folder))
     }
 }
 

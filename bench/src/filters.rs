@@ -49,7 +49,7 @@ pub(crate) fn exchange(module: &Path, vm: &str, identity: &Value, exchanges: boo
             "name": STS,
             "profile": "keycloak",
             "issuer": ISSUER,
-            "token": { "cluster": STS, "authority": "idp.example.com", "path": "/token" },
+            "token": { "cluster": STS, "authority": "idp.example.com", "path": "/token", "timeout": "5s" },
             "client": { "of": "gate", "id": AGENT },
             "clients": [{ "id": AGENT, "auth": { "method": "cluster" } }],
         }],

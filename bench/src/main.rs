@@ -10,6 +10,7 @@ mod http1;
 mod load;
 mod machine;
 mod measure;
+mod meter;
 mod peer;
 mod report;
 mod server;
@@ -33,6 +34,7 @@ use wardpoint_core::time::Timestamp;
 
 use crate::gates::{Gate, Verdict};
 use crate::measure::Plan;
+use crate::meter::Meter;
 use crate::report::Report;
 
 /// The suite that puts no load on anything.
@@ -64,6 +66,9 @@ struct Args {
     /// Writes results.md and results.json into this folder.
     #[arg(long)]
     write: Option<PathBuf>,
+    /// Counts instructions instead of CPU time: slower by far, and the same on a machine that is never quiet. Needs valgrind.
+    #[arg(long)]
+    count: bool,
     /// Two short rounds: every verdict is checked, no speed is judged.
     #[arg(long)]
     smoke: bool,
@@ -77,7 +82,8 @@ impl Args {
         } else {
             (self.rounds, seconds(self.seconds), seconds(self.seconds.min(2.0)))
         };
-        Plan { rounds, slot, warm, seed: self.seed }
+        let meter = if self.count { Meter::Instructions } else { Meter::Time };
+        Plan { rounds, slot, warm, seed: self.seed, meter }
     }
 
     fn wants(&self, suite: &str) -> bool {
@@ -116,7 +122,8 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         tables.push(table);
     }
     let mut starts = Vec::new();
-    if args.wants(START) {
+    // Counts say nothing of how long it takes to load.
+    if args.wants(START) && !args.count {
         let times = if args.smoke { 1 } else { 5 };
         starts = start::measure(&modules, &token, times, plan.seed, cores).context("suite start")?;
         println!("{}", report::starts(&starts));

@@ -15,6 +15,7 @@ use crate::config::{self, Around, Listener};
 use crate::cpu::{self, Cores, Disturbance};
 use crate::envoy::Envoy;
 use crate::load::{self, Body, Expected, Reel};
+use crate::meter::Meter;
 use crate::peer::Peer;
 use crate::stats::{Random, median};
 use crate::suite::{Suite, Variant, Want};
@@ -34,12 +35,13 @@ pub(crate) struct Plan {
     /// Of each variant with each work before the rounds: modules, caches, connections.
     pub(crate) warm: Duration,
     pub(crate) seed: u64,
+    pub(crate) meter: Meter,
 }
 
 /// One slot: one variant with one work in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// CPU time of the proxy for a request, in µs.
+    /// What the proxy needs for a request, in the meter's unit.
     pub(crate) cpu: f64,
     /// CPU time of the gRPC peer for a request, in µs.
     pub(crate) peer: f64,
@@ -55,6 +57,7 @@ pub(crate) struct Measured {
     /// The usual canary.
     pub(crate) canary: f64,
     pub(crate) disturbance: Disturbance,
+    pub(crate) meter: Meter,
     pub(crate) requests: u64,
     pub(crate) took: Duration,
     pub(crate) envoy: String,
@@ -68,6 +71,7 @@ pub(crate) struct Measured {
 struct Bench<'a> {
     suite: &'a Suite,
     cores: Cores,
+    meter: Meter,
     envoy: Envoy,
     upstream: Upstream,
     peer: Peer,
@@ -76,15 +80,15 @@ struct Bench<'a> {
     reels: BTreeMap<(usize, usize), Arc<Reel>>,
     listeners: BTreeMap<String, SocketAddr>,
     runtime: Runtime,
-    /// Keeps Envoy's files.
-    _folder: TempDir,
+    /// Envoy's files.
+    folder: TempDir,
 }
 
 /// Measures a suite. A wrong verdict ends it.
 pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let begun = Instant::now();
     let plan = Plan { slot: plan.slot.mul_f64(suite.pace), warm: plan.warm.mul_f64(suite.pace), ..plan };
-    let bench = Bench::start(suite, token, cores)?;
+    let bench = Bench::start(suite, token, cores, plan.meter)?;
     let wanted = bench.learn()?;
     let fooled = bench.probe()?;
     let cells: Vec<(usize, usize)> =
@@ -117,6 +121,7 @@ pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) ->
         samples,
         canary: median(&canaries),
         disturbance: Disturbance::of(bench.envoy.pid())?.since(before),
+        meter: plan.meter,
         requests,
         took: begun.elapsed(),
         envoy: bench.envoy.version()?,
@@ -128,7 +133,7 @@ pub(crate) fn measure(suite: &Suite, token: &Token, plan: Plan, cores: Cores) ->
 type Wanted = BTreeMap<(usize, usize), Expected>;
 
 impl<'a> Bench<'a> {
-    fn start(suite: &'a Suite, token: &Token, cores: Cores) -> anyhow::Result<Self> {
+    fn start(suite: &'a Suite, token: &Token, cores: Cores, meter: Meter) -> anyhow::Result<Self> {
         cpu::pin(cores.others)?;
         let folder = TempDir::new()?;
         let mark = if suite.issued.is_empty() { String::new() } else { format!("authorization: Bearer {}\r\n", suite.issued) };
@@ -152,7 +157,7 @@ impl<'a> Bench<'a> {
         };
         let listeners: Vec<Listener<'_>> = suite.variants.iter().map(listener).collect();
         let config = config::bootstrap(folder.path(), token, &around, &listeners);
-        let envoy = Envoy::start(folder.path(), &config, 1, cores)?;
+        let envoy = Envoy::start(folder.path(), &config, 1, cores, meter)?;
         let listeners = envoy.listeners()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut reels = BTreeMap::new();
@@ -161,7 +166,7 @@ impl<'a> Bench<'a> {
                 reels.insert((work, variant), Arc::new(Reel::new(its.requests(of.load))));
             }
         }
-        Ok(Self { suite, cores, envoy, upstream, peer, services, reels, listeners, runtime, _folder: folder })
+        Ok(Self { suite, cores, meter, envoy, upstream, peer, services, reels, listeners, runtime, folder })
     }
 
     fn proxy(&self, variant: &Variant) -> anyhow::Result<SocketAddr> {
@@ -219,20 +224,22 @@ impl<'a> Bench<'a> {
         let expected = wanted.get(&cell).context("nothing is expected")?;
         let reel = self.reels.get(&cell).context("nothing to send")?;
         let proxy = self.proxy(variant)?;
-        let canary = cpu::canary(self.cores.proxy)?;
+        // What is counted does not depend on how fast the core is.
+        let canary = if self.meter == Meter::Time { cpu::canary(self.cores.proxy)? } else { 1 };
         cpu::pin(self.cores.others)?;
         let seen = self.upstream.seen().so_far();
-        let before = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
+        let (peer, proxy_before) = (cpu::of_thread(self.peer.thread())?, self.meter.begin(self.envoy.pid())?);
         let said = || format!("{}, {}: {}", variant.name, work.name, self.envoy.last_words());
         let mut tally = self.runtime.block_on(load::run(proxy, reel, expected, time)).with_context(said)?;
-        let after = (cpu::of_process(self.envoy.pid())?, cpu::of_thread(self.peer.thread())?);
+        let needed = self.meter.end(proxy_before, self.envoy.pid(), self.folder.path())?;
+        let peer = cpu::of_thread(self.peer.thread())? - peer;
         let completed = tally.completed;
         self.check(variant, work, (completed, tally.forged), seen)?;
         self.envoy.forget_logs()?;
         let each = |nanos: u64| nanos as f64 / 1000.0 / completed as f64;
         let sample = Sample {
-            cpu: each(after.0 - before.0),
-            peer: if variant.asks { each(after.1 - before.1) } else { 0.0 },
+            cpu: each(needed),
+            peer: if variant.asks { each(peer) } else { 0.0 },
             latency: tally.median_latency(),
             canary: canary as f64,
         };

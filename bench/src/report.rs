@@ -61,6 +61,7 @@ impl Report {
             "slot_s": self.plan.slot.as_secs_f64(),
             "connections": CONNECTIONS,
             "seed": self.plan.seed,
+            "unit": self.plan.meter.unit(),
         });
         json!({
             "machine": {
@@ -86,7 +87,9 @@ impl Report {
 /// A suite's table.
 pub(crate) fn suite(table: &Table) -> String {
     let mut out = format!("## {}\n\n", table.suite);
-    let mut rows = vec![["work", "variant", "CPU-µs", "added", "95 %", "peer adds", "p50 µs", "rounds"].map(str::to_owned)];
+    let mut rows = vec![
+        ["work", "variant", table.measured.meter.unit(), "added", "95 %", "peer adds", "p50 µs", "rounds"].map(str::to_owned),
+    ];
     for row in &table.rows {
         let base = row.variant == BASE;
         let unless = |not: bool, text: String| if not { String::new() } else { text };

@@ -12,6 +12,7 @@ use crate::config::{self, Around, Listener};
 use crate::cpu::{self, Cores};
 use crate::envoy::Envoy;
 use crate::filters;
+use crate::meter::Meter;
 use crate::peer::{Peer, Says};
 use crate::stats::{Estimate, Random, difference, median};
 use crate::suite::{BASE, Modules, NOOP, OURS};
@@ -83,7 +84,7 @@ fn start(filters: &[Value], token: &Token, around: &Around, workers: usize, core
     let folder = TempDir::new()?;
     let config =
         config::bootstrap(folder.path(), token, around, &[Listener { name: "one", verifies: true, filters, audits: None }]);
-    let envoy = Envoy::start(folder.path(), &config, workers, cores)?;
+    let envoy = Envoy::start(folder.path(), &config, workers, cores, Meter::Time)?;
     let cpu_ms = cpu::of_process(envoy.pid())? as f64 / 1e6;
     sleep(SETTLED);
     Ok(Sample { cpu_ms, resident_mib: envoy.resident()? as f64 / f64::from(1 << 20) })

@@ -213,9 +213,11 @@ impl Suite {
         if self.issued.is_empty() { Vec::new() } else { vec![json!({ "name": filters::STS, "generic_secret": text })] }
     }
 
-    /// Only the base and variants whose name has one of these texts in it; all, if there is none.
+    /// Only the base and variants that one of these texts names, or in whose names it is; all, if there is none.
     pub(crate) fn keep(&mut self, only: &[String]) {
-        let kept = |name: &str| only.is_empty() || name == BASE || only.iter().any(|text| name.contains(text.as_str()));
+        let names: Vec<String> = self.variants.iter().map(|variant| variant.name.clone()).collect();
+        let means = |text: &String, name: &str| if names.contains(text) { text == name } else { name.contains(text.as_str()) };
+        let kept = |name: &str| only.is_empty() || name == BASE || only.iter().any(|text| means(text, name));
         self.variants.retain(|variant| kept(&variant.name));
         self.ratios.retain(|(over, under)| kept(over) && kept(under));
     }
