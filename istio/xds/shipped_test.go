@@ -68,7 +68,7 @@ func TestTheShippedManifestsLive(t *testing.T) {
 						t.Errorf("%v: the pod got a token with %v", try.request, claims)
 					}
 				}
-				keep(t, f, set+"."+form, "1.40")
+				keepClean(t, f, set, form)
 			})
 		}
 	}
