@@ -166,6 +166,22 @@ func bypass(t *testing.T, f *field) {
 			}
 		})
 	}
+	t.Run("plain HTTP at the waypoint's door", func(t *testing.T) {
+		for _, pod := range f.pods {
+			pod.Seen()
+		}
+		plain := f.prepared(request{from: "planner", to: "files", token: "planner", path: "/own"}, strings.NewReader(body("echo")))
+		plain.URL.Host = live.Loopback(f.hbone)
+		if answer, err := client().Do(plain); err == nil {
+			t.Errorf("%s", answer.Status)
+			check(t, answer.Body.Close())
+		}
+		for name, pod := range f.pods {
+			if len(pod.Seen()) > 0 {
+				t.Errorf("%s got it", name)
+			}
+		}
+	})
 	t.Run("what was refused did not get in", func(t *testing.T) {
 		// Istiod gives a service waypoint no chain for the address of a pod.
 		for _, counter := range []string{"ssl.fail_verify_no_cert", "ssl.fail_verify_error", "no_filter_chain_match"} {

@@ -99,7 +99,7 @@ func refuser(t *testing.T, f *field, answer string) (policy string) {
 	}
 	check(t, json.Unmarshal([]byte(answer), &refusal))
 	check(t, live.Until("the record of "+refusal.Error.Data.DecisionID, func() (bool, error) {
-		records, err := f.waypoint.Records("mcp_authz")
+		records, err := f.waypoint.Records()
 		for _, record := range records {
 			if record.Request == refusal.Error.Data.DecisionID && record.Decision == "deny" {
 				policy = record.Policy.Name

@@ -11,28 +11,16 @@ type Record struct {
 	Policy                    struct{ Name string }
 }
 
-// Records are what its access log has printed of a plugin, as `mesh-config.yaml` has it printed.
-func (r *Run) Records(plugin string) ([]Record, error) {
+// Records are those in a proxy's log, of all plugins. A line that is not written to its end is none yet.
+func (r *Run) Records() ([]Record, error) {
 	text, err := r.Wrote()
-	if err != nil {
-		return nil, err
-	}
 	var all []Record
 	for line := range strings.Lines(text) {
-		var printed map[string]any
-		// The proxy writes there too.
-		if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &printed) != nil {
-			continue
+		_, said, found := strings.Cut(line, "wardpoint.audit ")
+		var record Record
+		if found && json.Unmarshal([]byte(strings.TrimSpace(said)), &record) == nil {
+			all = append(all, record)
 		}
-		said, isText := printed[plugin].(string)
-		if !isText {
-			continue
-		}
-		var records []Record
-		if err := json.Unmarshal([]byte(said), &records); err != nil {
-			return nil, err
-		}
-		all = append(all, records...)
 	}
-	return all, nil
+	return all, err
 }

@@ -25,7 +25,8 @@ type Run struct {
 
 // Start begins a program that writes into a log.
 func Start(name, log string, command *exec.Cmd) (*Run, error) {
-	out, err := os.Create(log)
+	// A proxy opens it once more for its access log: who does not append writes over what the other wrote.
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

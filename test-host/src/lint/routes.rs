@@ -26,7 +26,7 @@ pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Fi
             Some((host, object)) if hosts(object).iter().any(|own| own == host) => around(world, extension, object),
             Some((host, object)) => {
                 let full = hosts(object).concat();
-                (format!("Istio calls `{host}` `{full}`"), format!("routes:\n- service: {full}   # item {index}"))
+                (format!("Istio's name of `{host}` is `{full}`"), format!("routes:\n- service: {full}   # item {index}"))
             }
             None => (
                 format!(
