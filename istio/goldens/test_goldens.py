@@ -70,6 +70,9 @@ def test_what_may_be_called_is_and_nothing_else(start, world, name):
     assert (shown == world.tokens["alice"]) == wanted.own
     claims = jwt.decode(shown, options={"verify_signature": False})
     assert (claims["sub"], claims["aud"]) == ("alice", "agents-gate" if wanted.own else "files")
+    if not wanted.own:
+        assert waypoint.ask("planner", wanted.allowed, host="elsewhere.example").status_code == 200, "the route is the service's, whatever the caller says"
+        assert jwt.decode(world.tool.tokens[-1], options={"verify_signature": False})["aud"] == "files"
     answer = waypoint.ask("planner", None)
     assert {tool["name"] for tool in answer.json()["result"]["tools"]} == wanted.listed, answer.text
 

@@ -69,6 +69,9 @@ var (
 	mayNot   = request{from: "researcher", to: "files", tool: "count"}
 )
 
+// What is pushed is in force within this time.
+const atOnce = 2 * time.Second
+
 // A pushed policy is in force at once, and a stream that is under way goes on to its end.
 func changes(t *testing.T, f *field) {
 	stream := mayCount
@@ -83,10 +86,22 @@ func changes(t *testing.T, f *field) {
 	changed := f.plugin("files").configured(t, func(config mesh.Object) {
 		config.List("rules")[0].Map("allow")["tools"] = []any{"echo"}
 	})
-	pushed := time.Now()
-	check(t, f.istiod.Update(changed))
-	f.becomes(mayCount, 403)
-	t.Logf("in force after %d ms", time.Since(pushed).Milliseconds())
+	// One of three: a machine may be busy for a while.
+	took := time.Duration(0)
+	for range 3 {
+		pushed := time.Now()
+		check(t, f.istiod.Update(changed))
+		f.becomes(mayCount, 403)
+		if took = time.Since(pushed); took < atOnce {
+			break
+		}
+		check(t, f.istiod.Update(f.plugin("files").object))
+		f.becomes(mayCount, 200)
+	}
+	t.Logf("in force after %d ms", took.Milliseconds())
+	if took > atOnce {
+		t.Errorf("in force after %s, and each time before", took)
+	}
 	f.pods["files"].Go <- struct{}{}
 	rest, err := io.ReadAll(events)
 	if err != nil || !strings.Contains(string(rest), "done") {

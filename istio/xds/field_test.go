@@ -47,6 +47,8 @@ type setup struct {
 	pod     int
 	// Makes the manifests others before istiod sees them; or nil.
 	change func([]mesh.Object)
+	// What the waypoint has in its environment besides.
+	environment map[string]string
 	// Where tokens come from; or nil for a stand-in.
 	idp *provider
 	// The MCP server of each pod, on a port; or nil for that of the end-to-end tests.
@@ -71,6 +73,9 @@ func stand(t *testing.T, s setup) *field {
 	t.Setenv("PLANNER_SECRET", s.idp.secret)
 	t.Setenv("GATE_SECRET", s.idp.secret)
 	t.Setenv("TICKET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+	for name, value := range s.environment {
+		t.Setenv(name, value)
+	}
 	objects, pods := s.objects, map[string]int{}
 	if objects == nil {
 		objects = read(t, s.manifests...)
@@ -230,12 +235,12 @@ func (f *field) send(r request) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// answer is what comes once the token service was not too late: manifests give it two seconds, a busy machine may not.
+// answer is what comes once the identity provider was not too late: manifests give it two seconds, a busy machine may not.
 func (f *field) answer(r request) (status int, text string) {
 	f.t.Helper()
-	check(f.t, live.Until("the token service in time", func() (bool, error) {
+	check(f.t, live.Until("the identity provider in time", func() (bool, error) {
 		status, text = f.send(r)
-		return !strings.Contains(text, "exchange_unavailable"), nil
+		return !strings.Contains(text, "exchange_unavailable") && !strings.Contains(text, "approval_unavailable"), nil
 	}))
 	return status, text
 }

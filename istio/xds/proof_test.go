@@ -141,8 +141,12 @@ func TestWhatIstiodTakesInSilenceIsFound(t *testing.T) {
 		"a waypoint that is not there": {func(o []mesh.Object) {
 			object(o, "ServiceEntry", "idp").Map("metadata", "labels")["istio.io/use-waypoint"] = "waypiont"
 		}, "is not behind the waypoint"},
-		"no priority":                  {func(o []mesh.Object) { delete(spec(o), "priority") }, "has no priority"},
-		"no reference to a host":       {func(o []mesh.Object) { delete(object(o, "EnvoyFilter", "callouts").Map("metadata"), "annotations") }, "calls the cluster outbound|443||idp.example.com"},
+		"no priority":            {func(o []mesh.Object) { delete(spec(o), "priority") }, "has no priority"},
+		"no reference to a host": {func(o []mesh.Object) { delete(object(o, "EnvoyFilter", "callouts").Map("metadata"), "annotations") }, "calls the cluster outbound|443||idp.example.com"},
+		"a route to no service of it": {func(o []mesh.Object) {
+			routes := object(o, "TrafficExtension", "token-exchange").Map("spec", "wasm", "pluginConfig").List("routes")
+			routes[0]["service"] = "elsewhere.tools.svc.cluster.local"
+		}, "has a route to elsewhere.tools"},
 		"an anchor that is not there":  {func(o []mesh.Object) { anchor(o, "envoy.filters.http.rbac") }, absent},
 		"an anchor before the claims":  {func(o []mesh.Object) { anchor(o, "envoy.filters.http.jwt_authn") }, "which is not its phase"},
 		"a plugin that no chain names": {func(o []mesh.Object) { anchor(o, "no.such.filter") }, absent},

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +19,11 @@ import (
 	"wardpoint/istio/xds/scenario"
 )
 
-// Scenario files of `mcp-authz`. Not those about streams that are cut, faults of the host and paths, which Istio makes canonical first.
-var played = []string{"answers", "bypasses", "completion", "denials", "eras", "http", "hygiene", "json", "lists", "messages", "metadata", "observe", "prompts", "resources", "rules", "sessions", "tasks", "who"}
+// Scenario files of `mcp-authz`. Not those about streams that are cut or expire, faults of the host, audit records, and paths, which Istio makes canonical first.
+var played = []string{
+	"answers", "bypasses", "completion", "denials", "eras", "events", "http", "hygiene", "json", "lists", "messages", "metadata", "observe", "prompts", "resources",
+	"rules", "server-requests", "sessions", "subscriptions", "tasks", "who",
+}
 
 // So many of the cases a waypoint can play, at least.
 const most = 0.75
@@ -74,6 +78,7 @@ func TestScenariosLive(t *testing.T) {
 					t.Logf("%s: %s: not played: %s", file.Name, name, why)
 				}
 			}
+			unwritten(t, f, files)
 			t.Logf("%d of %d cases were played", cases, all)
 			if float64(cases) < most*float64(all) {
 				t.Errorf("%d of %d cases were played", cases, all)
@@ -138,6 +143,9 @@ func (f *field) play(t *testing.T, pod *script, idp *provider, service string, o
 	for _, line := range one.Request.Lines {
 		fmt.Fprintf(&head, "%s: %s\r\n", line[0], line[1])
 	}
+	if one.Authorization != "" {
+		fmt.Fprintf(&head, "authorization: %s\r\n", one.Authorization)
+	}
 	if one.Claims != nil {
 		fmt.Fprintf(&head, "authorization: Bearer %s\r\n", must(idp.sign(one.Claims))(t))
 	}
@@ -151,6 +159,28 @@ func (f *field) play(t *testing.T, pod *script, idp *provider, service string, o
 	text, err := io.ReadAll(answer.Body)
 	check(t, err)
 	return scenario.Seen{Status: answer.StatusCode, Header: answer.Header, Body: text}
+}
+
+// No log of the waypoint has what no log may have.
+func unwritten(t *testing.T, f *field, files []*scenario.File) {
+	t.Helper()
+	written := must(f.waypoint.Wrote())(t)
+	for _, file := range files {
+		for _, one := range file.Cases {
+			secrets := slices.Clone(one.Canaries)
+			for _, value := range one.Environment {
+				secrets = append(secrets, value)
+			}
+			if _, token, found := strings.Cut(one.Authorization, " "); found {
+				secrets = append(secrets, token)
+			}
+			for _, secret := range secrets {
+				if strings.Contains(written, secret) {
+					t.Errorf("%s: %s: the waypoint wrote %s", file.Name, one.Name, secret)
+				}
+			}
+		}
+	}
 }
 
 // script is a pod that answers what it is told, and notes what comes complete.
@@ -197,5 +227,9 @@ func (s *script) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 		writer.Header().Add(line[0], line[1])
 	}
 	writer.WriteHeader(answer.Status)
+	if answer.Events {
+		// With a length it would be no stream.
+		writer.(http.Flusher).Flush()
+	}
 	_, _ = writer.Write(answer.Body)
 }

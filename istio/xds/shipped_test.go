@@ -24,11 +24,14 @@ func TestTheShippedManifestsLive(t *testing.T) {
 		},
 		"token-exchange": {
 			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: host}, 200, "exchanged"},
+			// The route is the service's, whatever the caller says that it is.
+			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: "elsewhere.example"}, 200, "exchanged"},
 			{request{from: "planner", tool: "read_file", token: "planner", path: "/elsewhere", host: host}, 403, ""},
 			{request{from: "planner", tool: "read_file", token: "forged", path: "/mcp", host: host}, 401, ""},
 		},
 		"all": {
 			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: "mcp-server.files"}, 200, "exchanged"},
+			{request{from: "planner", tool: "read_file", token: "planner", path: "/mcp", host: "elsewhere.example"}, 200, "exchanged"},
 			{request{from: "planner", tool: "wipe_disk", token: "planner", path: "/mcp", host: "mcp-server.files"}, 403, ""},
 			{request{from: "researcher", tool: "read_file", token: "planner", path: "/mcp", host: "mcp-server.files"}, 403, ""},
 			{wrong, 403, ""},
@@ -65,7 +68,7 @@ func TestTheShippedManifestsLive(t *testing.T) {
 						t.Errorf("%v: the pod got a token with %v", try.request, claims)
 					}
 				}
-				keep(t, f, set+"."+form, "1.40")
+				keepClean(t, f, set, form)
 			})
 		}
 	}

@@ -48,6 +48,29 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "targetRefs: [{group: \"\", kind: Service, name: mcp-server}]\n  phase: AUTHZ\n  priority: 100",
         "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n  phase: AUTHZ\n  priority: 100",
     ),
+    ("route-elsewhere", "- {host: mcp-server.tools, server", "- {service: elsewhere.other.svc.cluster.local, server"),
+    ("route-elsewhere", "- {host: mcp-server.tools, server", "- {service: mcp-server.tools, server"),
+    ("route-elsewhere", "- {host: mcp-server.tools, server", "- {service: gone.tools.svc.cluster.local, server"),
+    (
+        "route-elsewhere",
+        "- {host: mcp-server.tools, server",
+        "- {upstreamCluster: \"inbound-vip|8080|http|gone.tools.svc.cluster.local\", server",
+    ),
+    ("route-elsewhere", "- {host: mcp-server.tools, server", "- {upstreamCluster: mcp-server, server"),
+    ("audit-gap", "name: elsewhere-audit, namespace: other", "name: elsewhere-audit, namespace: tools"),
+    ("audit-gap", "kind: Service, name: elsewhere}", "kind: Service, name: elsewhere-2}"),
+    ("audit-gap", "accessLogging: [{providers: [{name: wardpoint-audit}]}]", "accessLogging: [{providers: [{name: debug}]}]"),
+    ("audit-gap", "accessLogging: [{providers: [{name: wardpoint-audit}]}]", "metrics: [{providers: [{name: prometheus}]}]"),
+    (
+        "audit-gap",
+        "accessLogging: [{providers: [{name: wardpoint-audit}]}]",
+        "accessLogging: [{disabled: true, providers: [{name: wardpoint-audit}]}]",
+    ),
+    (
+        "audit-gap",
+        "accessLogging: [{providers: [{name: wardpoint-audit}]}]",
+        "accessLogging: [{match: {mode: CLIENT}, providers: [{name: wardpoint-audit}]}]",
+    ),
     ("waypoint-namespace", ", allowedRoutes: {namespaces: {from: All}}", ""),
     ("waypoint-namespace", "namespaces: {from: All}", "namespaces: {from: Same}"),
     ("digest-missing", "    sha256: \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"\n", ""),
@@ -111,7 +134,7 @@ fn findings(manifest: &str) -> Vec<Value> {
 #[test]
 fn nothing_is_found_where_all_is_well() {
     let (exit, out, err) = lint(GOOD, &["manifest.yaml"]);
-    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "13 objects, 0 errors, 0 warnings\n", ""));
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "15 objects, 0 errors, 0 warnings\n", ""));
 }
 
 #[test]
@@ -150,7 +173,7 @@ fn a_finding_names_place_object_reason_and_fix() {
     fix:
       spec:
         priority: 300
-13 objects, 1 errors, 0 warnings
+15 objects, 1 errors, 0 warnings
 ";
     assert_eq!((exit, out.as_str()), (Some(1), want));
 }
@@ -177,6 +200,76 @@ fn routes_that_are_bound_to_a_service_may_stand_before_several() {
     }
     let all = stripped.replace(route, "- {service: mcp-server.tools.svc.cluster.local, server");
     assert_eq!(findings(&all), Vec::<Value>::new());
+}
+
+/// What goes through the waypoint may be in routes: its own services, those of other namespaces, what is outside.
+#[test]
+fn a_route_may_bind_to_whatever_goes_through_its_waypoint() {
+    let (_, narrow, wide) = BROKEN.iter().find(|(check, ..)| *check == "host-believed").unwrap();
+    let route = "- {host: mcp-server.tools, server";
+    let wide = GOOD.replace(narrow, wide);
+    let with = |text: &str, service: &str| findings(&text.replace(route, &format!("- {{service: {service}, server")));
+    for service in ["mcp-server.tools.svc.cluster.local", "elsewhere.other.svc.cluster.local", "api.llm.example"] {
+        assert_eq!(with(&wide, service), Vec::<Value>::new(), "{service}");
+    }
+    let enrolled = "labels: {istio.io/use-waypoint: waypoint, istio.io/use-waypoint-namespace: tools}";
+    let space = |labels: &str| {
+        format!("{}---\nkind: Namespace\nmetadata: {{name: other, {labels}}}\n", wide.replace(enrolled, "labels: {}"))
+    };
+    for (text, service, fix) in [
+        (&wide, "idp.example.com", "use-waypoint: waypoint"),
+        (&wide, "elsewhere.other", "service: elsewhere.other.svc.cluster.local"),
+        (&wide, "gone.tools.svc.cluster.local", "service: api.llm.example"),
+        (&space("labels: {}"), "elsewhere.other.svc.cluster.local", "namespace: other"),
+    ] {
+        let found = with(text, service);
+        assert_eq!(found.len(), 1, "{service}: {found:#?}");
+        assert!(
+            found.iter().all(|it| it["check"] == "route-elsewhere" && it["fix"].as_str().unwrap().contains(fix)),
+            "{found:#?}"
+        );
+    }
+    // The label may be the namespace's.
+    assert_eq!(with(&space(enrolled), "elsewhere.other.svc.cluster.local"), Vec::<Value>::new());
+    // Before a waypoint of which nothing is known here anything may stand.
+    let own = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n  phase: AUTHZ\n  priority: 100";
+    let next = wide.replace(own, &own.replace("name: waypoint", "name: next"));
+    let next = format!("{next}---\nkind: Gateway\nmetadata: {{name: next, namespace: tools}}\n");
+    let found = with(&next, "gone.tools.svc.cluster.local");
+    assert!(found.iter().all(|it| it["check"] != "route-elsewhere"), "{found:#?}");
+}
+
+/// Who says nothing of access logs has records in the proxy's log; who prints some has them all.
+#[test]
+fn records_that_nobody_prints_are_somebodys_choice() {
+    let both = |name: &str| GOOD.matches(name).count() == 2;
+    assert!(both("kind: Telemetry"));
+    assert_eq!(findings(&GOOD.replace("kind: Telemetry", "kind: Other")), Vec::<Value>::new());
+    let (gateway, service) = ("kind: Telemetry\nmetadata: {name: audit,", "kind: Telemetry\nmetadata: {name: elsewhere-audit,");
+    // One service of two, and nothing about the waypoint.
+    let one = findings(&GOOD.replace(gateway, &gateway.replace("Telemetry", "Other")));
+    assert!(
+        !one.is_empty() && one.iter().all(|it| it["check"] == "audit-gap" && it["object"] != "Service other/elsewhere"),
+        "{one:#?}"
+    );
+    // About whole namespaces: the mesh's is about all, the waypoint's about its chains, wherever services are.
+    for space in ["istio-system", "tools", "other"] {
+        let wide = format!(
+            "---\nkind: Telemetry\nmetadata: {{name: all, namespace: {space}}}\nspec: {{accessLogging: [{{providers: [{{name: wardpoint-audit}}]}}]}}\n"
+        );
+        let found = findings(&format!("{}{wide}", GOOD.replace(service, &service.replace("Telemetry", "Other"))));
+        assert_eq!(found, Vec::<Value>::new(), "{space}");
+    }
+    // A policy that leaves no records there misses none.
+    let silent =
+        |text: &str| text.replace("pluginConfig:\n      version: 1", "pluginConfig:\n      version: 1\n      audit: {to: [log]}");
+    let unprinted = GOOD.replace(service, &service.replace("Telemetry", "Other"));
+    let found = findings(
+        &silent(&unprinted)
+            .replace("{\"version\":1,\"hostProfile\"", "{\"version\":1,\"audit\":{\"to\":[\"log\"]},\"hostProfile\""),
+    );
+    assert_eq!(found, Vec::<Value>::new());
+    assert_eq!(findings(&silent(&unprinted)).len(), 1);
 }
 
 #[test]
@@ -210,7 +303,7 @@ fn lists_and_several_files_are_one_world() {
     fs::write(folder.path().join("a.yaml"), first).unwrap();
     fs::write(folder.path().join("b.yaml"), format!("apiVersion: extensions.istio.io{second}")).unwrap();
     let (exit, out, _) = run(folder.path(), &["a.yaml", "b.yaml"]);
-    assert_eq!((exit, out.as_str()), (Some(0), "13 objects, 0 errors, 0 warnings\n"));
+    assert_eq!((exit, out.as_str()), (Some(0), "15 objects, 0 errors, 0 warnings\n"));
     let (exit, out, _) = run(folder.path(), &["b.yaml"]);
     assert_eq!(exit, Some(1));
     assert!(out.contains("error[target-missing]"), "{out}");

@@ -141,7 +141,7 @@ func start(binary, folder, name string, bootstrap object) (*Envoy, error) {
 		return nil, err
 	}
 	command := exec.Command(binary, "-c", config, "--disable-hot-restart", "--concurrency", "2", "--admin-address-path", admin,
-		"--log-level", "warning", "--component-log-level", "wasm:info,misc:error")
+		"--log-level", "warning", "--component-log-level", "wasm:info,misc:error", "--file-flush-interval-msec", "50")
 	run, err := Start(name, filepath.Join(folder, name+".log"), command)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -24,7 +25,8 @@ type Run struct {
 
 // Start begins a program that writes into a log.
 func Start(name, log string, command *exec.Cmd) (*Run, error) {
-	out, err := os.Create(log)
+	// A proxy opens it once more for its access log: who does not append writes over what the other wrote.
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +59,14 @@ func (r *Run) WaitFor(what string, ready func() bool) error {
 
 // Log is what it wrote, the end of it.
 func (r *Run) Log() string {
-	text, _ := os.ReadFile(r.log)
-	return string(text[max(0, len(text)-4000):])
+	text, _ := r.Wrote()
+	return text[max(0, len(text)-4000):]
+}
+
+// Wrote is all that it wrote.
+func (r *Run) Wrote() (string, error) {
+	text, err := os.ReadFile(r.log)
+	return string(text), err
 }
 
 // Stop ends it.
@@ -83,10 +91,16 @@ func Until(what string, so func() (bool, error)) error {
 	return fmt.Errorf("%s: not within %s", what, Within)
 }
 
-// FreePort is a port below those that outgoing connections take theirs from.
+// Nobody listens yet at a port that was given away: what is only tried could be given twice.
+var given sync.Map
+
+// FreePort is a port below those that outgoing connections take theirs from; each is given once.
 func FreePort() int {
 	for {
 		port := 20_000 + rand.IntN(12_000)
+		if _, gone := given.LoadOrStore(port, true); gone {
+			continue
+		}
 		if listener, err := net.Listen("tcp", Loopback(port)); err == nil {
 			_ = listener.Close()
 			return port

@@ -46,6 +46,11 @@ func (p *Provider) Token(user, scope string) (string, error) {
 func (p *Provider) Sign(claims map[string]any) (string, error) {
 	now := time.Now().Unix()
 	claims["iss"], claims["iat"], claims["exp"] = Issuer, now, now+300
+	return p.Exactly(claims)
+}
+
+// Exactly makes a token with these claims and no others.
+func (p *Provider) Exactly(claims map[string]any) (string, error) {
 	header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": "live", "typ": "JWT"})
 	if err != nil {
 		return "", err
@@ -65,11 +70,7 @@ func (p *Provider) Sign(claims map[string]any) (string, error) {
 
 // Exchange is a token endpoint (RFC 8693) over TLS, as far as one client with one secret needs it.
 func (p *Provider) Exchange(own Certificate, client, secret string) (*httptest.Server, error) {
-	pair, err := tls.LoadX509KeyPair(own.Cert, own.Key)
-	if err != nil {
-		return nil, err
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+	return Answers(own, http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		id, word, _ := request.BasicAuth()
 		audience := request.FormValue("audience")
 		right := id == client && word == secret && request.FormValue("grant_type") == "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -89,6 +90,15 @@ func (p *Provider) Exchange(own Certificate, client, secret string) (*httptest.S
 			"token_type": "Bearer", "expires_in": 300, "scope": scope,
 		})
 	}))
+}
+
+// Answers begins a server with TLS.
+func Answers(own Certificate, handler http.Handler) (*httptest.Server, error) {
+	pair, err := tls.LoadX509KeyPair(own.Cert, own.Key)
+	if err != nil {
+		return nil, err
+	}
+	server := httptest.NewUnstartedServer(handler)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server.StartTLS()
 	return server, nil

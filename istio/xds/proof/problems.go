@@ -3,7 +3,11 @@ package proof
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
+	"strings"
+
+	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 
 	"wardpoint/istio/xds/mesh"
 )
@@ -83,6 +87,7 @@ func (p *problems) attachment(delivery Delivery, objects []mesh.Object, snapshot
 		}
 		if attached {
 			p.callouts(delivery, snapshot)
+			p.routes(delivery, snapshot)
 		}
 	}
 	for index, target := range delivery.Targets {
@@ -119,6 +124,23 @@ func (p *problems) callouts(delivery Delivery, snapshot *mesh.Snapshot) {
 	for _, cluster := range Clusters(delivery.Config) {
 		if !snapshot.HasCluster(cluster) {
 			p.add(delivery, "calls the cluster %s, which %s does not have", cluster, snapshot.Waypoint)
+		}
+	}
+}
+
+// Whether requests come to each service that a route is bound to.
+func (p *problems) routes(delivery Delivery, snapshot *mesh.Snapshot) {
+	config, _ := delivery.Config.(map[string]any)
+	routes, _ := config["routes"].([]any)
+	for _, route := range routes {
+		route, _ := route.(map[string]any)
+		service, bound := route["service"].(string)
+		reached := slices.ContainsFunc(snapshot.Clusters, func(cluster *cluster.Cluster) bool {
+			name := cluster.GetName()
+			return strings.HasPrefix(name, "inbound-vip|") && strings.HasSuffix(name, "|"+service)
+		})
+		if bound && !reached {
+			p.add(delivery, "has a route to %s, to which %s sends nothing", service, snapshot.Waypoint)
 		}
 	}
 }

@@ -24,6 +24,8 @@ type Expected struct {
 	upstreamHeaders *yaml.Node
 	// Nil: as it was sent.
 	upstreamBody *yaml.Node
+	// What is called; nil: nothing.
+	calls *yaml.Node
 }
 
 // Seen is one side's part of an exchange.
@@ -46,14 +48,14 @@ func expected(fields *fields, hold bool) Expected {
 	}
 	pick("audit")
 	pick("counters")
-	client, upstream := pick("client"), pick("upstream")
+	client, upstream, calls := pick("client"), pick("upstream"), pick("callouts")
 	fields.finish()
 	own.finish()
 	if client == nil || client.Kind != yaml.MappingNode {
 		panic(unplayable("its client gets no answer"))
 	}
 	parts := of(client)
-	found := Expected{headers: parts.take("headers"), body: stated(parts.take("body"))}
+	found := Expected{headers: parts.take("headers"), body: stated(parts.take("body")), calls: calls}
 	found.status, _ = strconv.Atoi(text(parts.take("status")))
 	parts.finish()
 	if upstream != nil && upstream.Kind == yaml.MappingNode {
@@ -68,7 +70,7 @@ func expected(fields *fields, hold bool) Expected {
 
 func stated(node *yaml.Node) *yaml.Node {
 	if node != nil && node.Kind == yaml.MappingNode {
-		for _, name := range []string{"base64", "sse", "form"} {
+		for _, name := range []string{"base64", "form"} {
 			if of(node).nodes[name] != nil {
 				panic(unplayable("it expects `" + name + "`"))
 			}
@@ -128,6 +130,10 @@ func headers(wanted *yaml.Node, seen http.Header, add func(string, any, any)) {
 }
 
 func compare(wanted *yaml.Node, seen []byte, place string, add func(string, any, any)) {
+	if one := only(wanted, "sse"); one != nil {
+		compareEvents(one, seen, place, add)
+		return
+	}
 	if like(wanted) || wanted.Kind == yaml.ScalarNode {
 		if !matches(wanted, string(seen)) {
 			add(place, string(compact(nil, wanted)), string(seen))

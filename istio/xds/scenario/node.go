@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -48,6 +49,14 @@ func (f *fields) finish() {
 	}
 }
 
+// The value of a mapping that has this member and no other.
+func only(node *yaml.Node, name string) *yaml.Node {
+	if node = resolved(node); node == nil || node.Kind != yaml.MappingNode || len(node.Content) != 2 || node.Content[0].Value != name {
+		return nil
+	}
+	return resolved(node.Content[1])
+}
+
 func resolved(node *yaml.Node) *yaml.Node {
 	for node != nil && node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -71,10 +80,15 @@ func body(node *yaml.Node) []byte {
 	}
 	if node.Kind == yaml.MappingNode {
 		fields := of(node)
-		for _, name := range []string{"base64", "sse"} {
-			if fields.nodes[name] != nil {
-				panic(unplayable("it has `" + name + "`"))
+		if one := only(node, "sse"); one != nil {
+			return stream(one)
+		}
+		if one := only(node, "base64"); one != nil {
+			decoded, err := base64.StdEncoding.DecodeString(text(one))
+			if err != nil {
+				panic(unplayable(err.Error()))
 			}
+			return decoded
 		}
 		if one := fields.take("text"); one != nil && fields.nodes["repeat"] != nil {
 			times, err := strconv.Atoi(text(fields.take("repeat")))
@@ -84,7 +98,7 @@ func body(node *yaml.Node) []byte {
 			}
 			return bytes.Repeat([]byte(text(one)), times)
 		}
-		if one := fields.nodes["json"]; one != nil && len(fields.names) == 1 {
+		if one := only(node, "json"); one != nil {
 			node = one
 		}
 	}

@@ -34,6 +34,13 @@ type Case struct {
 	Claims          map[string]any
 	Request, Answer Message
 	Expected        Expected
+	// Authorization is what it brings as credentials, if they are not made of Claims.
+	Authorization string
+	// Called are the answers to its calls, Environment is what it reads of the proxy's.
+	Called      []Message
+	Environment map[string]string
+	// Canaries are texts that no log may have.
+	Canaries []string
 }
 
 // Message is a request or an answer.
@@ -41,6 +48,8 @@ type Message struct {
 	// Method and Path are of a request, Status is of an answer.
 	Method, Path, Authority string
 	Status                  int
+	// Events is that the body is an event stream, which has no length.
+	Events bool
 	// Lines are the header lines in their order.
 	Lines [][2]string
 	Body  []byte
@@ -99,16 +108,18 @@ func (s Sessions) fit(one Case) bool {
 // Ends the reading of a case.
 type unplayable string
 
+func caught(why *string) {
+	switch reason := recover().(type) {
+	case nil:
+	case unplayable:
+		*why = string(reason)
+	default:
+		panic(reason)
+	}
+}
+
 func read(node, config *yaml.Node, hold bool) (name string, found Case, why string) {
-	defer func() {
-		switch reason := recover().(type) {
-		case nil:
-		case unplayable:
-			why = string(reason)
-		default:
-			panic(reason)
-		}
-	}()
+	defer caught(&why)
 	fields := of(node)
 	name = text(fields.take("name"))
 	found.Name = name
@@ -146,6 +157,11 @@ func read(node, config *yaml.Node, hold bool) (name string, found Case, why stri
 	found.Answer = answer(fields.take("upstream"), found.Request)
 	found.Expected = expected(of(fields.take("expect")), hold)
 	fields.take("cites")
+	if canaries := fields.take("canaries"); canaries != nil {
+		for _, canary := range canaries.Content {
+			found.Canaries = append(found.Canaries, text(canary))
+		}
+	}
 	fields.finish()
 	return name, found, ""
 }
@@ -243,9 +259,15 @@ func answer(node *yaml.Node, to Message) Message {
 			message.Lines = append(message.Lines, line)
 		}
 	}
+	message.Events = only(fields.nodes["body"], "sse") != nil
+	if chunks := fields.nodes["chunks"]; chunks != nil {
+		message.Events = slices.ContainsFunc(chunks.Content, func(chunk *yaml.Node) bool { return only(chunk, "sse") != nil })
+	}
 	message.Body = whole(fields)
 	fields.finish()
-	if len(message.Body) > 0 {
+	if message.Events {
+		message.defaults(absent, [2]string{"content-type", "text/event-stream"})
+	} else if len(message.Body) > 0 {
 		message.defaults(absent, [2]string{"content-type", "application/json"})
 	}
 	return message

@@ -94,6 +94,21 @@ impl<'w> Extension<'w> {
     pub(super) fn gateways(&self, world: &'w World) -> Vec<(&'w str, &'w str)> {
         gateways(world, self.manifest)
     }
+
+    /// What of the manifests has it in its chain: Services and ServiceEntries.
+    pub(super) fn behind(&self, world: &'w World) -> Vec<&'w Manifest> {
+        let all = world.of("Service").chain(world.of("ServiceEntry"));
+        let is_target = |object: &&Manifest| {
+            let same = |target: &Target<'_>| {
+                target.kind == object.kind && target.name == object.name && self.manifest.namespace == object.namespace
+            };
+            self.targets().iter().any(same)
+        };
+        let wide = self.targets().into_iter().filter(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
+        let wide: Vec<_> = wide.flat_map(|target| gateways_of(world, self.manifest, &target)).collect();
+        all.filter(|object| is_target(object) || world.waypoint_of(object).is_some_and(|waypoint| wide.contains(&waypoint)))
+            .collect()
+    }
 }
 
 impl Config {
@@ -128,28 +143,33 @@ pub(super) fn targets(manifest: &Manifest) -> Vec<Target<'_>> {
 
 /// The waypoints that an object with references is about: namespace and name.
 pub(super) fn gateways<'w>(world: &'w World, manifest: &'w Manifest) -> Vec<(&'w str, &'w str)> {
-    let mut found = Vec::new();
-    for target in targets(manifest) {
-        match target.kind {
-            "Gateway" => found.push((manifest.namespace.as_str(), target.name)),
-            "GatewayClass" => found.extend(
-                world
-                    .of("Gateway")
-                    .filter(|gateway| gateway.text("spec.gatewayClassName") == Some(target.name))
-                    .map(|gateway| (gateway.namespace.as_str(), gateway.name.as_str())),
-            ),
-            "Service" => {
-                found.extend(world.find("Service", &manifest.namespace, target.name).and_then(|it| world.waypoint_of(it)))
-            }
-            "ServiceEntry" => {
-                found.extend(world.find("ServiceEntry", &manifest.namespace, target.name).and_then(|it| world.waypoint_of(it)));
-            }
-            _ => {}
-        }
-    }
+    let mut found: Vec<_> = targets(manifest).iter().flat_map(|target| gateways_of(world, manifest, target)).collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Those that one reference leads to.
+fn gateways_of<'w>(world: &'w World, manifest: &'w Manifest, target: &Target<'w>) -> Vec<(&'w str, &'w str)> {
+    let before = |object: Option<&'w Manifest>| object.and_then(|object| world.waypoint_of(object)).into_iter().collect();
+    match target.kind {
+        "Gateway" => vec![(manifest.namespace.as_str(), target.name)],
+        "GatewayClass" => {
+            let of_class = world.of("Gateway").filter(|gateway| gateway.text("spec.gatewayClassName") == Some(target.name));
+            of_class.map(|gateway| (gateway.namespace.as_str(), gateway.name.as_str())).collect()
+        }
+        "Service" => before(world.find("Service", &manifest.namespace, target.name)),
+        "ServiceEntry" => before(world.find("ServiceEntry", &manifest.namespace, target.name)),
+        _ => Vec::new(),
+    }
+}
+
+/// What Istio calls a Service or a ServiceEntry: the last part of the names of its clusters.
+pub(super) fn hosts(object: &Manifest) -> Vec<String> {
+    if object.kind == "Service" {
+        return vec![format!("{}.{}.svc.cluster.local", object.name, object.namespace)];
+    }
+    items(object.at("spec.hosts")).iter().filter_map(Node::as_str).map(str::to_owned).collect()
 }
 
 const URI: &str = "vm_config.code.remote.http_uri.uri";

@@ -147,6 +147,12 @@ checks! {
     /// A policy goes by what the caller says of the destination.
     HostBelieved "host-believed" Error
         "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
+    /// A route is for what the waypoint sends nothing to.
+    RouteElsewhere "route-elsewhere" Error
+        "a route binds to the service that the waypoint sends the request to: one that it sends none to fits no request, so each of them gets another route or none",
+    /// An access log prints records of some services only.
+    AuditGap "audit-gap" Warning
+        "istiod asks for a service of another namespace in that namespace only, and puts what is closer in the place of the rest: decisions are missing where auditors look",
     /// A waypoint does not serve the namespace.
     WaypointNamespace "waypoint-namespace" Error
         "a waypoint has no chain for services of other namespaces unless its listener allows them, whatever their labels say",

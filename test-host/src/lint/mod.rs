@@ -1,5 +1,6 @@
 //! What keeps a plugin from doing its work (F25), in Kubernetes manifests and in running proxies: what no validator of Istio sees.
 
+mod audit;
 mod callouts;
 mod delivery;
 mod dump;
@@ -8,6 +9,7 @@ mod extension;
 mod finding;
 mod identity;
 mod manifest;
+mod routes;
 mod services;
 mod target;
 
@@ -31,11 +33,13 @@ pub fn lint(world: &World) -> Vec<Finding> {
             identity::check(world, extension, &mut found);
             callouts::check(world, extension, &mut found);
             services::believed(world, extension, &mut found);
+            routes::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);
     egress::check(world, &extensions, &mut found);
     services::check(world, &extensions, &mut found);
+    audit::check(world, &extensions, &mut found);
     found.sort_by(|a, b| (&a.file, a.place, a.check.id()).cmp(&(&b.file, b.place, b.check.id())));
     found.dedup();
     found

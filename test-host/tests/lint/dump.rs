@@ -79,6 +79,16 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
             "\"remote\":{\"http_uri\":{\"uri\":\"oci://r.example.com/x:1\"}}",
         ),
     ),
+    ("route-elsewhere", Text("\\\"host\\\":\\\"tools.example.com\\\"", "\\\"service\\\":\\\"gone.tools.svc.cluster.local\\\"")),
+    ("route-elsewhere", Text("\\\"host\\\":\\\"tools.example.com\\\"", "\\\"upstreamCluster\\\":\\\"gone\\\"")),
+    (
+        "audit-gap",
+        Text(
+            "\"stat_prefix\":\"tools\"",
+            "\"stat_prefix\":\"tools\",\"access_log\":[{\"format\":\"%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%\"}]",
+        ),
+    ),
+    ("audit-gap", Text("\\\"limits\\\":{", "\\\"audit\\\":{\\\"to\\\":[\\\"accessLog\\\"]},\\\"limits\\\":{")),
     ("plugin-config", Text("search_*", "*search*")),
     ("plugin-config", Text("\\\"rules\\\":[", "\\\"rule\\\":[")),
     ("plugin-config", Text("protobuf.StringValue\",\"value\"", "protobuf.Struct\",\"of\"")),
@@ -187,6 +197,49 @@ error[filter-order]: listener agents, chain tools, filter exchange: it is asked 
     assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], "dump.json");
     assert!(place["physicalLocation"]["region"].is_null());
     assert!(place["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().ends_with("http_filters[2]"));
+}
+
+/// Routes go where a cluster of the proxy goes; in a waypoint what plugins call is no destination.
+#[test]
+fn a_route_of_a_dump_goes_where_a_cluster_is() {
+    let route = "\\\"host\\\":\\\"tools.example.com\\\"";
+    let with = |said: &str, from: &'static str, to: &'static str| {
+        let dump = broken(Text(from, to)).unwrap();
+        assert!(dump.contains(route));
+        let (_, out, _) =
+            findings(&dump.replace(route, &said.replace('"', "\\\"")), &["--format", "json", "--config-dump", "dump.json"]);
+        serde_json::from_str::<Vec<Value>>(&out).unwrap().iter().map(|it| it["check"].clone()).collect::<Vec<_>>()
+    };
+    let same = ("v3.Cluster\",\"name\":\"tools\"", "v3.Cluster\",\"name\":\"tools\"");
+    let vip = (same.0, "v3.Cluster\",\"name\":\"inbound-vip|8080|http|files.tools.svc.cluster.local\"");
+    for (said, (from, to), wanted) in [
+        (r#""upstreamCluster":"tools""#, same, 0),
+        (r#""service":"idp.example.com""#, same, 0),
+        (r#""service":"idp.example.com""#, vip, 1),
+        (r#""service":"files.tools.svc.cluster.local""#, vip, 0),
+        (r#""service":"files.tools""#, vip, 1),
+        (r#""service":"tools.svc.cluster.local""#, vip, 1),
+    ] {
+        let found = with(said, from, to);
+        assert_eq!(found, vec![Value::from("route-elsewhere"); wanted], "{said} {to}");
+    }
+}
+
+#[test]
+fn a_log_of_another_plugin_prints_no_records_of_this_one() {
+    let text = |plugin: &str| format!("{{\"format\":\"%FILTER_STATE(wasm.wardpoint_{plugin}:PLAIN)%\"}}");
+    for (logs, gaps) in [
+        (text("mcp_authz_approval"), 0),
+        (text("mcp_authz"), 1),
+        (format!("{},{}", text("token_exchange"), text("mcp_authz")), 1),
+    ] {
+        let tools = "\"stat_prefix\":\"tools\"";
+        let dump = DUMP.parse::<Value>().unwrap().to_string().replace(tools, &format!("{tools},\"access_log\":[{logs}]"));
+        let (_, out, _) = findings(&dump, &["--format", "json", "--config-dump", "dump.json"]);
+        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+        assert_eq!(found.iter().filter(|it| it["check"] == "audit-gap").count(), gaps, "{logs}: {found:#?}");
+        assert!(found.iter().all(|it| it["object"] == "listener agents, chain others"), "{found:#?}");
+    }
 }
 
 #[test]

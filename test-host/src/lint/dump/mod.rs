@@ -6,6 +6,8 @@ mod callouts;
 mod chain;
 mod delivery;
 mod identity;
+mod records;
+mod routes;
 mod spot;
 mod standing;
 
@@ -40,6 +42,8 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             delivery::check(chain, filter, plugin, plugins, &mut found);
             identity::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
+            routes::check(&dump, plugin, &chain.says(filter), &mut found);
+            records::check(&dump, chain, plugin, &mut found);
         }
     }
     let mut findings = found.findings;
