@@ -12,6 +12,7 @@ import (
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/log"
 	"istio.io/istio/pkg/test"
+	"istio.io/istio/pkg/workloadapi/security"
 )
 
 // Version is the Istio that a waypoint says it is; the pin in go.mod is of the same minor version.
@@ -135,4 +136,25 @@ func (i *Istiod) Snapshots() ([]*Snapshot, error) {
 		all = append(all, snapshot)
 	}
 	return slices.Clip(all), nil
+}
+
+// Enforced are the policies that ztunnel gets for a pod: who may come to it, whichever way.
+func (i *Istiod) Enforced(pod, namespace string) ([]*security.Authorization, error) {
+	for _, info := range i.server.AmbientIndex.All() {
+		workload := info.GetWorkload()
+		if workload.GetName() != pod || workload.GetNamespace() != namespace {
+			continue
+		}
+		var enforced []*security.Authorization
+		for _, one := range i.server.AmbientIndex.Policies(nil) {
+			policy := one.Authorization
+			attached := slices.Contains(workload.GetAuthorizationPolicies(), policy.GetNamespace()+"/"+policy.GetName())
+			everywhere := policy.GetScope() == security.Scope_GLOBAL
+			if attached || everywhere || policy.GetScope() == security.Scope_NAMESPACE && policy.GetNamespace() == namespace {
+				enforced = append(enforced, policy)
+			}
+		}
+		return enforced, nil
+	}
+	return nil, fmt.Errorf("istiod knows no pod %s/%s", namespace, pod)
 }
