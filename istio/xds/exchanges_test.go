@@ -172,9 +172,5 @@ func (c *callee) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	if len(c.answers) > 0 {
 		answer, c.answers = c.answers[0], c.answers[1:]
 	}
-	for _, line := range answer.Lines {
-		writer.Header().Add(line[0], line[1])
-	}
-	writer.WriteHeader(answer.Status)
-	_, _ = writer.Write(answer.Body)
+	say(writer, answer)
 }

@@ -223,6 +223,10 @@ func (s *script) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	s.seen = append(s.seen, scenario.Seen{Header: request.Header.Clone(), Body: body})
 	answer := s.answer
 	s.lock.Unlock()
+	say(writer, answer)
+}
+
+func say(writer http.ResponseWriter, answer scenario.Message) {
 	for _, line := range answer.Lines {
 		writer.Header().Add(line[0], line[1])
 	}

@@ -11,8 +11,3 @@ pub(crate) fn of(parts: &[&[u8]]) -> [u8; 32] {
     }
     hash.finalize().into()
 }
-
-/// SHA-256 of a text.
-pub(crate) fn of_one(text: &[u8]) -> [u8; 32] {
-    Sha256::digest(text).into()
-}

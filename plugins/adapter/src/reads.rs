@@ -41,11 +41,7 @@ impl Reads {
             };
             let (now, later) = rest.split_at(run);
             if run >= SEVERAL {
-                let names = now
-                    .iter()
-                    .filter_map(|path| path.0.last())
-                    .map(|name| (tag(name.as_bytes()), name.as_bytes().to_vec()))
-                    .collect();
+                let names = now.iter().filter_map(|path| path.0.last()).map(|name| tagged(name)).collect();
                 reads.push(Read::Members { map: map.join("\0").into_bytes(), names });
             } else {
                 reads.extend(now.iter().map(|path| Read::One(path.0.join("\0").into_bytes())));
@@ -69,6 +65,10 @@ impl Reads {
         }
         values
     }
+}
+
+fn tagged(name: &str) -> Name {
+    (tag(name.as_bytes()), name.as_bytes().to_vec())
 }
 
 /// The value of one property.
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_map_gives_what_its_members_are() {
         let block = pairs::encode([(&b"sub"[..], &b"alice"[..]), (b"exp", b"12345678"), (b"iss", b"")]);
-        let names = ["iss", "sub", "azp"].map(|name| (tag(name.as_bytes()), name.as_bytes().to_vec()));
+        let names = ["iss", "sub", "azp"].map(tagged);
         let mut values = Vec::new();
         assert!(members(&block, &names, &mut values));
         assert_eq!(values, [Ok(Some(vec![])), Ok(Some(b"alice".to_vec())), Ok(None)]);
