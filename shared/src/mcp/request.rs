@@ -33,6 +33,8 @@ pub struct Message<'a> {
     pub cursor: bool,
     /// Whether `params.task` is there: a call whose result is fetched later (2025-11-25).
     pub task: bool,
+    /// Whether `params.inputResponses` is there: answers to what the server asked of the client (2026-07-28).
+    pub input_responses: bool,
     /// `params.notifications.resourceSubscriptions` of `subscriptions/listen`.
     pub subscriptions: Vec<Cow<'a, str>>,
     /// `params.notifications.taskIds` of `subscriptions/listen`.
@@ -86,6 +88,7 @@ pub fn read_request<'a>(body: &'a [u8], limits: Limits) -> Result<Message<'a>, B
             arguments: params.arguments,
             cursor: params.cursor,
             task: params.task,
+            input_responses: params.input_responses,
             subscriptions: params.subscriptions,
             subscribed_tasks: params.subscribed_tasks,
         }),
@@ -146,6 +149,7 @@ struct Params<'a> {
     arguments_wrong: bool,
     cursor: bool,
     task: bool,
+    input_responses: bool,
     subscriptions: Vec<Cow<'a, str>>,
     subscribed_tasks: Vec<Cow<'a, str>>,
     subscriptions_wrong: bool,
@@ -201,6 +205,10 @@ impl<'a> jsonrpc::Parts<'a> for Params<'a> {
             () if name.eq_str("_meta") => self.meta(reader),
             () if name.eq_str("ref") => self.reference(reader),
             () if name.eq_str("notifications") => self.notifications(reader),
+            () if name.eq_str("inputResponses") => {
+                self.input_responses = true;
+                Ok(())
+            }
             () => self.twin(&name, PARAMS),
         })?;
         Ok(())

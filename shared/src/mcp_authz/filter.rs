@@ -254,9 +254,11 @@ impl<D: Asks> McpFilter<D> {
                 return self.refuse_as(fx, about, BadBody { reason: Reason::UnknownMethod, id, denial });
             }
         };
-        // Where no server may ask, there is nothing to answer (MCP-G-04).
+        // Where no server may ask, there is nothing to answer, neither so (MCP-G-04) nor as 2026-07-28 does (MCP-S-01, MCP-K-01).
         let asks_none = self.policy.server_requests.as_ref().is_some_and(|allowed| allowed.methods.is_empty());
-        if message.method == Method::None && asks_none {
+        if asks_none && (message.method == Method::None || message.input_responses) {
+            let resource = if let [(_, item)] = items.as_slice() { item.resource() } else { None };
+            let about = About { resource: resource.map(|(kind, name)| Resource { kind, name }), ..about };
             return self.refuse(fx, about, Reason::ServerRequestRefused, id);
         }
         if message.method == Method::Initialize && self.policy.sessions.is_some() {

@@ -32,7 +32,8 @@ choice! {
 record! {
     /// What the server may ask of the client, wherever it asks. If absent, its requests pass unread.
     pub struct RawServerRequests {
-        /// What it may ask; all else is refused. With none, the answers of clients are refused too.
+        /// What it may ask; all else is refused. With none, the answers of clients are refused too: responses, and requests with
+        /// `inputResponses`.
         allow: Vec<RawServerRequest> = "allow";
         /// Hosts to which an elicitation may send the user, with `https` only; any host, if absent.
         elicitation_hosts: Option<Vec<String>> = "elicitationHosts", None;
