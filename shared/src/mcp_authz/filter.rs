@@ -294,7 +294,12 @@ impl<D: Asks> McpFilter<D> {
         let mut observed = Vec::new();
         for (method, item) in items {
             let ask = Ask { method: *method, item: *item, arguments: request.arguments, request: request.facts, result: None };
-            let verdict = self.policy.decide(&caller, &ask);
+            let mut verdict = self.policy.decide(&caller, &ask);
+            if let (Item::Tool(tool), Decision::Allow { .. }, Some(tools)) = (item, &verdict.decision, &self.policy.tools)
+                && tools.pin(tool).is_some_and(|pin| pin.changed.get())
+            {
+                verdict.decision = Decision::deny(Reason::ToolChanged);
+            }
             let resource = item.resource().map(|(kind, name)| Resource { kind, name });
             let about = About { resource, ..about.clone() };
             if let Decision::Deny(deny) = &verdict.decision {

@@ -1,6 +1,8 @@
 //! What clients see of a server beside items: its metadata, what it asks of them, how many tools it has and whether they are
 //! still the same.
 
+use core::cell::Cell;
+
 use super::metadata::Metadata;
 use crate::config::{Problems, choice, record};
 use crate::mcp::Method;
@@ -53,12 +55,14 @@ choice! {
 record! {
     /// Hygiene of the tools that a client is shown.
     pub struct RawTools {
-        /// Most tools in one list, after those were taken out that the caller may not call.
+        /// Most tools in one list, after those were taken out that the caller may not call. Of a list that comes in pages each page
+        /// is counted for itself, so all together may have more.
         max: Option<u32> = "max", None;
         /// What becomes of a list with more.
         on_exceed: RawOnExceed = "onExceed", RawOnExceed::Refuse;
         /// Tools that must stay what they are: `sha256:` and the hex digest of the canonical JSON (RFC 8785) of the item of
-        /// the list. One with another digest is not listed.
+        /// the list. One with another digest is not listed, and from then on not called, until a list has it as it was. Each
+        /// worker of a proxy knows what it saw of lists itself, since it has this configuration: before, a call passes.
         pins: Vec<(String, String)> = "pins", Vec::new();
     }
 }
@@ -75,13 +79,21 @@ pub(super) struct ServerRequests {
 pub(super) struct Hygiene {
     pub(super) max: Option<usize>,
     pub(super) refuses: bool,
-    pins: Vec<(String, String)>,
+    pins: Vec<Pin>,
+}
+
+/// What a tool must be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Pin {
+    tool: String,
+    pub(super) digest: String,
+    /// Whether it was another one in the last list that showed it.
+    pub(super) changed: Cell<bool>,
 }
 
 impl Hygiene {
-    /// The digest that `tool` must have.
-    pub(super) fn pin(&self, tool: &str) -> Option<&str> {
-        self.pins.iter().find(|(pinned, _)| pinned == tool).map(|(_, digest)| digest.as_str())
+    pub(super) fn pin(&self, tool: &str) -> Option<&Pin> {
+        self.pins.iter().find(|pin| pin.tool == tool)
     }
 }
 
@@ -152,7 +164,7 @@ pub(super) fn hygiene(raw: RawTools, problems: &mut Problems) -> Hygiene {
     Hygiene {
         max: raw.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
         refuses: raw.on_exceed == RawOnExceed::Refuse,
-        pins: raw.pins,
+        pins: raw.pins.into_iter().map(|(tool, digest)| Pin { tool, digest, changed: Cell::new(false) }).collect(),
     }
 }
 

@@ -185,7 +185,7 @@ reasons! {
     TooDeep = "too_deep", 400, -32600, "nested too deeply";
     /// The list has more tools than `tools.max`.
     TooManyTools = "too_many_tools", 502, -32603, "the list has too many tools";
-    /// A tool is no longer what `tools.pins` says it is; it is not listed.
+    /// A tool is no longer what `tools.pins` says it is; it is not listed, nor called where that was seen.
     ToolChanged = "tool_changed", 403, -32003, "the tool has changed";
     /// The policy let a request go without a decision; a bug, and it was refused.
     Undecided = "undecided", 500, -32603, "internal error";

@@ -191,7 +191,9 @@ impl Inspection {
                 return false;
             }
             let pin = hygiene.filter(|_| list == List::Tools).and_then(|hygiene| hygiene.pin(key));
-            let changed = pin.is_some_and(|pin| pin_of(item.span.of(text)).as_deref() != Some(pin));
+            let Some(pin) = pin else { return true };
+            let changed = pin_of(item.span.of(text)).as_ref() != Some(&pin.digest);
+            pin.changed.set(changed);
             if changed {
                 notes.push(self.note(deny(Reason::ToolChanged), Some(Method::ToolsList), Some(asked)));
             }
