@@ -211,4 +211,11 @@ fn steps_are_bounded() {
     let list = format!("[{}]", vec!["1"; 200].join(","));
     let deep = format!("{list}.all(a, {list}.all(b, {list}.all(c, a == b && b == c)))");
     assert_eq!(truth(&deep), Truth::Error);
+    // A pattern is paid for by what it does: each character may be at any of its steps.
+    let long = |times: u32| {
+        let source = format!("mcp.tool.name.matches('(a{{{times}}})+$')");
+        let condition = condition(&source);
+        condition.eval(&facts().with("mcp.tool.name", text("a".repeat(8000).leak())).of(&condition))
+    };
+    assert_eq!((long(2), long(4000)), (Truth::True, Truth::Error));
 }

@@ -26,9 +26,9 @@ pub(super) struct Regex {
 }
 
 impl Regex {
-    /// Bytes of the pattern.
-    pub(super) fn length(&self) -> usize {
-        self.length
+    /// What a character of a text costs, at the most: a repetition has more steps than bytes.
+    pub(super) fn cost(&self) -> usize {
+        self.length.max(self.steps.len())
     }
 
     /// Whether it occurs in `text`.

@@ -151,3 +151,11 @@ fn time_is_bounded_by_the_text() {
     let long = read("[a-z]{1,4000}").expect("within its bounds");
     assert!(long.is_match("abc"));
 }
+
+#[test]
+fn a_repetition_costs_what_it_does_and_not_what_it_is_written_in() {
+    let cost = |pattern: &str| read(pattern).map(|regex| regex.cost());
+    assert_eq!(cost("^[a-z]+$"), Ok(8));
+    assert!(cost("a{1000}").is_ok_and(|cost| cost >= 1000), "{:?}", cost("a{1000}"));
+    assert!(cost("((a{2}){3}){4}").is_ok_and(|cost| cost >= 24));
+}
