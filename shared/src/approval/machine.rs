@@ -102,7 +102,15 @@ impl Approvals {
         if self.0.calls.borrow().len() >= MAX_CALLS {
             return Approval::Unavailable { retry_after: PAUSE };
         }
-        match self.0.look(action, &key, ticket, fx.now(), fx.services()) {
+        let now = fx.now();
+        if let Some(call) = ticket.and_then(|ticket| self.0.keys.want_for(ticket, now, fx)) {
+            return Approval::WaitForKeys(call);
+        }
+        match self.0.look(action, &key, ticket, now, fx.services()) {
+            Ok(Todo::Open { ticket, retry_after }) => {
+                let call = self.0.keys.want_for(&ticket, now, fx);
+                call.map_or(Approval::Unavailable { retry_after }, Approval::WaitForKeys)
+            }
             Ok(Todo::Say(approval)) => approval,
             Ok(Todo::Start) => self.0.start(action, key, user, client, fx),
             Ok(Todo::Poll(question)) => {
@@ -153,6 +161,12 @@ impl Approvals {
 
 /// What is to be done about a question.
 enum Todo {
+    /// The ticket on the board, which the keys do not open that are there.
+    Open {
+        ticket: String,
+        /// How long nobody is asked if they never do.
+        retry_after: Duration,
+    },
     Poll(Question),
     Say(Approval),
     Start,
@@ -201,8 +215,10 @@ impl Inner {
                 (None, Some(entry @ Entry { state: State::Out, .. })) => {
                     match Question::open(&entry.ticket, key, sealer, now) {
                         Some(question) => Question { next: question.next.max(entry.next), ..question },
-                        // Sealed with a key that is gone. Nobody can go on with it.
-                        None => return Ok(Todo::Say(Approval::Unavailable { retry_after: entry.until.since(now) })),
+                        // Sealed with a key that is gone, or has not come to this worker yet.
+                        None => {
+                            return Ok(Todo::Open { ticket: entry.ticket.clone(), retry_after: entry.until.since(now) });
+                        }
                     }
                 }
                 (None, Some(Entry { state: State::Failed, until, .. })) => {

@@ -100,6 +100,8 @@ pub enum Approval {
     },
     /// Wait for this call, then ask [`Approvals::after`].
     Wait(CallId),
+    /// A ticket names a key that is not there, and keys are fetched: wait for this call, then ask again.
+    WaitForKeys(CallId),
 }
 
 /// Names a question, or a user.
