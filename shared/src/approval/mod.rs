@@ -15,6 +15,7 @@ pub(crate) mod board;
 pub mod config;
 mod machine;
 mod ticket;
+mod token;
 
 pub use machine::Approvals;
 
