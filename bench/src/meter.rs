@@ -19,6 +19,8 @@ pub(crate) enum Meter {
 
 /// Begin of the names under which callgrind leaves its counts.
 const COUNTS: &str = "counts";
+/// To callgrind one `rep movsb` is as many instructions as it moves bytes: the C library is told to move in vectors at any length.
+const NO_REPEATS: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
 impl Meter {
     /// The name of a thousand of what [`Meter::end`] gives.
@@ -40,6 +42,7 @@ impl Meter {
             // The binary may be a script that becomes it.
             .arg("--trace-children=yes")
             .arg(format!("--callgrind-out-file={}", folder.join(COUNTS).display()))
+            .env("GLIBC_TUNABLES", NO_REPEATS)
             .arg(binary);
         command
     }

@@ -161,6 +161,7 @@ fn limits_hold_to_the_byte() {
     assert_eq!((kind("[[[]]]"), kind("[[[[]]]]")), (Ok(()), Err(TooDeep)));
     assert_eq!((kind(r#"{"a":[{}]}"#), kind(r#"{"a":[{"b":{}}]}"#)), (Ok(()), Err(TooDeep)));
     assert_eq!((kind("-1.25"), kind("-1.250")), (Ok(()), Err(LongNumber)));
+    assert_eq!((kind("[12345,0]"), kind("[123456,0]"), kind(r#"{"a":123456}"#)), (Ok(()), Err(LongNumber), Err(LongNumber)));
     assert_eq!((kind("[1,2,3,4,5]"), kind("[1,2,3,4,5,6]")), (Ok(()), Err(TooManyNodes)));
     assert_eq!((kind(r#"{"a":1,"b":[2,3],"c":4}"#), kind(r#"{"a":1,"b":[2,3],"c":[4]}"#)), (Ok(()), Err(TooManyNodes)));
     assert_eq!(check("[".repeat(1_000_000).as_bytes(), Limits::default()).unwrap_err().kind, TooDeep);

@@ -176,7 +176,7 @@ fn problems_say_what_to_do() {
     insta::assert_snapshot!(problems("request.tags.contains('x')"), @"1:14: `contains` is for strings. Write `x in list`");
     insta::assert_snapshot!(problems("contains(mcp.tool.name, 'x')"), @"1:1: write `x.contains()`, not `contains(x)`");
     insta::assert_snapshot!(problems("mcp.tool.name.matches(request.path)"), @"1:31: the pattern of `matches` must be a literal");
-    insta::assert_snapshot!(problems("mcp.tool.name.matches('(')"), @"1:23: not a pattern: found open group without closing ')'");
+    insta::assert_snapshot!(problems("mcp.tool.name.matches('(')"), @"1:23: not a pattern: a `(` has no `)`");
     insta::assert_snapshot!(problems("has(mcp.tool.arguments['x'])"), @r#"1:1: `has` takes one member: `has(x.name)`. Where `x["name"]` is meant, write `"name" in x`"#);
     insta::assert_snapshot!(problems("mcp.tool.arguments.x.exists(1, true)"), @"1:29: the first argument of a macro is the name of its variable");
     insta::assert_snapshot!(problems("1 / 0 == 1"), @"1:3: this is an error, whatever is asked");

@@ -1,11 +1,10 @@
 //! Functions and macros.
 
-use regex_lite::RegexBuilder;
-
 use super::FieldKind;
 use super::lower::{Lower, Typed};
 use super::names::nearest;
 use super::node::{Constant, Conversion, Each, Node, Test};
+use super::regex;
 use super::syntax::{Expr, ExprKind};
 use super::types::Type;
 
@@ -14,8 +13,6 @@ const FUNCTIONS: &[&str] = &["bool", "double", "has", "int", "matches", "size", 
 /// Called as `x.f()`.
 const METHODS: &[&str] =
     &["all", "contains", "endsWith", "exists", "exists_one", "filter", "lowerAscii", "map", "matches", "size", "startsWith"];
-/// Largest compiled pattern, in bytes.
-const PATTERN: usize = 64 * 1024;
 
 impl Lower<'_, '_> {
     pub(super) fn call(&mut self, at: usize, target: Option<&Expr>, name: &str, arguments: &[Expr]) -> Typed {
@@ -109,7 +106,7 @@ impl Lower<'_, '_> {
         let ExprKind::Literal(Constant::Text(text)) = &pattern.kind else {
             return self.wrong(pattern.at, "the pattern of `matches` must be a literal");
         };
-        match RegexBuilder::new(text).size_limit(PATTERN).build() {
+        match regex::read(text) {
             Ok(regex) => self.fold(Typed { fixed, ..Typed::new(at, Node::Matches(Box::new(of), regex), Type::Bool) }),
             Err(error) => self.wrong(pattern.at, format!("not a pattern: {error}")),
         }

@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
             Node::Matches(of, pattern) => {
                 let Value::Text(text) = self.value(of, scope)? else { return Err(Stop::Error) };
                 // A byte costs the more the longer the pattern is.
-                self.pay(text.len().saturating_mul(pattern.as_str().len()))?;
+                self.pay(text.len().saturating_mul(pattern.length()))?;
                 Ok(pattern.is_match(&text))
             }
             Node::Each(each @ (Each::All | Each::Exists | Each::ExistsOne), parts) => {

@@ -26,6 +26,7 @@ mod parse;
 mod place;
 mod problem;
 mod raw;
+mod regex;
 mod requires;
 mod syntax;
 mod types;

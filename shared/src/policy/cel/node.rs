@@ -1,7 +1,6 @@
 //! The tree that is evaluated: names resolved to fields, types checked, constants folded.
 
-use regex_lite::Regex;
-
+use super::regex::Regex;
 use super::value::Num;
 
 /// One node.

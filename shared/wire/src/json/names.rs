@@ -71,6 +71,7 @@ impl Names {
         Ok(())
     }
 
+    #[inline(never)]
     fn compare(&mut self, text: &[u8], mark: Mark) -> Result<(), usize> {
         let own = self.entries.get(mark.entries..).unwrap_or_default();
         let names = List { text, unescaped: &self.unescaped, own };
@@ -101,32 +102,40 @@ impl<'a> List<'a> {
     }
 
     /// A peer may choose names of one hash: after too many steps they are sorted, so that it costs no square.
+    #[inline(never)]
     fn by_hash(&self, table: &mut Vec<u32>) -> Option<usize> {
-        let bits = (2 * self.own.len()).next_power_of_two().trailing_zeros();
-        let mask = (1 << bits) - 1;
+        // Never more than half of it is used.
+        let size = (2 * self.own.len()).next_power_of_two();
         table.clear();
-        table.resize(1 << bits, 0);
+        table.resize(size, 0);
+        let table = table.as_mut_slice();
         let mut steps = 8 * self.own.len();
-        for (entry, number) in self.own.iter().zip(1..) {
-            // The high bits are the mixed ones.
-            let mut at = usize::try_from(entry.hash >> (64 - bits)).unwrap_or_default();
-            while let Some(slot) = table.get_mut(at & mask) {
-                let other = self.own.get((*slot).wrapping_sub(1) as usize);
-                match other {
-                    None => {
-                        *slot = number;
-                        break;
-                    }
-                    Some(other) if other.hash == entry.hash && self.bytes(other) == self.bytes(entry) => return Some(entry.at),
-                    Some(_) => at += 1,
+        let mut number = 0_u32;
+        for entry in self.own {
+            number = number.wrapping_add(1);
+            let mut at = entry.hash as usize & (size - 1);
+            while let Some(slot) = table.get_mut(at) {
+                if *slot == 0 {
+                    *slot = number;
+                    break;
                 }
-                steps -= 1;
+                if self.is_twin(entry, *slot) {
+                    return Some(entry.at);
+                }
+                at = at.wrapping_add(1) & (size - 1);
+                steps = steps.wrapping_sub(1);
                 if steps == 0 {
                     return self.by_order();
                 }
             }
         }
         None
+    }
+
+    #[inline(never)]
+    fn is_twin(&self, entry: &Entry, number: u32) -> bool {
+        let other = self.own.get(number.wrapping_sub(1) as usize);
+        other.is_some_and(|other| other.hash == entry.hash && self.bytes(other) == self.bytes(entry))
     }
 
     #[cold]
@@ -157,7 +166,9 @@ fn hash(text: &[u8], start: usize, end: usize) -> u64 {
         (Some(first), _) => first ^ word(text, end.wrapping_sub(8)).unwrap_or_default().rotate_left(23).wrapping_mul(MIX),
         (None, _) => close_to_the_end(text, start, end),
     };
-    (mixed ^ (length as u64) << 56).wrapping_mul(MIX)
+    let hash = (mixed ^ (length as u64) << 56).wrapping_mul(MIX);
+    // The high bits are the mixed ones; the low ones are used.
+    hash ^ hash >> 32
 }
 
 #[inline]

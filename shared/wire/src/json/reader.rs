@@ -142,87 +142,82 @@ impl<'a> Reader<'a> {
     fn pass(&mut self, mut at: usize) -> Result<usize, Error> {
         let text = self.text;
         let base = self.open.len();
+        let mut left = self.limits.nodes.saturating_sub(self.nodes);
         let mut in_map = false;
         loop {
-            at = scan::blanks(text, at);
-            if self.nodes >= self.limits.nodes {
-                return Err(Error { kind: ErrorKind::TooManyNodes, at });
+            let mut byte;
+            (at, byte) = scan::token(text, at);
+            if in_map {
+                let behind = self.member_name(text, at, byte)?.1;
+                (at, byte) = scan::token(text, behind);
             }
-            self.nodes += 1;
-            match text.get(at) {
-                Some(b'"') => at = scan::string(text, at + 1)?.end + 1,
-                Some(b'-' | b'0'..=b'9') => at = self.number_end(at)?,
-                Some(b't') => at = literal(text, at, b"true")?,
-                Some(b'f') => at = literal(text, at, b"false")?,
-                Some(b'n') => at = literal(text, at, b"null")?,
-                Some(open @ (b'{' | b'[')) => {
-                    if self.open.len() >= self.limits.depth {
-                        return Err(Error { kind: ErrorKind::TooDeep, at });
-                    }
-                    at = scan::blanks(text, at + 1);
-                    // `]` and `}` stand two behind `[` and `{`.
-                    if text.get(at) == Some(&(open + 2)) {
-                        at += 1;
-                    } else {
-                        in_map = *open == b'{';
-                        self.open.push(Frame { map: in_map, mark: self.names.mark() });
-                        if in_map {
-                            at = self.pass_name(at)?;
+            let Some(less) = left.checked_sub(1) else { return Err(Error { kind: ErrorKind::TooManyNodes, at }) };
+            left = less;
+            if byte == b'"' {
+                at = scan::string(text, at.wrapping_add(1))?.end.wrapping_add(1);
+            } else if byte.wrapping_sub(b'1') < 9 {
+                at = self.integer_end(text, at)?;
+            } else {
+                at = match byte {
+                    b'-' | b'0' => self.number_end(at)?,
+                    b't' => literal(text, at, b"true")?,
+                    b'f' => literal(text, at, b"false")?,
+                    b'n' => literal(text, at, b"null")?,
+                    b'{' | b'[' => {
+                        if self.open.len() >= self.limits.depth {
+                            return Err(Error { kind: ErrorKind::TooDeep, at });
                         }
-                        continue;
+                        let (inside, first) = scan::token(text, at + 1);
+                        at = inside;
+                        // `]` and `}` stand two behind `[` and `{`.
+                        if first != byte + 2 {
+                            in_map = byte == b'{';
+                            self.open.push(Frame { map: in_map, mark: self.names.mark() });
+                            continue;
+                        }
+                        at + 1
                     }
-                }
-                Some(_) => return Err(Error { kind: ErrorKind::UnexpectedByte, at }),
-                None => return Err(Error { kind: ErrorKind::Truncated, at }),
+                    _ => return Err(unexpected(text, at)),
+                };
             }
             loop {
                 if self.open.len() == base {
+                    self.nodes = self.limits.nodes.saturating_sub(left);
                     return Ok(at);
                 }
-                at = scan::blanks(text, at);
-                match text.get(at) {
-                    Some(b',') if in_map => {
-                        at = self.pass_name(at + 1)?;
-                        break;
-                    }
-                    Some(b',') => {
-                        at += 1;
-                        break;
-                    }
-                    Some(byte) if *byte == if in_map { b'}' } else { b']' } => {
-                        at += 1;
-                        if let Some(frame) = self.open.pop() {
-                            self.close_names(frame)?;
-                        }
-                        in_map = self.open.last().is_some_and(|frame| frame.map);
-                    }
-                    Some(_) => return Err(Error { kind: ErrorKind::UnexpectedByte, at }),
-                    None => return Err(Error { kind: ErrorKind::Truncated, at }),
+                (at, byte) = scan::token(text, at);
+                at = at.wrapping_add(1);
+                if byte == b',' {
+                    break;
                 }
+                if byte != close(in_map) {
+                    return Err(unexpected(text, at - 1));
+                }
+                if let Some(frame) = self.open.pop() {
+                    self.close_names(frame)?;
+                }
+                in_map = self.open.last().is_some_and(|frame| frame.map);
             }
         }
     }
 
-    /// Takes a member name; where the text goes on behind its colon.
-    fn pass_name(&mut self, at: usize) -> Result<usize, Error> {
-        self.name_at(at).map(|(_, _, behind)| behind)
-    }
-
-    /// Where a member name starts, its inside, and where the text goes on behind its colon.
+    /// A member name that starts at `at` with `byte`: its inside, and where the text goes on behind its colon.
     #[inline(always)]
-    fn name_at(&mut self, at: usize) -> Result<(usize, scan::Body, usize), Error> {
-        let text = self.text;
-        let start = scan::blanks(text, at);
-        expect(text, start, b'"')?;
-        let body = scan::string(text, start + 1)?;
-        if body.escaped {
-            self.names.push_escaped(text, &self.inside(start, body));
-        } else {
-            self.names.push(text, start + 1, body.end);
+    fn member_name(&mut self, text: &[u8], at: usize, byte: u8) -> Result<(scan::Body, usize), Error> {
+        if byte != b'"' {
+            return Err(unexpected(text, at));
         }
-        let colon = scan::blanks(text, body.end + 1);
-        expect(text, colon, b':')?;
-        Ok((start, body, colon + 1))
+        let start = at.wrapping_add(1);
+        let body = scan::string(text, start)?;
+        if body.escaped {
+            self.names.push_escaped(text, &self.inside(at, body));
+        } else {
+            self.names.push(text, start, body.end);
+        }
+        match scan::token(text, body.end.wrapping_add(1)) {
+            (colon, b':') => Ok((body, colon.wrapping_add(1))),
+            (other, _) => Err(unexpected(text, other)),
+        }
     }
 
     /// Ends the text: one value was read, and only white space follows.
@@ -326,8 +321,9 @@ impl<'a> Reader<'a> {
 
     /// A member name with its colon.
     fn name(&mut self) -> Result<Str<'a>, Error> {
-        match self.name_at(self.at) {
-            Ok((start, body, behind)) => {
+        let (start, byte) = scan::token(self.text, self.at);
+        match self.member_name(self.text, start, byte) {
+            Ok((body, behind)) => {
                 self.at = behind;
                 Ok(self.inside(start, body))
             }
@@ -352,6 +348,17 @@ impl<'a> Reader<'a> {
         Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.escaped)
     }
 
+    /// The end of a number that begins like an integer; most are short ones.
+    #[inline(always)]
+    fn integer_end(&self, text: &[u8], at: usize) -> Result<usize, Error> {
+        let end = scan::short_integer(text, at);
+        match text.get(end) {
+            Some(b',' | b'}' | b']') if end.wrapping_sub(at) <= self.limits.number => Ok(end),
+            _ => self.number_end(at),
+        }
+    }
+
+    #[inline(never)]
     fn number_end(&self, at: usize) -> Result<usize, Error> {
         match scan::number(self.text, at) {
             Ok(end) if end - at > self.limits.number => Err(Error { kind: ErrorKind::LongNumber, at }),
@@ -381,13 +388,9 @@ fn close(map: bool) -> u8 {
     if map { b'}' } else { b']' }
 }
 
-#[inline]
-fn expect(text: &[u8], at: usize, byte: u8) -> Result<(), Error> {
-    match text.get(at) {
-        Some(found) if *found == byte => Ok(()),
-        Some(_) => Err(Error { kind: ErrorKind::UnexpectedByte, at }),
-        None => Err(Error { kind: ErrorKind::Truncated, at }),
-    }
+#[cold]
+fn unexpected(text: &[u8], at: usize) -> Error {
+    Error { kind: if at < text.len() { ErrorKind::UnexpectedByte } else { ErrorKind::Truncated }, at }
 }
 
 #[inline]

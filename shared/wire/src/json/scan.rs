@@ -16,108 +16,146 @@ pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Checks a string from the byte behind its opening quote on.
 ///
-/// Most are short names and words: those of up to seven plain characters are done in one step.
+/// Most are names and words: those of up to 15 plain characters are done in one step.
 #[inline(always)]
 pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
-    if let Some(chunk) = text.get(start..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let end = start + (stops(word) | word & HIGH).trailing_zeros() as usize / 8;
-        if end < start + 8 && text.get(end) == Some(&b'"') {
-            return Ok(Body { end, escaped: false });
+    if let Some(chunk) = text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
+        let place = special(chunk);
+        if chunk.get(place) == Some(&b'"') {
+            return Ok(Body { end: start.wrapping_add(place), escaped: false });
         }
     }
     long_string(text, start)
 }
 
+/// Bytes that are looked at in one step: a bit for each.
+const BLOCK: usize = 64;
+
 #[inline(never)]
 fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
-    let (mut at, mut high, mut escaped) = (start, 0, false);
+    let (mut at, mut foreign, mut escaped) = (start, false, false);
     loop {
-        at = plain(text, at, &mut high);
+        let run = run(text, at);
+        (at, foreign, escaped) = (run.end, foreign | run.foreign, escaped | run.escaped);
         match text.get(at) {
             Some(b'"') => break,
-            Some(b'\\') => {
-                escaped = true;
-                at = match text.get(at + 1) {
-                    Some(b'"' | b'\\' | b'/' | b'n') => at + 2,
-                    _ => escape(text, at)?,
-                };
+            Some(b'\\') => (at, escaped) = (escape(text, at)?, true),
+            Some(byte) if *byte >= b' ' => {
+                // So close to the end of the text that there is no whole block.
+                let rest = text.get(at..).unwrap_or_default().iter();
+                for byte in rest.take_while(|byte| **byte >= b' ' && !matches!(**byte, b'"' | b'\\')) {
+                    foreign |= !byte.is_ascii();
+                    at += 1;
+                }
             }
             Some(_) => return Err(Error { kind: ErrorKind::ControlCharacter, at }),
             None => return Err(Error { kind: ErrorKind::Truncated, at }),
         }
     }
-    if high != 0
-        && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default())
-    {
+    if foreign && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
         return Err(Error { kind: ErrorKind::InvalidUtf8, at: start + error.valid_up_to() });
     }
     Ok(Body { end: at, escaped })
 }
 
-/// The next quote, backslash or control character. `high` gets a bit when a byte before it is not ASCII.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-#[inline]
-fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
-    let mut words = 0;
-    let mut rest = text.get(at..).unwrap_or_default();
-    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let stops = stops(word);
-        if stops != 0 {
-            *high |= word & HIGH & (stops & stops.wrapping_neg()).wrapping_sub(1);
-            return at + stops.trailing_zeros() as usize / 8;
-        }
-        *high |= word & HIGH;
-        (rest, at, words) = (behind, at + 8, words + 1);
-        if words == 2 {
-            while let Some((block, behind)) = rest.split_first_chunk::<32>()
-                && let Some(bits) = plain_block(block)
-            {
-                *high |= u64::from(bits & 0x80);
-                (rest, at) = (behind, at + 32);
-            }
-            words = 0;
-        }
-    }
-    for byte in rest {
-        if *byte < b' ' || *byte == b'"' || *byte == b'\\' {
-            return at;
-        }
-        *high |= u64::from(*byte & 0x80);
-        at += 1;
-    }
-    at
+/// Plain characters and the usual escapes.
+struct Run {
+    end: usize,
+    escaped: bool,
+    /// A byte is beyond ASCII, or one close behind it.
+    foreign: bool,
 }
 
-/// The same in vectors, which find the place at once.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-#[inline]
-fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
-    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+/// Goes on to what is neither a plain character nor a usual escape, block by block. It calls nothing, so that all of it stays in
+/// registers.
+#[inline(never)]
+fn run(text: &[u8], start: usize) -> Run {
+    let (mut at, mut foreign, mut escaped) = (start, 0, false);
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let mut stops = stops_in(block, &mut foreign);
+        let mut behind = BLOCK;
+        while stops != 0 {
+            let place = stops.trailing_zeros() as usize;
+            behind = place + 2;
+            let end = at.wrapping_add(place);
+            let pair = (block.get(place), text.get(end.wrapping_add(1)));
+            let (Some(b'\\'), Some(b'n' | b'"' | b'\\' | b'/')) = pair else {
+                return Run { end, escaped, foreign: foreign != 0 };
+            };
+            escaped = true;
+            stops &= (u64::MAX << 2) << place;
+        }
+        at = at.wrapping_add(behind.max(BLOCK));
+    }
+    Run { end: at, escaped, foreign: foreign != 0 }
+}
 
-    let mut rest = text.get(at..).unwrap_or_default();
-    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
-        let ([low, up], _) = chunk.as_chunks::<8>() else { break };
-        let bytes = u64x2(u64::from_le_bytes(*low), u64::from_le_bytes(*up));
+/// Where the first byte stands that is not plain ASCII: a quote, a backslash, a control character, or one beyond ASCII.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline(always)]
+fn special(chunk: &[u8; 16]) -> usize {
+    let (words, _) = chunk.as_chunks::<8>();
+    let mut before = 0;
+    for word in words.iter().map(|word| u64::from_le_bytes(*word)) {
+        let marks = stops(word) | word & HIGH;
+        if marks != 0 {
+            return before + marks.trailing_zeros() as usize / 8;
+        }
+        before += 8;
+    }
+    before
+}
+
+/// A bit for each quote, backslash and control character; `foreign` gets one where a byte is beyond ASCII.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline]
+fn stops_in(block: &[u8; BLOCK], foreign: &mut u32) -> u64 {
+    let mut stops = 0;
+    for (place, byte) in block.iter().enumerate() {
+        stops |= u64::from(*byte < b' ' || *byte == b'"' || *byte == b'\\') << place;
+        *foreign |= u32::from(*byte & 0x80);
+    }
+    stops
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use vectors::{special, stops_in};
+
+/// The same in vectors.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod vectors {
+    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_splat, u8x16_sub_sat, v128, v128_or};
+
+    use super::BLOCK;
+
+    #[inline(always)]
+    pub(super) fn special(chunk: &[u8; 16]) -> usize {
+        let bytes = load(chunk);
+        // No bit: 16, which is not in the chunk either.
+        i8x16_bitmask(v128_or(stops(bytes), bytes)).trailing_zeros() as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn stops_in(block: &[u8; BLOCK], foreign: &mut u32) -> u64 {
+        let ([a, b, c, d], _) = block.as_chunks::<16>() else { return u64::MAX };
+        let (a, b, c, d) = (load(a), load(b), load(c), load(d));
+        *foreign |= u32::from(i8x16_bitmask(v128_or(v128_or(a, b), v128_or(c, d))));
+        let mask = |bytes| u64::from(i8x16_bitmask(stops(bytes)));
+        mask(a) | mask(b) << 16 | mask(c) << 32 | mask(d) << 48
+    }
+
+    /// The high bit of each quote, backslash and control character.
+    #[inline(always)]
+    fn stops(bytes: v128) -> v128 {
         let ends = v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\')));
-        let stops = i8x16_bitmask(v128_or(ends, u8x16_lt(bytes, u8x16_splat(b' '))));
-        let foreign = i8x16_bitmask(bytes);
-        if stops != 0 {
-            *high |= u64::from(foreign & (stops & stops.wrapping_neg()).wrapping_sub(1));
-            return at + stops.trailing_zeros() as usize;
-        }
-        *high |= u64::from(foreign);
-        (rest, at) = (behind, at + 16);
+        // What is left of 0x9f has its high bit where less than 0x20 was taken; one step where a comparison is four.
+        v128_or(ends, u8x16_sub_sat(u8x16_splat(0x9f), bytes))
     }
-    for byte in rest {
-        if *byte < b' ' || *byte == b'"' || *byte == b'\\' {
-            return at;
-        }
-        *high |= u64::from(*byte & 0x80);
-        at += 1;
+
+    #[inline(always)]
+    fn load(chunk: &[u8; 16]) -> v128 {
+        bytemuck::must_cast(*chunk)
     }
-    at
 }
 
 /// The high bit of each byte that ends a run; exact up to the lowest one, which is the only one that is used.
@@ -126,18 +164,6 @@ pub(super) fn stops(word: u64) -> u64 {
     let backslash = word ^ (ONES * b'\\' as u64);
     ((word.wrapping_sub(ONES * 0x20) & !word) | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash))
         & HIGH
-}
-
-/// Whether a block has no stop; if so, a bit that says whether all of it is ASCII.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-#[inline]
-fn plain_block(block: &[u8; 32]) -> Option<u8> {
-    let (mut stop, mut bits) = (0, 0);
-    for byte in block {
-        stop |= u8::from(*byte < b' ') | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-        bits |= *byte;
-    }
-    (stop == 0).then_some(bits)
 }
 
 /// Checks the escape whose backslash stands at `at`; where it ends.
@@ -160,6 +186,16 @@ fn escape(text: &[u8], at: usize) -> Result<usize, Error> {
 /// Four hexadecimal digits.
 pub(super) fn unit(text: &[u8], at: usize) -> Option<u32> {
     text.get(at..at + 4)?.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
+}
+
+/// Behind up to eight digits; where it starts if the text ends there.
+#[inline(always)]
+pub(super) fn short_integer(text: &[u8], at: usize) -> usize {
+    let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return at };
+    let word = u64::from_le_bytes(*chunk) ^ (ONES * b'0' as u64);
+    // No carry goes from one byte to the next: 0x7f and 0x76 are less than 0x100.
+    let others = (((word & !HIGH) + ONES * 0x76) | word) & HIGH;
+    at.wrapping_add(others.trailing_zeros() as usize / 8)
 }
 
 /// Where a number ends that starts at `at` (RFC 8259 section 6).
@@ -195,12 +231,23 @@ fn digits(text: &[u8], start: usize) -> Result<usize, Error> {
 
 /// The first byte from `at` on that is no white space.
 #[inline(always)]
-pub(super) fn blanks(text: &[u8], mut at: usize) -> usize {
-    while let Some(byte) = text.get(at)
-        && *byte <= b' '
-        && let b' ' | b'\n' | b'\r' | b'\t' = byte
-    {
+pub(super) fn blanks(text: &[u8], at: usize) -> usize {
+    token(text, at).0
+}
+
+/// The same, and what stands there; 0 at the end of the text.
+#[inline(always)]
+pub(super) fn token(text: &[u8], at: usize) -> (usize, u8) {
+    match text.get(at) {
+        Some(byte) if *byte > b' ' => (at, *byte),
+        _ => behind_blanks(text, at),
+    }
+}
+
+#[inline(never)]
+fn behind_blanks(text: &[u8], mut at: usize) -> (usize, u8) {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
     }
-    at
+    (at, text.get(at).copied().unwrap_or_default())
 }
