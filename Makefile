@@ -74,7 +74,7 @@ lint: toolchain ## Format and clippy, native and wasm
 
 .PHONY: test-core
 test-core: toolchain ## The core and the adapter, natively
-	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-crypto -p wardpoint-proxy-wasm)
+	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-wire -p wardpoint-crypto -p wardpoint-proxy-wasm)
 
 .PHONY: test-laws
 test-laws: toolchain ## Laws over generated inputs: fuzz targets without coverage, and a second decider in Python

@@ -22,7 +22,6 @@ mod base64;
 pub mod config;
 mod digest;
 pub mod filter;
-pub mod http;
 pub mod identity;
 pub mod json;
 pub mod jsonrpc;
@@ -30,7 +29,6 @@ pub mod jws;
 pub mod mcp;
 pub mod mcp_authz;
 pub mod oauth;
-pub mod pairs;
 pub mod path;
 pub mod policy;
 pub mod seal;
@@ -40,3 +38,5 @@ pub mod time;
 pub mod token_exchange;
 
 use wardpoint_wire::order;
+// What each request needs most, compiled for speed.
+pub use wardpoint_wire::{http, pairs};

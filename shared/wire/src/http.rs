@@ -119,13 +119,15 @@ impl Headers {
         if self.seen & bit(tag) == 0 {
             return None;
         }
-        while let Some((line, rest)) = lines.split_first() {
-            *lines = rest;
+        let mut rest = *lines;
+        while let Some((line, behind)) = rest.split_first() {
+            rest = behind;
             // Nearly always it is written alike, and comparing without case costs a multiple.
             if line.tag == tag
                 && let found = line.name.of(&self.text)
                 && (same(found, name) || found.eq_ignore_ascii_case(name))
             {
+                *lines = rest;
                 return Some(line.value.of(&self.text));
             }
         }
