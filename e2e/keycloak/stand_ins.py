@@ -7,6 +7,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -161,6 +162,25 @@ class Vault(_Server):
         if path == "/keys":
             return 200, json.dumps({"keys": [{"kty": "oct", "kid": kid, "k": k} for kid, k in self.keys.items()]})
         return 200, self.secret + "\n"
+
+
+class Agent(_Server):
+    """Plays an agent: with what it was given for a call it makes that call itself, through the gate on the way out of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.host, self.given = name, f"{name}.agents.example.com", []
+        # Calls a tool with a token.
+        self.calls: Callable[[str], httpx2.Response] | None = None
+        super().__init__()
+
+    def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        self.given.append({name.lower(): value for name, value in headers.items()})
+        answer = self.calls(self.holds())
+        return answer.status_code, answer.text
+
+    def holds(self) -> str:
+        """What it was given last."""
+        return self.given[-1]["authorization"].removeprefix("Bearer ")
 
 
 class Injected:

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from gate import refused, secret_of, shown
 from stand_ins import Vault
+from test_secrets import wait_for
 
 KEY = secrets.token_hex(32)
 WITHIN = 20.0
@@ -170,6 +171,10 @@ def test_who_asks_her_and_what_seals_come_by_callout(start_gate, keycloak):
             second = start_gate(**options)
             assert pending(ask(second)).startswith("1.second.")
             (message,) = keycloak.phones.messages()[asked:]
+            # The first one has not heard of the new key. It fetches that when it is brought what was sealed with it.
+            ticket = pending(ask(second))
+            assert ticket.startswith("1.second.")
+            wait_for(lambda: refused(back(lambda: ask(gate)))[1] == "approval_pending", WITHIN, "the new key comes when it is missed")
             keycloak.press(message, "SUCCEED")
             becomes(lambda: back(lambda: ask(gate)), lambda answer: answer.status_code == 200)
         assert sum(gate.stats("mcp-authz-approval.secrets.missed").values()) > 0

@@ -38,17 +38,19 @@ pub trait Engine {
     /// Plays one exchange and reports what an outsider saw. [`Engine::play`] does what comes before it.
     fn run(&mut self, play: &Play) -> Result<Transcript, EngineError>;
 
-    /// Plays the exchange that hands over a token, if there is one, and then this one with that token.
+    /// Plays the exchange that hands over a token or a ticket, if there is one, and then this one with that.
     fn play(&mut self, play: &Play) -> Result<Transcript, EngineError> {
         let Some(first) = &play.handed else { return self.run(play) };
         let seen = self.run(first)?;
-        let Some(value) = seen.authorization() else {
+        let token = seen.authorization().map(|value| ("authorization".to_owned(), value));
+        let Some((name, value)) = token.or_else(|| seen.ticket()) else {
             let status = seen.client.status.unwrap_or_default();
-            return Err(anyhow::anyhow!("no upstream was handed a token: the client got status {status}").into());
+            let nothing = "no upstream was handed a token, and no client a ticket";
+            return Err(anyhow::anyhow!("{nothing}: the client got status {status}").into());
         };
         let mut headers = play.request.headers.clone();
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(b"authorization"));
-        headers.push((b"authorization".to_vec(), value.clone().into_bytes()));
+        headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name.as_bytes()));
+        headers.push((name.into_bytes(), value.clone().into_bytes()));
         let second = Play { request: Sent { headers, ..play.request.clone() }, ..play.clone() };
         let mut transcript = self.run(&second)?;
         transcript.trapped = transcript.trapped.or(seen.trapped);
@@ -81,7 +83,8 @@ pub struct Play {
     pub claims: Option<serde_json::Value>,
     /// The plugin behind this one in the chain: what this one lets go on is what that one is given.
     pub next: Option<Next>,
-    /// An exchange through another VM: what its upstream gets as `authorization` is what this request brings.
+    /// An exchange through another VM: what its upstream gets as `authorization`, or the ticket that its client gets, is what this
+    /// request brings.
     pub handed: Option<Box<Play>>,
     /// Exchanges that the same worker has served before, in order: same plugin, configuration and profile. What lasts of them
     /// (shared data, what a VM remembers) is there; of what was seen only the statuses are kept.

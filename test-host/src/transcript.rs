@@ -5,7 +5,7 @@ use serde_json::Value;
 /// What client, upstream and called services saw, and what was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
-    /// What the upstream of the exchange that hands over a token got as `authorization`. Not compared between engines.
+    /// What the exchange that hands over a token or a ticket gave. Not compared between engines.
     pub handed: Option<String>,
     /// The statuses that the clients of the exchanges before this one got.
     pub before: Vec<Option<u16>>,
@@ -99,6 +99,14 @@ impl Transcript {
     pub(crate) fn authorization(&self) -> Option<String> {
         let UpstreamSaw::Complete { headers, .. } = &self.upstream else { return None };
         headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone())
+    }
+
+    /// The ticket that the client got, and the header by which it comes back.
+    pub(crate) fn ticket(&self) -> Option<(String, String)> {
+        let body: Value = serde_json::from_slice(&self.client.body).ok()?;
+        let data = body.pointer("/error/data")?;
+        let of = data["reason"].as_str()?.strip_suffix("_pending")?;
+        Some((format!("wardpoint-{of}"), data["ticket"].as_str()?.to_owned()))
     }
 
     /// Takes the audit records of both places: `access_log` is the text that filter state had. What is in both is one record;

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 const PLACES: u64 = 4;
 /// Users that are told apart.
 const OWNERS: u64 = 1024;
+/// How often a write is tried that other workers come in between of.
+pub(super) const TRIES: usize = 3;
 /// Length of what stands before the ticket.
 const HEAD: usize = 1 + 32 + 32 + 8 + 8;
 
@@ -89,6 +91,27 @@ pub(crate) fn write(services: &mut dyn Services, place: &Place, entry: &Entry) -
         Ok(()) => Ok(true),
         Err(ServiceError::CasMismatch) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Takes a place; whether this worker has it now. Without a place there is nothing to take.
+pub(super) fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> Result<bool, ServiceError> {
+    place.map_or(Ok(true), |place| write(services, place, entry))
+}
+
+/// Writes what came of the question with this mark, unless the board is about another one by now. If it cannot be written, the
+/// ticket still has it.
+pub(super) fn put(services: &mut dyn Services, board: &str, owner: &Key, now: Timestamp, mark: [u8; 32], entry: &Entry) {
+    for _ in 0..TRIES {
+        let place = match find(services, board, owner, &entry.key, now) {
+            Ok(Found::Entry(old, place)) if old.mark == mark => place,
+            // The call was longer than what stood there was good for, as when the machine is halted.
+            Ok(Found::Free(place)) => place,
+            _ => return,
+        };
+        if !matches!(write(services, &place, entry), Ok(false)) {
+            return;
+        }
     }
 }
 

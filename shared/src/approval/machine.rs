@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::board::{self, Entry, Found, Place, State};
+use super::board::{self, Entry, Found, State, TRIES};
 use super::ticket::Question;
 use super::{Action, Approval, Key, Server};
 use crate::filter::{CallId, Callout, CalloutError, Effects, HttpCall, Reply, RootEffects, ServiceError, Services};
 use crate::identity::secret::SealingKeys;
-use crate::jws::{MAX_SKEW, Stated, TokenError};
 use crate::oauth::ciba::{AuthRequest, BindingMessage, Polled, SLOW_DOWN, Started, User};
-use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest, Usage};
+use crate::oauth::{ClientAuth, ErrorCode, Failure, Issued, Post, TokenRequest};
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 
@@ -25,8 +24,6 @@ const KEPT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a no is final, at the least, where the server says it before the user was asked.
 const NO: Duration = Duration::from_secs(60);
-/// How often a write is tried that other workers come in between of.
-const TRIES: usize = 3;
 
 /// What a plugin and its filters share: one for each configuration. A clone is the same one.
 #[derive(Clone)]
@@ -102,7 +99,15 @@ impl Approvals {
         if self.0.calls.borrow().len() >= MAX_CALLS {
             return Approval::Unavailable { retry_after: PAUSE };
         }
-        match self.0.look(action, &key, ticket, fx.now(), fx.services()) {
+        let now = fx.now();
+        if let Some(call) = ticket.and_then(|ticket| self.0.keys.want_for(ticket, now, fx)) {
+            return Approval::WaitForKeys(call);
+        }
+        match self.0.look(action, &key, ticket, now, fx.services()) {
+            Ok(Todo::Open { ticket, retry_after }) => {
+                let call = self.0.keys.want_for(&ticket, now, fx);
+                call.map_or(Approval::Unavailable { retry_after }, Approval::WaitForKeys)
+            }
             Ok(Todo::Say(approval)) => approval,
             Ok(Todo::Start) => self.0.start(action, key, user, client, fx),
             Ok(Todo::Poll(question)) => {
@@ -153,6 +158,12 @@ impl Approvals {
 
 /// What is to be done about a question.
 enum Todo {
+    /// The ticket on the board, which the keys do not open that are there.
+    Open {
+        ticket: String,
+        /// How long nobody is asked if they never do.
+        retry_after: Duration,
+    },
     Poll(Question),
     Say(Approval),
     Start,
@@ -201,8 +212,10 @@ impl Inner {
                 (None, Some(entry @ Entry { state: State::Out, .. })) => {
                     match Question::open(&entry.ticket, key, sealer, now) {
                         Some(question) => Question { next: question.next.max(entry.next), ..question },
-                        // Sealed with a key that is gone. Nobody can go on with it.
-                        None => return Ok(Todo::Say(Approval::Unavailable { retry_after: entry.until.since(now) })),
+                        // Sealed with a key that is gone, or has not come to this worker yet.
+                        None => {
+                            return Ok(Todo::Open { ticket: entry.ticket.clone(), retry_after: entry.until.since(now) });
+                        }
                     }
                 }
                 (None, Some(Entry { state: State::Failed, until, .. })) => {
@@ -212,7 +225,7 @@ impl Inner {
                     let until = now + self.server.timeout + PAUSE;
                     let entry =
                         Entry { key: *key, state: State::Starting, mark: [0; 32], until, next: now, ticket: String::new() };
-                    if claim(services, place.as_ref(), &entry)? {
+                    if board::claim(services, place.as_ref(), &entry)? {
                         return Ok(Todo::Start);
                     }
                     continue;
@@ -224,7 +237,7 @@ impl Inner {
             let next = now + question.interval;
             let question = Question { next, ..question };
             let Some(entry) = self.out(&question, key, now, services) else { return Err(ServiceError::Failed) };
-            if claim(services, place.as_ref(), &entry)? {
+            if board::claim(services, place.as_ref(), &entry)? {
                 return Ok(Todo::Poll(question));
             }
         }
@@ -293,25 +306,32 @@ impl Inner {
                 match self.out(&question, &call.key, now, services) {
                     Some(entry) => {
                         let ticket = entry.ticket.clone();
-                        put(services, call, now, [0; 32], &entry);
+                        board::put(services, BOARD, &call.owner, now, [0; 32], &entry);
                         Outcome::Pending { ticket, retry_after: interval }
                     }
                     None => Outcome::Unavailable,
                 }
             }
             Ok(Err(Failure::Refused { error: ErrorCode::AccessDenied, .. })) => {
-                put(services, call, now, [0; 32], &Entry { state: State::Denied, until: now + NO, ..failed });
+                board::put(
+                    services,
+                    BOARD,
+                    &call.owner,
+                    now,
+                    [0; 32],
+                    &Entry { state: State::Denied, until: now + NO, ..failed },
+                );
                 Outcome::Denied
             }
             Ok(Err(failure)) => {
-                put(services, call, now, [0; 32], &failed);
+                board::put(services, BOARD, &call.owner, now, [0; 32], &failed);
                 if let Failure::Refused { error, .. } = failure {
                     fx.warn(&format!("approval: the server does not ask users: {}", error.code()));
                 }
                 Outcome::Unavailable
             }
             Err(_) => {
-                put(services, call, now, [0; 32], &failed);
+                board::put(services, BOARD, &call.owner, now, [0; 32], &failed);
                 Outcome::Unavailable
             }
         }
@@ -334,8 +354,8 @@ impl Inner {
         let over = |state, until| Entry { key: call.key, state, mark, until, next: now, ticket: String::new() };
         match polled {
             Polled::Approved(issued) => {
-                put(fx.services(), call, now, mark, &over(State::Used, question.expires));
-                match self.is_good(&issued, &call.user, now) {
+                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Used, question.expires));
+                match self.server.vouches_for(&issued, &call.user, now) {
                     Ok(()) => Outcome::Approved(Some(issued)),
                     Err(why) => {
                         fx.warn(&format!("approval: a token was refused: {why}"));
@@ -344,11 +364,11 @@ impl Inner {
                 }
             }
             Polled::Denied => {
-                put(fx.services(), call, now, mark, &over(State::Denied, question.expires.max(now + NO)));
+                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Denied, question.expires.max(now + NO)));
                 Outcome::Denied
             }
             Polled::Expired => {
-                put(fx.services(), call, now, mark, &over(State::Used, question.expires));
+                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Used, question.expires));
                 Outcome::Expired
             }
             Polled::Pending => self.wait(call, question, now, fx.services()),
@@ -367,58 +387,7 @@ impl Inner {
 
     fn wait(&self, call: &Call, question: Question, now: Timestamp, services: &mut dyn Services) -> Outcome {
         let Some(entry) = self.out(&question, &call.key, now, services) else { return Outcome::Unavailable };
-        put(services, call, now, question.mark(), &entry);
+        board::put(services, BOARD, &call.owner, now, question.mark(), &entry);
         Outcome::Pending { ticket: entry.ticket, retry_after: question.next.since(now) }
-    }
-
-    /// Whether a token is the one of the user who was asked. The server knows users by hints; what it says is held against
-    /// who the caller's token says it is.
-    fn is_good(&self, issued: &Issued, user: &str, now: Timestamp) -> Result<(), &'static str> {
-        if issued.usage != Usage::Bearer {
-            return Err("it is not a bearer token");
-        }
-        let stated = match Stated::read(issued.token.reveal().as_bytes()) {
-            Ok(stated) => stated,
-            Err(TokenError::Encrypted | TokenError::Parts) if self.server.opaque => return Ok(()),
-            Err(error) => return Err(error.code()),
-        };
-        let (server, audiences) = (&self.server, &self.server.audiences);
-        let others = [
-            (stated.issuer.as_deref() != Some(&server.issuer), "it is another issuer's"),
-            (stated.subject.as_deref() != Some(user), "it is another user's"),
-            (!audiences.is_empty() && !stated.audience.iter().any(|name| audiences.contains(name)), "it is for others"),
-        ];
-        // What is only a proof is used by nobody.
-        let used = server.outgoing.as_ref().map(|client| {
-            [
-                (stated.client.as_ref() != Some(client), "it is another client's"),
-                (stated.expires.is_none_or(|expires| expires <= now), "it is over"),
-                (stated.begins.is_some_and(|begins| begins > now + MAX_SKEW), "it is not good yet"),
-                (stated.bound, "it is good with a key only"),
-                (stated.foreign, "it is no access token"),
-            ]
-        });
-        others.into_iter().chain(used.into_iter().flatten()).find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
-    }
-}
-
-/// Takes a place; whether this worker has it now. Without a place there is nothing to take.
-fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &Entry) -> Result<bool, ServiceError> {
-    place.map_or(Ok(true), |place| board::write(services, place, entry))
-}
-
-/// Writes what came of a question, unless the board is about another one by now. If it cannot be written, the ticket still
-/// has it.
-fn put(services: &mut dyn Services, call: &Call, now: Timestamp, mark: [u8; 32], entry: &Entry) {
-    for _ in 0..TRIES {
-        let place = match board::find(services, BOARD, &call.owner, &call.key, now) {
-            Ok(Found::Entry(old, place)) if old.mark == mark => place,
-            // The call was longer than what stood there was good for, as when the machine is halted.
-            Ok(Found::Free(place)) => place,
-            _ => return,
-        };
-        if !matches!(board::write(services, &place, entry), Ok(false)) {
-            return;
-        }
     }
 }

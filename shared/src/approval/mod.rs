@@ -15,6 +15,7 @@ pub(crate) mod board;
 pub mod config;
 mod machine;
 mod ticket;
+mod token;
 
 pub use machine::Approvals;
 
@@ -100,6 +101,8 @@ pub enum Approval {
     },
     /// Wait for this call, then ask [`Approvals::after`].
     Wait(CallId),
+    /// A ticket names a key that is not there, and keys are fetched: wait for this call, then ask again.
+    WaitForKeys(CallId),
 }
 
 /// Names a question, or a user.

@@ -28,8 +28,8 @@ const MAX_TICKET: usize = 8 << 10;
 /// Longest name by which a user is asked for, in bytes.
 const MAX_HINT: usize = 256;
 
-/// What is fetched first: the secret of our client, and keys of tickets; one wait each.
-const MAX_WAITS: u8 = 2;
+/// What is fetched first: the secret of our client, and keys of tickets; one wait each, and one for newer keys.
+const MAX_WAITS: u8 = 3;
 /// When it is worth to come back where what is fetched cannot be had.
 const SOON: Duration = Duration::from_secs(5);
 /// Nobody can be asked, and that does not pass soon.
@@ -258,7 +258,10 @@ impl Asks for Desk {
         let action = Action { policy, issuer, user, agent, method: "tools/call", name: tool, arguments };
         let ask = |auth: &ClientAuth<'_>| self.approvals.ask(&action, &User::LoginHint(hint), auth, ticket, fx);
         let asked = if missing { None } else { self.client.show(now, ask) };
-        Said::Approval(asked.unwrap_or(Approval::Unavailable { retry_after: SOON }))
+        match asked.unwrap_or(Approval::Unavailable { retry_after: SOON }) {
+            Approval::WaitForKeys(call) => Said::Wait(call),
+            approval => Said::Approval(approval),
+        }
     }
 }
 
@@ -370,8 +373,8 @@ fn refusal(approval: Approval) -> (Reason, Denial) {
         }
         Approval::TooMany => (Reason::ApprovalsExceeded, later(Duration::from_secs(60))),
         Approval::Unavailable { retry_after } => (Reason::ApprovalUnavailable, later(retry_after)),
-        // Neither is a refusal; if one comes here nothing was approved.
-        Approval::Approved(_) | Approval::Wait(_) => (Reason::Internal, Denial::Refuse),
+        // None of these is a refusal; if one comes here nothing was approved.
+        Approval::Approved(_) | Approval::Wait(_) | Approval::WaitForKeys(_) => (Reason::Internal, Denial::Refuse),
     }
 }
 

@@ -9,5 +9,8 @@ pub const COUNTERS_OF_ASKING: &[Counting] = &[
         name: "secrets.fetch_failed",
         doc: "fetches of them that failed: no answer, not status 200, or not what it must be. The log says which and why",
     },
-    Counting { name: "secrets.missed", doc: "fetches because the server did not accept the client" },
+    Counting {
+        name: "secrets.missed",
+        doc: "fetches because the server did not accept the client, or because a ticket names a key that is not there",
+    },
 ];

@@ -102,18 +102,25 @@ impl Sealer {
 
     /// Opens what was sealed for the same and is not over.
     pub fn open(&self, bound: Bound<'_>, text: &str, now: Timestamp) -> Result<Opened, NotOpened> {
-        // 4 characters for 3 bytes, and what stands before them.
-        if text.len() > (MAX_PAYLOAD + 8 + NONCE + aead::TAG).div_ceil(3) * 4 + MAX_KEY_ID + 4 {
-            return Err(NotOpened::Other);
-        }
-        let mut parts = text.splitn(3, '.');
-        let (Some(VERSION), Some(id), Some(sealed)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NotOpened::Other);
-        };
+        let (id, sealed) = parts(text).ok_or(NotOpened::Other)?;
         let (_, key) = self.keys.iter().find(|(known, _)| known == id).ok_or(NotOpened::UnknownKey)?;
         let opened = opened((id, key), bound, sealed).ok_or(NotOpened::Other)?;
         if now < opened.expires { Ok(opened) } else { Err(NotOpened::Expired) }
     }
+
+    /// Whether a text names a key that is not in the ring; what is no sealed text names none.
+    pub fn lacks_key_of(&self, text: &str) -> bool {
+        parts(text).is_some_and(|(id, _)| self.keys.iter().all(|(known, _)| known != id))
+    }
+}
+
+/// The name of the key, and what is sealed with it.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    // 4 characters for 3 bytes, and what stands before them.
+    if text.len() > (MAX_PAYLOAD + 8 + NONCE + aead::TAG).div_ceil(3) * 4 + MAX_KEY_ID + 4 {
+        return None;
+    }
+    text.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')
 }
 
 fn opened((id, key): (&str, &Secret<[u8; 32]>), bound: Bound<'_>, sealed: &str) -> Option<Opened> {

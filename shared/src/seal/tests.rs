@@ -56,6 +56,11 @@ fn keys_are_rotated() {
     assert_eq!(payload(new.open(BOUND, &after, now)), Ok(b"y".to_vec()));
     assert_eq!(new.open(BOUND, &before, now), Err(NotOpened::UnknownKey), "a key that is gone opens nothing");
     assert_eq!(old.open(BOUND, &after, now), Err(NotOpened::UnknownKey));
+    assert!(old.lacks_key_of(&after) && new.lacks_key_of(&before) && old.lacks_key_of("1.b.AAAA"));
+    // What is no sealed text is not worth a fetch.
+    for other in [&before, "", "1.", "1.b", "2.b.AAAA", "b.AAAA", "wpr_1.b.AAAA", &format!("1.b.{}", "A".repeat(30_000))] {
+        assert!(!old.lacks_key_of(other), "{other}");
+    }
     // A key of the same name that is another.
     assert_eq!(ring(&[("a", B)]).unwrap().open(BOUND, &before, now), Err(NotOpened::Other));
     // The same key under another name: the name is sealed with it.

@@ -6,7 +6,7 @@ use super::authority::is_that_of;
 use super::credential::{bearer, others};
 use super::failure::Refused;
 use super::policy::Policy;
-use super::reference::is_reference;
+use super::reference::{PREFIX, is_reference};
 use crate::filter::{CallId, Effects, Head, Properties, PropertyError};
 use crate::http::Headers;
 use crate::identity::Caller;
@@ -127,16 +127,10 @@ impl Policy {
         let agent = peer.agent.ok_or_else(|| refused(Refused::plain(Reason::NoAgent)))?;
         let now = fx.now();
         referring.keys.want(now, fx).or_else_unknown()?;
-        let redeem = || referring.references(now).map_or(Err(NotOpened::UnknownKey), |own| own.redeem(text, &agent, now));
-        let mut opened = redeem();
-        if let Err(NotOpened::UnknownKey) = opened {
-            // Another replica may have newer keys.
-            match referring.keys.want_others(now, fx) {
-                Ready::Yes => opened = redeem(),
-                Ready::Wait(call) => return Err(Unknown::Wait(call)),
-                Ready::No(_) => {}
-            }
+        if let Some(call) = text.strip_prefix(PREFIX).and_then(|sealed| referring.keys.want_for(sealed, now, fx)) {
+            return Err(Unknown::Wait(call));
         }
+        let opened = referring.references(now).map_or(Err(NotOpened::UnknownKey), |own| own.redeem(text, &agent, now));
         let opened = opened.map_err(|why| {
             let detail = match why {
                 NotOpened::Expired => "expired",

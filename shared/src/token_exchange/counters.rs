@@ -35,7 +35,7 @@ pub const COUNTERS: &[Counting] = &[
     },
     Counting {
         name: "secrets.missed",
-        doc: "fetches because a server did not accept a client, or a reference names a key that is not there",
+        doc: "fetches because a server did not accept a client, or a reference or ticket names a key that is not there",
     },
     // Tokens that are verified here, and what is revoked.
     Counting { name: "keys.fetched", doc: "key sets that were fetched" },

@@ -340,6 +340,10 @@ impl ExchangeFilter {
             }
             Ready::Yes | Ready::Wait(_) => {}
         }
+        if waits && let Some(call) = self.ticket.as_deref().and_then(|ticket| consent.keys.want_for(ticket, fx.now(), fx)) {
+            self.state = State::ExpectKeys(Box::new(pending), refused.clone());
+            return Step::Await(call);
+        }
         let wish = Wish {
             issuer: subject.issuer.as_deref().unwrap_or_default(),
             user: &subject.user,

@@ -125,7 +125,7 @@ impl Plugin for Asker {
 impl Asking {
     fn hear(&mut self, approval: Approval, fx: &mut Effects<'_>) -> Step {
         let heard = match approval {
-            Approval::Wait(call) => {
+            Approval::Wait(call) | Approval::WaitForKeys(call) => {
                 self.call = Some(call);
                 return Step::Await(call);
             }

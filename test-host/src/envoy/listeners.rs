@@ -34,6 +34,12 @@ const IDLE: &[(&str, &str)] = &[
     ),
 ];
 
+/// VMs of a plugin: the one that the others are copies of, that of the main thread, and that of the one worker.
+const VMS: u64 = 3;
+
+/// How long VMs of listeners that have ended may take to end. One that stays longer can be seen by nothing but a counter.
+const FORGET: Duration = Duration::from_secs(2);
+
 /// How long Envoy may take for a new listener: it compiles the module.
 const READY: Duration = Duration::from_secs(20);
 
@@ -89,13 +95,35 @@ impl Listeners {
         loop {
             let gone = stat("^listener_manager.listener_removed$", proxy).await? > removed;
             if gone && stat("^listener_manager.total_listeners_draining$", proxy).await? == 0 {
-                return Ok(());
+                return self.forget(proxy).await;
             }
             if begun.elapsed() > READY {
                 bail!("Envoy does not end its listeners: {}", proxy.last_words());
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
+    }
+
+    /// Waits until the VMs of listeners that have ended are gone, and what they have counted.
+    ///
+    /// A listener ends before its VMs do. And when these are gone, their counters live on until all threads have heard of it: the list of
+    /// counters has them no more, but a VM that counts under the same name then goes on with the old value.
+    async fn forget(&self, proxy: &mut Proxy) -> anyhow::Result<()> {
+        let plugins =
+            self.idle.len() + self.listeners.iter().map(|listener| 1 + usize::from(listener.key.next.is_some())).sum::<usize>();
+        let begun = Instant::now();
+        while begun.elapsed() < FORGET {
+            let vms = stat("^wasm.envoy.wasm.runtime.v8.active$", proxy).await?;
+            let listed = proxy.admin.stats("^wasmcustom").await?.len();
+            // Prometheus is told of all that live.
+            let text = proxy.admin.get("/stats/prometheus?filter=^wasmcustom").await?;
+            let living = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+            if vms <= plugins as u64 * VMS && living == listed {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        Ok(())
     }
 
     /// Where this play is to be played: the address, and the name under which the plugin's VM writes to the log. A play that

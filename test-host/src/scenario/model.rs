@@ -43,7 +43,7 @@ pub struct Case {
     pub next: Option<(String, Value)>,
     /// The environment that the proxy lends to the plugin. Its values are canaries.
     pub environment: Vec<(String, String)>,
-    /// What hands over the token of the request.
+    /// What hands over the token or the ticket of the request.
     pub handed: Option<Handed>,
     /// What the same worker has served before.
     pub before: Vec<Before>,
@@ -57,7 +57,7 @@ pub struct Case {
     pub span: Span,
 }
 
-/// An exchange through another VM of the plugin: the request of the case brings what its upstream got.
+/// An exchange through another VM of the plugin: the request of the case brings what its upstream got, or its client as a ticket.
 #[derive(Debug)]
 pub struct Handed {
     /// The configuration of the case with its own merged over it.

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{FetchedSecret, Missing, RawSecretFetch, Ready};
+use super::{FetchedSecret, RawSecretFetch, Ready};
 use crate::config::{Problems, RawSealingKey, Ring};
+use crate::filter::CallId;
 use crate::identity::Reach;
 use crate::json::{Limits, Node, parse_tree};
 use crate::seal::Sealer;
@@ -66,10 +67,17 @@ impl SealingKeys {
         self.fetched().map_or(Ready::Yes, |fetched| fetched.want(now, reach))
     }
 
-    /// Somebody brings what was sealed with a key that is not among them; whether there are others now.
-    pub(crate) fn want_others(&self, now: Timestamp, reach: &mut dyn Reach) -> Ready {
-        let fixed = Ready::No(Missing { code: "unknown_key", other: false });
-        self.fetched().map_or(fixed, |fetched| fetched.want_another(now, reach))
+    /// Somebody brings what is sealed. If it names a key that is not among these, another replica may have newer ones: they are fetched
+    /// once more, unless that was tried a moment ago (BY-T-18). `Some`: wait for this call, then open it with what there is.
+    pub(crate) fn want_for(&self, sealed: &str, now: Timestamp, reach: &mut dyn Reach) -> Option<CallId> {
+        let fetched = self.fetched()?;
+        if !fetched.sealer(now)?.lacks_key_of(sealed) {
+            return None;
+        }
+        match fetched.want_another(now, reach) {
+            Ready::Wait(call) => Some(call),
+            Ready::No(_) | Ready::Yes => None,
+        }
     }
 }
 
