@@ -223,8 +223,9 @@ bless: plugins ## Rewrites expectations and schemas; then read the diff
 
 DENY := 0.20.2
 .PHONY: deny
-deny: toolchain ## Licences, bans and sources of all dependencies
-	$(call tier,deny,test -x target/tools/deny-$(DENY)/bin/cargo-deny || \
+deny: toolchain ## Licences, bans and sources of all dependencies; lock files that are up to date
+	$(call tier,deny,cargo metadata --quiet --locked --format-version 1 --manifest-path fuzz/guided/Cargo.toml >/dev/null; \
+	  test -x target/tools/deny-$(DENY)/bin/cargo-deny || \
 	  cargo install --quiet --debug --root target/tools/deny-$(DENY) --target-dir target/tools/build cargo-deny --version $(DENY); \
 	  target/tools/deny-$(DENY)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources)
 
