@@ -114,14 +114,14 @@ impl<'a> Reader<'a> {
     pub fn bool(&mut self) -> Result<bool, Error> {
         let start = self.begin(Kind::Bool)?;
         let value = self.text.get(start) == Some(&b't');
-        self.take(literal(self.text, start, if value { b"true" } else { b"false" }))?;
+        self.take(scan::literal(self.text, start, if value { b"true" } else { b"false" }))?;
         Ok(value)
     }
 
     /// Reads `null`.
     pub fn null(&mut self) -> Result<(), Error> {
         self.begin(Kind::Null)?;
-        self.take(literal(self.text, self.at, b"null"))
+        self.take(scan::literal(self.text, self.at, b"null"))
     }
 
     /// Reads any value and checks all that is in it; where it stood.
@@ -160,9 +160,9 @@ impl<'a> Reader<'a> {
             } else {
                 at = match byte {
                     b'-' | b'0' => self.number_end(at)?,
-                    b't' => literal(text, at, b"true")?,
-                    b'f' => literal(text, at, b"false")?,
-                    b'n' => literal(text, at, b"null")?,
+                    b't' => scan::literal(text, at, b"true")?,
+                    b'f' => scan::literal(text, at, b"false")?,
+                    b'n' => scan::literal(text, at, b"null")?,
                     b'{' | b'[' => {
                         if self.open.len() >= self.limits.depth {
                             return Err(Error { kind: ErrorKind::TooDeep, at });
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
                         }
                         at + 1
                     }
-                    _ => return Err(unexpected(text, at)),
+                    _ => return Err(scan::unexpected(text, at)),
                 };
             }
             loop {
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
                     break;
                 }
                 if byte != close(in_map) {
-                    return Err(unexpected(text, at - 1));
+                    return Err(scan::unexpected(text, at - 1));
                 }
                 if let Some(frame) = self.open.pop() {
                     self.close_names(frame)?;
@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn member_name(&mut self, text: &[u8], at: usize, byte: u8) -> Result<(scan::Body, usize), Error> {
         if byte != b'"' {
-            return Err(unexpected(text, at));
+            return Err(scan::unexpected(text, at));
         }
         let start = at.wrapping_add(1);
         let body = scan::string(text, start)?;
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
         }
         match scan::token(text, body.end.wrapping_add(1)) {
             (colon, b':') => Ok((body, colon.wrapping_add(1))),
-            (other, _) => Err(unexpected(text, other)),
+            (other, _) => Err(scan::unexpected(text, other)),
         }
     }
 
@@ -386,17 +386,4 @@ impl<'a> Reader<'a> {
 #[inline]
 fn close(map: bool) -> u8 {
     if map { b'}' } else { b']' }
-}
-
-#[cold]
-fn unexpected(text: &[u8], at: usize) -> Error {
-    Error { kind: if at < text.len() { ErrorKind::UnexpectedByte } else { ErrorKind::Truncated }, at }
-}
-
-#[inline]
-fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Error> {
-    if text.get(at..at + word.len()) != Some(word) {
-        return Err(Error { kind: ErrorKind::UnexpectedByte, at });
-    }
-    Ok(at + word.len())
 }

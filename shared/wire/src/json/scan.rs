@@ -251,3 +251,18 @@ fn behind_blanks(text: &[u8], mut at: usize) -> (usize, u8) {
     }
     (at, text.get(at).copied().unwrap_or_default())
 }
+
+/// What is wrong with what stands at `at`.
+#[cold]
+pub(super) fn unexpected(text: &[u8], at: usize) -> Error {
+    Error { kind: if at < text.len() { ErrorKind::UnexpectedByte } else { ErrorKind::Truncated }, at }
+}
+
+/// Where `word` ends, which must stand at `at`.
+#[inline]
+pub(super) fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Error> {
+    if text.get(at..at + word.len()) != Some(word) {
+        return Err(Error { kind: ErrorKind::UnexpectedByte, at });
+    }
+    Ok(at + word.len())
+}
