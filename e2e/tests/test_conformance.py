@@ -56,10 +56,14 @@ def ways(world) -> Iterator[dict[tuple[str, str], str]]:
 def one_by_one(ways, request, tmp_path_factory) -> Iterator[dict[tuple[str, str], Future[Checks]]]:
     """Each chosen scenario without a proxy and through one, two processes at a time."""
     chosen = [item.callspec.params.get("scenario") for item in request.session.items if hasattr(item, "callspec")]
+    # Made here: two threads that ask pytest for its first folder get two roots, and one of them an error.
+    folder = tmp_path_factory.mktemp("one-by-one")
     with ThreadPoolExecutor(max_workers=2) as pool:
 
         def run(scenario: str, way: str) -> Checks:
-            return LEGACY_SUITE.one(scenario, ways[LEGACY, way], tmp_path_factory.mktemp(f"{way}-{scenario}"))
+            own = folder / f"{way}-{scenario}"
+            own.mkdir()
+            return LEGACY_SUITE.one(scenario, ways[LEGACY, way], own)
 
         wanted = [(scenario, way) for scenario in dict.fromkeys(filter(None, chosen)) for way in ("direct", "late")]
         futures = {one: pool.submit(run, *one) for one in wanted}
