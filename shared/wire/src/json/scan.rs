@@ -43,7 +43,7 @@ fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
             Some(byte) if *byte >= b' ' => {
                 // So close to the end of the text that there is no whole block.
                 let rest = text.get(at..).unwrap_or_default().iter();
-                for byte in rest.take_while(|byte| **byte >= b' ' && !matches!(**byte, b'"' | b'\\')) {
+                for byte in rest.take_while(|byte| !is_stop(**byte)) {
                     foreign |= !byte.is_ascii();
                     at += 1;
                 }
@@ -56,6 +56,12 @@ fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
         return Err(Error { kind: ErrorKind::InvalidUtf8, at: start + error.valid_up_to() });
     }
     Ok(Body { end: at, escaped })
+}
+
+/// Whether a byte ends a run of plain characters.
+#[inline(always)]
+fn is_stop(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\')
 }
 
 /// Plain characters and the usual escapes.
@@ -112,7 +118,7 @@ fn special(chunk: &[u8; 16]) -> usize {
 fn stops_in(block: &[u8; BLOCK], foreign: &mut u32) -> u64 {
     let mut stops = 0;
     for (place, byte) in block.iter().enumerate() {
-        stops |= u64::from(*byte < b' ' || *byte == b'"' || *byte == b'\\') << place;
+        stops |= u64::from(is_stop(*byte)) << place;
         *foreign |= u32::from(*byte & 0x80);
     }
     stops
