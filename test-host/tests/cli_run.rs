@@ -84,6 +84,18 @@ FAIL native hold    s.yaml:16  any other is refused  (whole)
 }
 
 #[test]
+fn a_failure_that_others_follow_stands_at_the_end_too() {
+    let (folder, _) = folder(&SCENARIO.replacen("upstream: unchanged", "upstream: nothing", 1));
+    let ran = wardpoint(folder.path(), &["run", "s.yaml", "--engine", "native", "--profile", "hold", "--cut", "whole"]);
+    let out = text(&ran.stdout);
+    let failure = "FAIL native hold    s.yaml:8  a listed tool may be called  (whole)\n    s.yaml:14:17: upstream\n";
+    assert!(out.starts_with(failure), "{out}");
+    let (_, after) = out.split_once("\nok   native").unwrap();
+    let (_, again) = after.split_once("\n\nWhat failed, once more:\n").unwrap();
+    assert!(again.starts_with(failure) && again.ends_with("\n1 passed, 1 failed, 0 skipped\n"), "{out}");
+}
+
+#[test]
 fn machines_get_json_and_junit() {
     let broken = SCENARIO.replace("status: 403", "status: 401").replacen("    peer:", "    needs: [kill]\n    peer:", 1);
     let (folder, _) = folder(&broken);

@@ -201,11 +201,13 @@ impl Listeners {
             upstream: upstream_cluster(key.upstream),
             access_log: &access_log,
         };
-        if let Some((plugin, config)) = IDLE.iter().find(|(plugin, _)| *plugin == key.plugin && !self.idle.contains_key(*plugin))
-        {
+        for (plugin, module, _) in [(wanted.plugin, wanted.module, wanted.config)].into_iter().chain(next) {
+            let Some((_, config)) = IDLE.iter().find(|(known, _)| *known == plugin && !self.idle.contains_key(plugin)) else {
+                continue;
+            };
             let name = format!("idle-{plugin}");
-            let idle = bootstrap::listener(&Wanted { name: &name, config, next: None, environment: &[], ..wanted }, identity)?;
-            self.idle.insert((*plugin).to_owned(), idle);
+            let idle = Wanted { name: &name, plugin, module, config, next: None, environment: &[], ..wanted };
+            self.idle.insert(plugin.to_owned(), bootstrap::listener(&idle, identity)?);
         }
         let config = bootstrap::listener(&wanted, identity)?;
         if self.listeners.len() >= KEPT {
