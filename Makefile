@@ -106,7 +106,7 @@ in-node:
 	@test -x target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner || \
 	  cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner \
-	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core --test decisions --test strings
+	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core -p wardpoint-wire --test decisions --test strings --test token68
 
 # Plays in Envoy wait more than they compute.
 ENVOY_JOBS ?= 4

@@ -37,6 +37,6 @@ pub mod sse;
 pub mod time;
 pub mod token_exchange;
 
-use wardpoint_wire::order;
+use wardpoint_wire::{keyed, order, token68};
 // What each request needs most, compiled for speed.
 pub use wardpoint_wire::{http, pairs};

@@ -3,6 +3,7 @@
 use super::consent;
 use crate::http::Headers;
 use crate::policy::Reason;
+use crate::token68::is_token68;
 
 /// Longest token in bytes (OA-J-13).
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
@@ -14,10 +15,11 @@ const WORKLOAD: &[u8] = b"workload-";
 /// The bearer token of a request: one header line, one credential, one space (RFC 6750 section 2.1, BY-T-17).
 pub(super) fn bearer(headers: &Headers) -> Result<&str, Reason> {
     let value = headers.one("authorization").map_err(|_| Reason::RepeatedHeader)?.ok_or(Reason::NoToken)?;
-    if value.contains(&b',') {
-        // How a proxy joins two lines.
-        return Err(Reason::RepeatedHeader);
-    }
+    // A comma is how a proxy joins two lines; no token has one.
+    credential(value).map_err(|reason| if value.contains(&b',') { Reason::RepeatedHeader } else { reason })
+}
+
+fn credential(value: &[u8]) -> Result<&str, Reason> {
     let text = core::str::from_utf8(value).map_err(|_| Reason::MalformedCredential)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if scheme.eq_ignore_ascii_case("dpop") {
@@ -28,7 +30,7 @@ pub(super) fn bearer(headers: &Headers) -> Result<&str, Reason> {
         let known = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') && !token.is_empty();
         return Err(if known { Reason::NoToken } else { Reason::MalformedCredential });
     }
-    if token.len() <= MAX_TOKEN && is_token(token) { Ok(token) } else { Err(Reason::MalformedCredential) }
+    if token.len() <= MAX_TOKEN && is_token68(token.as_bytes()) { Ok(token) } else { Err(Reason::MalformedCredential) }
 }
 
 /// The headers that must not go on: credentials, and whatever else has one of these tokens in it.
@@ -53,13 +55,6 @@ pub(super) fn others(headers: &Headers, tokens: &[&str]) -> Vec<String> {
 /// Whether a header's value has this token in it.
 pub(super) fn holds(value: &[u8], token: &str) -> bool {
     value.len() >= token.len() && memchr::memmem::find(value, token.as_bytes()).is_some()
-}
-
-/// `b64token` of RFC 6750 section 2.1.
-fn is_token(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.bytes().all(fits)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use crate::keyed::Keyed;
 
 /// Names all that an issued token depends on (OA-TE-06, BY-X-03). It is a hash, so that what is kept shows no token; and a keyed
-/// one, so that nobody can make two requests that fall on one key. Each request pays for it: SHA-256 costs ten times as much.
+/// one, so that nobody can make two requests that fall on one key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Key(u128);
 
@@ -38,12 +38,8 @@ pub(super) struct KeyParts<'a> {
 impl Key {
     /// The key of `parts`; with the same `salt` the same parts have the same key, and no others do.
     pub(super) fn new(salt: &Salt, parts: &KeyParts<'_>) -> Self {
-        let mut hash = SipHasher13::new_with_key(salt);
-        let mut put = |part: Option<&str>| {
-            // Its length before each, so that no two lists are one text.
-            hash.write_u64(part.map_or(u64::MAX, |part| part.len() as u64));
-            hash.write(part.unwrap_or_default().as_bytes());
-        };
+        let mut hash = Keyed::new(salt);
+        let mut put = |part: Option<&str>| hash.put(part.map(str::as_bytes));
         put(Some(parts.policy));
         put(Some(parts.subject));
         put(parts.actor);
@@ -54,8 +50,8 @@ impl Key {
         put(parts.resource);
         put(Some(parts.requested));
         parts.scopes.iter().for_each(|scope| put(Some(scope)));
-        hash.write_u64(parts.max_life);
-        Self(hash.finish128().as_u128())
+        hash.put(Some(&parts.max_life.to_le_bytes()));
+        Self(hash.finish())
     }
 }
 

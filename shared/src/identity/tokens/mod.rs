@@ -30,7 +30,7 @@ use crate::jws::{Algorithm, AnyVerifier, Issuer, Jws, Key, KeySet, Offer, TokenE
 use crate::secret::Secret;
 use crate::time::{Duration, Timestamp};
 use introspection::Introspection;
-use remembered::{Keyed, Place, Remembered};
+use remembered::{Place, Places, Remembered};
 use status::StatusList;
 
 /// Verifies tokens, for a plugin and all its filters.
@@ -60,7 +60,7 @@ struct Inner {
     authorities: Vec<Authority>,
     /// What the host can do, once it was asked. At configuration there is no host that could be: the first tick or request is
     /// the first time that it lends its services.
-    host: Option<(Offer, Keyed)>,
+    host: Option<(Offer, Places)>,
     good: Remembered<Good>,
     bad: Remembered<Bad>,
 }
@@ -172,7 +172,7 @@ impl Inner {
             return *offer;
         }
         let offer = Offer::probe(reach.services());
-        self.host = Some((offer, Keyed::new(reach.services())));
+        self.host = Some((offer, Places::new(reach.services())));
         for (holds, what) in [(offer.rsa, "rsa"), (offer.ecdsa, "ecdsa")] {
             reach.count(&[if holds { "keys.host_verifies." } else { "keys.host_lacks." }, what].concat());
         }

@@ -7,9 +7,8 @@
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-
 use crate::filter::Services;
+use crate::keyed::Keyed;
 
 /// Values by token, bounded in number and in bytes.
 ///
@@ -26,12 +25,12 @@ pub(super) struct Remembered<V> {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Place(u128);
 
-/// What makes places of tokens.
-pub(super) struct Keyed(Option<[u8; 16]>);
+/// What makes places of tokens: a random key.
+pub(super) struct Places(Option<[u8; 16]>);
 
 type Half<V> = HashMap<Place, (V, usize), BuildHasherDefault<Already>>;
 
-impl Keyed {
+impl Places {
     /// A new key. Without chance there is no key, and nothing is remembered.
     pub(super) fn new(services: &mut dyn Services) -> Self {
         let mut key = [0; 16];
@@ -40,9 +39,9 @@ impl Keyed {
 
     /// The place of a token.
     pub(super) fn place(&self, token: &[u8]) -> Option<Place> {
-        let mut hasher = SipHasher13::new_with_key(self.0.as_ref()?);
-        hasher.write(token);
-        Some(Place(hasher.finish128().as_u128()))
+        let mut hash = Keyed::new(self.0.as_ref()?);
+        hash.put(Some(token));
+        Some(Place(hash.finish()))
     }
 }
 
@@ -107,15 +106,15 @@ mod tests {
     use super::*;
 
     fn place(text: &str) -> Place {
-        Keyed(Some([7; 16])).place(text.as_bytes()).unwrap()
+        Places(Some([7; 16])).place(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn a_place_depends_on_the_token_and_the_key() {
         assert_eq!(place("a"), place("a"));
         assert_ne!(place("a"), place("b"));
-        assert_ne!(Some(place("a")), Keyed(Some([8; 16])).place(b"a"));
-        assert_eq!(Keyed(None).place(b"a"), None);
+        assert_ne!(Some(place("a")), Places(Some([8; 16])).place(b"a"));
+        assert_eq!(Places(None).place(b"a"), None);
     }
 
     #[test]
