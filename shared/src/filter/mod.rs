@@ -12,6 +12,7 @@ mod services;
 mod step;
 mod stream;
 mod trail;
+pub mod upstream;
 
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};

@@ -9,16 +9,13 @@ use super::profile::Profile;
 use super::reference::References;
 use super::routes::{Destination, Routes};
 use crate::audit::Resource;
-use crate::filter::{Destinations, Head, HostProfile, PropertyPath, Settings};
+use crate::filter::{Destinations, Head, HostProfile, PropertyPath, Settings, upstream};
 use crate::identity::Source;
 use crate::identity::revocation::Revocation;
 use crate::identity::secret::{FetchedSecret, SealingKeys};
 use crate::identity::tokens::Tokens;
 use crate::policy::{Mode, PolicyId, Reason};
 use crate::time::{Duration, Timestamp};
-
-/// The property in which Envoy says which cluster the route of a request has. It is there from the headers on (1.38 to 1.40).
-const CLUSTER: [&str; 2] = ["xds", "cluster_name"];
 
 /// A compiled configuration.
 #[derive(Clone, Debug)]
@@ -152,17 +149,12 @@ impl Policy {
     /// The host properties that these routes need.
     pub(super) fn read_by(source: &Source, routes: &Routes) -> Rc<[PropertyPath]> {
         let own = source.properties();
-        if !routes.want_cluster() {
-            return own;
-        }
-        let cluster = PropertyPath(CLUSTER.map(str::to_owned).to_vec());
-        own.iter().cloned().chain([cluster]).collect()
+        if routes.want_cluster() { upstream::with_cluster(&own) } else { own }
     }
 
-    /// Where a request goes. A cluster that the host cannot say is one that it does not say.
+    /// Where a request goes.
     pub(super) fn destination(&self, head: Head<'_>) -> Result<Destination, Reason> {
-        let cluster = head.properties.get(self.source.properties().len()).ok().flatten();
-        Destination::read(head.headers, cluster)
+        Destination::read(head.headers, upstream::cluster(head.properties, self.source.properties().len()))
     }
 
     /// What its clients show and what seals, where that is fetched.
