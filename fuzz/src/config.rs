@@ -44,6 +44,7 @@ pub(crate) const WORDS: &[&str] = &[
     "\"methods\":[\"tasks/list\"]",
     "\"scopes\":{\"implies\":{\"a\":[\"b\"]}}",
     "\"when\":\"mcp.tool.arguments.path == '/a'\"",
+    "\"when\":\"request.service == 'a' || !has(request.cluster)\"",
     "[\"a*\",\"*b\"]",
     "{",
     "}",

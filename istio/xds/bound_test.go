@@ -54,3 +54,44 @@ func TestATokenGoesWhereTheWaypointSendsTheRequest(t *testing.T) {
 		})
 	}
 }
+
+// The same of conditions: `request.service` is what was dialled, `request.host` what the caller says.
+func TestAConditionGoesByWhereTheWaypointSendsTheRequest(t *testing.T) {
+	const files, mail = "mcp-server.tools.svc.cluster.local", "mail.tools.svc.cluster.local"
+	for name, c := range map[string]struct {
+		when string
+		// To the service that was dialled, with the other one as the host.
+		files, mail int
+	}{
+		"a condition on the service goes by the address": {"request.service == '" + files + "'", 200, 403},
+		"a condition on the cluster too":                 {"request.cluster.endsWith('|" + files + "')", 200, 403},
+		"a condition on the host believes the caller":    {"request.host == '" + files + "'", 403, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := func(objects []mesh.Object) {
+				config := object(objects, "TrafficExtension", "tools").Map("spec", "wasm", "pluginConfig")
+				config["rules"] = []any{map[string]any{"id": "files", "allow": map[string]any{
+					"agents": []any{"spiffe://cluster.local/ns/agents/sa/planner"}, "tools": []any{"read_file"}, "when": c.when,
+				}}}
+			}
+			f := stand(t, setup{
+				envoy:     envoyOf(t, "1.40"),
+				manifests: []string{"../manifests/mcp-authz/traffic-extension.yaml", "testdata/live/mail.yaml"},
+				change:    rules,
+			}).ready()
+			for _, try := range []struct {
+				to, host string
+				status   int
+			}{
+				{"mcp-server", files, 200},
+				{"mail", mail, 403},
+				{"mcp-server", mail, c.files},
+				{"mail", files, c.mail},
+			} {
+				if status, text := f.send(request{from: "planner", to: try.to, tool: "read_file", token: "planner", path: "/own", host: try.host}); status != try.status {
+					t.Errorf("%+v: %d %s", try, status, text)
+				}
+			}
+		})
+	}
+}

@@ -2,11 +2,11 @@
 #![expect(clippy::panic, reason = "a policy of a test that is none is a failed test")]
 
 use wardpoint_core::audit::Subject;
-use wardpoint_core::filter::{Properties, PropertyError};
+use wardpoint_core::filter::{Plugin as _, Properties, PropertyError};
 use wardpoint_core::http::Headers;
 use wardpoint_core::identity::{Caller, Claim};
 use wardpoint_core::mcp::Method;
-use wardpoint_core::mcp_authz::{Ask, Fit, Item, Outcome, Policy, UriPattern, caller};
+use wardpoint_core::mcp_authz::{Ask, Fit, Item, McpAuthz, Outcome, Policy, UriPattern, caller};
 use wardpoint_core::policy::{Decision, Deny};
 
 /// What a host says of a property.
@@ -220,7 +220,7 @@ fn conditions_read_claims_the_peer_and_the_request() {
     };
     let facts = |team: &[&str]| {
         let lines = team.iter().map(|team| ("X-Team", *team)).chain([(":path", "/mcp"), ("x-other", "y")]);
-        policy.request_facts(&lines.collect::<Headers>()).unwrap()
+        policy.request_facts(&lines.collect::<Headers>(), Properties::default()).unwrap()
     };
     let one = facts(&["red"]);
     assert_eq!(one.headers, [("x-team".to_owned(), b"red".to_vec())], "only what some condition reads");
@@ -237,6 +237,71 @@ fn conditions_read_claims_the_peer_and_the_request() {
         assert_eq!(said(&policy, &given(level), &ask), want, "{level:?} {team:?}");
     }
     assert!(Claim::new(Err(PropertyError)).value().is_err());
+}
+
+/// A deny rule holds and an allow rule does not where the proxy has not said where it sends a request, `has` or not.
+#[test]
+fn conditions_read_where_the_proxy_sends_a_request() {
+    const GIT: &str = "outbound|443||git.example";
+    let policy = |tool: &str, when: &str| {
+        policy(&format!(
+            r#"[{{"id":"all","allow":{{"agents":["*"],"tools":["d"]}}}},{{"id":"r","{tool}":{{"agents":["*"],"tools":["t"],"when":"{when}"}}}}]"#
+        ))
+    };
+    let matched = |tool: &str, when: &str, cluster: &Property| {
+        let policy = policy(tool, when);
+        let mut values = alice_of([]);
+        values.push(cluster.clone());
+        let headers: Headers = [(":authority", "git.example")].into_iter().collect();
+        let facts = policy.request_facts(&headers, Properties::new(&values));
+        let ask = Ask { request: facts.as_ref(), ..Ask::about(Item::Tool("t")) };
+        ["allow r", "denied_by_rule r"].contains(&said(&policy, &alice(&[]), &ask).as_str())
+    };
+    let named = |name: &str| Ok(Some(name.as_bytes().to_vec()));
+    // The condition; whether it is true, and what no longer is told.
+    for (when, cluster, want) in [
+        ("request.service == 'git.example'", named(GIT), Ok(true)),
+        ("request.service == 'git.example'", named("outbound|443||mail.example"), Ok(false)),
+        ("request.service == 'git.example'", named("git.example"), Err(())),
+        ("has(request.service)", named("git.example"), Ok(false)),
+        ("has(request.service)", named(GIT), Ok(true)),
+        ("request.cluster == 'git.example'", named("git.example"), Ok(true)),
+        ("request.cluster == 'outbound|443||git.example'", named(GIT), Ok(true)),
+        ("request.cluster == 'git.example'", named(GIT), Ok(false)),
+        ("request.cluster.startsWith('outbound|')", named(GIT), Ok(true)),
+        ("request.cluster == request.host", named("git.example"), Ok(true)),
+        ("request.cluster == 'x' || request.host == 'git.example'", Ok(None), Ok(true)),
+        ("request.cluster == ''", Ok(None), Err(())),
+        ("request.cluster != 'x'", named(""), Err(())),
+        ("request.cluster != 'x'", Ok(Some(b"\xff".to_vec())), Err(())),
+        ("request.service != 'x'", Err(PropertyError), Err(())),
+        ("has(request.cluster)", Ok(None), Err(())),
+        ("!has(request.cluster)", Ok(None), Err(())),
+        ("!has(request.service)", Err(PropertyError), Err(())),
+    ] {
+        assert_eq!(matched("allow", when, &cluster), want == Ok(true), "allow {when} {cluster:?}");
+        assert_eq!(matched("deny", when, &cluster), want != Ok(false), "deny {when} {cluster:?}");
+    }
+}
+
+/// A host call that nobody needs is not made.
+#[test]
+fn the_cluster_is_read_only_for_a_condition_that_names_it() {
+    let reads = |when: &str| {
+        let rules = format!(r#"[{{"id":"r","allow":{{"agents":["*"],"tools":["t"],"when":"{when}"}}}}]"#);
+        let text = format!(r#"{{"version":1,"identity":{{"peer":"waypoint","claims":{{"provider":"p"}}}},"rules":{rules}}}"#);
+        let plugin = McpAuthz::configure(text.as_bytes()).unwrap_or_else(|errors| panic!("{errors}"));
+        plugin.settings().properties.iter().filter(|path| path.0 == ["xds", "cluster_name"]).count()
+    };
+    for (when, want) in [
+        ("request.service == 'x'", 1),
+        ("request.cluster == 'x' || has(request.service)", 1),
+        ("request.host == 'x' && request.headers['cluster'] == 'x'", 0),
+        ("jwt.cluster == 'x' && jwt.service == 'x'", 0),
+        ("mcp.method == 'tools/call'", 0),
+    ] {
+        assert_eq!(reads(when), want, "{when}");
+    }
 }
 
 #[test]

@@ -163,6 +163,26 @@ upstream  gets nothing
 }
 
 #[test]
+fn explain_knows_where_the_proxy_sends_a_request() {
+    let when = r#"tools: ["search_*"], when: 'request.service == "git.example"'"#;
+    let policy = POLICY.replace(r#"tools: ["search_*"]"#, when);
+    assert_ne!(policy, POLICY);
+    let asked = |cluster: &str| {
+        let sent = format!("{}properties: [{{path: [xds, cluster_name], value: '{cluster}'}}]\n", request("search_docs"));
+        let folder = folder(&[("policy.yaml", &policy), ("request.yaml", &sent)]);
+        run(folder.path(), &["explain", "--plugin", "mcp-authz", "--config", "policy.yaml", "request.yaml"]).1
+    };
+    for (cluster, want) in [
+        ("outbound|443||git.example", "matches\n"),
+        ("outbound|443||mail.example", "does not match: its `when` is false\n"),
+        ("git", "does not match: its `when` could not be told (error)\n"),
+    ] {
+        let out = asked(cluster);
+        assert!(out.contains(&format!("rule      reads (allow tool `search_docs`): {want}")), "{cluster}: {out}");
+    }
+}
+
+#[test]
 fn explain_reads_the_standard_input_and_shows_the_bytes() {
     let folder = folder(&[("policy.yaml", POLICY)]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_wardpoint"))

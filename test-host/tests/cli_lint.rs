@@ -202,6 +202,24 @@ fn routes_that_are_bound_to_a_service_may_stand_before_several() {
     assert_eq!(findings(&all), Vec::<Value>::new());
 }
 
+/// So does a condition on the service, and not one on the host, nor one on both: it would be true for a host that is made up.
+#[test]
+fn conditions_on_the_service_may_stand_before_several() {
+    let scopes = "tools: [\"search_*\"], scopes: [\"files:read\"]}";
+    let with = |when: &str| findings(&GOOD.replace(scopes, &scopes.replace('}', &format!(", when: '{when}'}}"))));
+    for bound in
+        ["request.service == \"mcp-server.tools.svc.cluster.local\"", "request.cluster.startsWith(\"inbound-vip|8080|\")"]
+    {
+        assert_eq!(with(bound), Vec::<Value>::new(), "{bound}");
+    }
+    for believed in ["request.host == \"mcp-server.tools\"", "request.service == \"a\" || request.host == \"a\""] {
+        let found = with(believed);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let fix = found[0]["fix"].as_str().unwrap();
+        assert!(found[0]["check"] == "host-believed" && fix.starts_with("when: 'request.service == "), "{found:#?}");
+    }
+}
+
 /// What goes through the waypoint may be in routes: its own services, those of other namespaces, what is outside.
 #[test]
 fn a_route_may_bind_to_whatever_goes_through_its_waypoint() {

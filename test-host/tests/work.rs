@@ -120,7 +120,12 @@ fn no_path_is_longer_than_this() -> anyhow::Result<()> {
         ("call of 64 KiB, members", play(1, &call(64 << 10, true), done), 3_500_000, 11),
         ("list of 80 tools, as before", play(1, asked, &list), 580_000, 18),
     ];
-    for (name, play, instructions, calls) in works {
+    // A condition on where the proxy sends the request costs one more host call, and who has none does not pay for it.
+    let where_to = play(1, &call(256, false), done);
+    let rules = String::from_utf8(where_to.config.clone())?
+        .replace("\"user\":\"any\"", "\"user\":\"any\",\"when\":\"has(request.cluster)\"");
+    let where_to = ("call of 256 B, by cluster", Play { config: rules.into_bytes(), ..where_to }, 105_000, 12);
+    for (name, play, instructions, calls) in works.into_iter().chain([where_to]) {
         let cost = cost(&play)?;
         let count: u64 = cost.host_calls.values().sum();
         println!("{name:28} {:8} instructions, {count:2} host calls {:?}", cost.instructions, cost.host_calls);

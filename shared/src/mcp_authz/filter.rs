@@ -99,7 +99,7 @@ impl<D: Asks> Filter for McpFilter<D> {
         }
         let action = match kind {
             Kind::Message => {
-                let facts = self.policy.request_facts(head.headers);
+                let facts = self.policy.request_facts(head.headers, head.properties);
                 let length = declared_length(head.headers).unwrap_or_default();
                 match head.headers.one(TICKET) {
                     _ if !D::ASKS => {}

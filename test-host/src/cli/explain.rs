@@ -217,7 +217,8 @@ pub(super) fn mcp_authz_trace(play: &Play, kind: &str, name: &str) -> Result<Vec
     let body: Value = serde_json::from_slice(&play.request.chunks.concat()).unwrap_or_default();
     let method = body.get("method").and_then(Value::as_str).map_or(Method::None, Method::from_text);
     let arguments = body.pointer("/params/arguments").map_or("{}".to_owned(), Value::to_string);
-    let facts = policy.request_facts(&play.request.headers.iter().map(|(name, value)| (name, value)).collect());
+    let headers = play.request.headers.iter().map(|(name, value)| (name, value)).collect();
+    let facts = policy.request_facts(&headers, Values::new(&values));
     let answer = play.upstream.as_ref().map(|answer| answer.chunks.concat()).unwrap_or_default();
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     let result = answer.get("result").map(Value::to_string);

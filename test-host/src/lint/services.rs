@@ -41,7 +41,8 @@ pub(super) fn believed(world: &World, extension: &Extension<'_>, found: &mut Vec
     let each = "spec:\n  targetRefs:\n  - {group: \"\", kind: Service, name: NAME}   # one for each service, with what is for it";
     let bound =
         "routes:\n- service: NAME.NAMESPACE.svc.cluster.local   # where the waypoint sends it; beside or instead of `host`";
-    let fix = if exchange { format!("{bound}\n# or\n{each}") } else { each.to_owned() };
+    let asked = "when: 'request.service == \"NAME.NAMESPACE.svc.cluster.local\"'   # where the waypoint sends it; instead of `request.host`";
+    let fix = format!("{}\n# or\n{each}", if exchange { bound } else { asked });
     for gateway @ (namespace, name) in extension.gateways(world) {
         let objects = world.of("Service").chain(world.of("ServiceEntry"));
         let count = objects.filter(|object| world.waypoint_of(object) == Some(gateway)).count();

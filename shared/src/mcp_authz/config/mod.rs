@@ -16,6 +16,7 @@ use super::policy::{DenialForm, Policy};
 use super::session::{Owner, Remembered};
 use super::surface;
 use crate::config::{ConfigErrors, Decode as _, Problems, parse};
+use crate::filter::upstream;
 use crate::identity::{Peer, Side, Source};
 use crate::mcp::{KnownLists, Version};
 use crate::policy::{Lookup, PolicyId};
@@ -98,14 +99,17 @@ fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy,
         .approval
         .as_ref()
         .and_then(|raw| problems.field("approval", |p| D::compile(raw, holds, &mut |path| shared.reads.claim(path), p)));
-    let Reads { claims, request } = shared.reads;
+    let Reads { claims, request, upstream } = shared.reads;
     let claim = raw.roles.as_ref().map(|roles| roles.claim.0.as_slice());
+    let source = Source::new(raw.identity, claim, &claims);
+    let own = source.properties();
     let policy = Policy {
         id,
         mode: raw.mode.into(),
         hold_headers: raw.host_profile.hold_headers,
         audit,
-        source: Source::new(raw.identity, claim, &claims),
+        source,
+        properties: if upstream { upstream::with_cluster(&own) } else { own },
         public: open,
         denial: match raw.denial {
             RawDenial::Hide => DenialForm::Hide,

@@ -20,6 +20,8 @@ pub(super) struct Reads {
     pub(super) claims: Vec<Vec<String>>,
     /// Names of headers; `None` if nothing of the request is read.
     pub(super) request: Option<Vec<String>>,
+    /// Where the proxy sends a request is read.
+    pub(super) upstream: bool,
 }
 
 impl Reads {
@@ -69,6 +71,7 @@ fn place(field: &FieldRef, reads: &mut Reads) -> Field {
         {
             names.push((*name).to_owned());
         }
+        reads.upstream |= matches!(path.as_slice(), [_, "cluster" | "service"]);
     }
     match path.as_slice() {
         ["jwt", claim @ ..] => {
@@ -79,10 +82,12 @@ fn place(field: &FieldRef, reads: &mut Reads) -> Field {
         ["mcp", "result"] => Field::Result,
         ["mcp", "resultBytes"] => Field::ResultBytes,
         ["mcp", _, "arguments"] => Field::Arguments,
+        ["request", "cluster"] => Field::Cluster,
         ["request", "headers", name] => Field::Header((*name).to_owned()),
         ["request", "host"] => Field::Host,
         ["request", "method"] => Field::HttpMethod,
         ["request", "path"] => Field::Path,
+        ["request", "service"] => Field::Service,
         ["source", "identity", "namespace"] => Field::Namespace,
         ["source", "identity", "serviceAccount"] => Field::ServiceAccount,
         ["source", "identity", "trustDomain"] => Field::TrustDomain,
@@ -103,7 +108,8 @@ impl Vocabulary for Words<'_> {
             }
             ["mcp" | "jwt" | "source" | "request"] | ["source", "identity"] => Ok(FieldKind::Group),
             ["jwt", ..] => Ok(FieldKind::Claim),
-            ["mcp", "method"] | ["request", "host" | "method" | "path"] | ["source", "spiffeId"] => Ok(FieldKind::Text),
+            ["mcp", "method"] | ["source", "spiffeId"] => Ok(FieldKind::Text),
+            ["request", "cluster" | "host" | "method" | "path" | "service"] => Ok(FieldKind::Text),
             ["source", "identity", "namespace" | "serviceAccount" | "trustDomain"] => Ok(FieldKind::Text),
             ["request", "headers"] => Ok(FieldKind::TextMap),
             ["mcp", "result" | "resultBytes"] if !matches!(self.effect, Effect::Withhold) => {
@@ -147,7 +153,7 @@ fn unknown(path: &[&str]) -> String {
         [_] => &["jwt", "mcp", "request", "source"],
         ["mcp", "task", ..] => return "`mcp.task` is not known: a task's id says nothing about what it is".to_owned(),
         ["mcp", ..] => &["method", "prompt", "resource", "result", "resultBytes", "tool"],
-        ["request", ..] => &["headers", "host", "method", "path"],
+        ["request", ..] => &["cluster", "headers", "host", "method", "path", "service"],
         ["source", "identity", ..] => &["namespace", "serviceAccount", "trustDomain"],
         _ => &["identity", "spiffeId"],
     };

@@ -56,6 +56,8 @@ pub struct RequestFacts {
     pub host: Vec<u8>,
     /// The headers that some condition names, in lower case; several lines are several entries.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// The cluster that the proxy sends it to, whatever `host` is. `None`: it has not said, or no condition asks.
+    pub cluster: Option<String>,
 }
 
 impl<'a> Ask<'a> {
@@ -93,8 +95,8 @@ impl Item<'_> {
 }
 
 impl RequestFacts {
-    /// Copies what stands in `headers`, of ordinary headers only those of the names `wanted`.
-    pub(super) fn read(headers: &Headers, wanted: &[String]) -> Self {
+    /// Copies what stands in `headers`, of ordinary headers only those of the names `wanted`, and the cluster.
+    pub(super) fn read(headers: &Headers, wanted: &[String], cluster: Option<&str>) -> Self {
         let pseudo = |name: &str| headers.all(name).next().unwrap_or_default().to_vec();
         let named = |name: &String| headers.all(name).map(|value| (name.clone(), value.to_vec())).collect::<Vec<_>>();
         Self {
@@ -102,6 +104,7 @@ impl RequestFacts {
             path: pseudo(":path"),
             host: pseudo(":authority"),
             headers: wanted.iter().flat_map(named).collect(),
+            cluster: cluster.map(str::to_owned),
         }
     }
 }

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use super::metadata::Metadata;
 use super::session::{Owner, Remembered};
 use super::surface::{Hygiene, ServerRequests};
-use crate::filter::{Destinations, HostProfile, Settings};
+use crate::filter::{Destinations, HostProfile, Properties, PropertyPath, Settings, upstream};
 use crate::http::Headers;
 use crate::identity::{Caller, Source};
 use crate::mcp::{KnownLists, Version};
@@ -36,6 +36,8 @@ pub struct Policy {
     pub(super) hold_headers: bool,
     pub(super) audit: Destinations,
     pub(super) source: Source,
+    /// Those of `source`, and where the proxy sends a request, if a condition asks that.
+    pub(super) properties: Rc<[PropertyPath]>,
     /// There is no peer identity, so rules over any agent that need no user are for everybody.
     pub(super) public: bool,
     pub(super) denial: DenialForm,
@@ -103,13 +105,14 @@ impl Policy {
             mode: self.mode,
             host: HostProfile { hold_headers: self.hold_headers },
             audit: self.audit,
-            properties: self.source.properties(),
+            properties: self.properties.clone(),
         }
     }
 
-    /// What conditions read of a request, or `None` if none reads anything of it.
-    pub fn request_facts(&self, headers: &Headers) -> Option<RequestFacts> {
-        self.request.as_deref().map(|wanted| RequestFacts::read(headers, wanted))
+    /// What conditions read of a request, or `None` if none reads anything of it. `properties` are those that the plugin declares.
+    pub fn request_facts(&self, headers: &Headers, properties: Properties<'_>) -> Option<RequestFacts> {
+        let wanted = self.request.as_deref()?;
+        Some(RequestFacts::read(headers, wanted, upstream::cluster(properties, self.source.properties().len())))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::ask::{Ask, Item};
+use crate::filter::upstream;
 use crate::identity::Caller;
 use crate::policy::cel::{Condition, Fact, Facts, FieldKind, Num, Truth};
 
@@ -20,6 +21,7 @@ pub(in crate::mcp_authz) enum Field {
     Arguments,
     /// By its index in [`Caller::claims`].
     Claim(usize, FieldKind),
+    Cluster,
     Header(String),
     Host,
     HttpMethod,
@@ -29,6 +31,7 @@ pub(in crate::mcp_authz) enum Field {
     Path,
     Result,
     ResultBytes,
+    Service,
     ServiceAccount,
     SpiffeId,
     TrustDomain,
@@ -59,6 +62,7 @@ impl Facts for Asked<'_> {
             Field::SpiffeId => text(self.caller.agent.as_deref()),
             Field::TrustDomain => text(self.caller.trust_domain()),
             Field::Arguments
+            | Field::Cluster
             | Field::Header(_)
             | Field::Host
             | Field::HttpMethod
@@ -66,7 +70,8 @@ impl Facts for Asked<'_> {
             | Field::Name
             | Field::Path
             | Field::Result
-            | Field::ResultBytes => self.ask.map_or(Fact::Unknown, |ask| of_request(field, ask)),
+            | Field::ResultBytes
+            | Field::Service => self.ask.map_or(Fact::Unknown, |ask| of_request(field, ask)),
         }
     }
 }
@@ -88,6 +93,12 @@ fn of_request<'a>(field: &Field, ask: &'a Ask<'_>) -> Fact<'a> {
         _ => {
             let Some(request) = ask.request else { return Fact::Unknown };
             match field {
+                Field::Cluster | Field::Service => match request.cluster.as_deref() {
+                    // It goes somewhere, and nobody has said where.
+                    None => Fact::Unreadable,
+                    Some(cluster) if *field == Field::Cluster => Fact::Text(cluster.into()),
+                    Some(cluster) => text(upstream::service(cluster)),
+                },
                 Field::Host => bytes(&request.host),
                 Field::HttpMethod => bytes(&request.method),
                 Field::Path => bytes(&request.path),
