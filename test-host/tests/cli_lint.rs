@@ -57,6 +57,21 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "- {upstreamCluster: \"inbound-vip|8080|http|gone.tools.svc.cluster.local\", server",
     ),
     ("route-elsewhere", "- {host: mcp-server.tools, server", "- {upstreamCluster: mcp-server, server"),
+    (
+        "route-elsewhere",
+        "tools: [\"search_*\"], scopes: [\"files:read\"]}",
+        "tools: [\"search_*\"], when: 'request.service == \"gone.tools.svc.cluster.local\"'}",
+    ),
+    (
+        "route-elsewhere",
+        "tools: [\"search_*\"], scopes: [\"files:read\"]}",
+        "tools: [\"search_*\"], when: 'request.service in [\"mcp-server.tools\"]'}",
+    ),
+    (
+        "route-elsewhere",
+        "tools: [\"search_*\"], scopes: [\"files:read\"]}",
+        "tools: [\"search_*\"], when: 'request.cluster != \"inbound-vip|8080|http|idp.example.com\"'}",
+    ),
     ("audit-gap", "name: elsewhere-audit, namespace: other", "name: elsewhere-audit, namespace: tools"),
     ("audit-gap", "kind: Service, name: elsewhere}", "kind: Service, name: elsewhere-2}"),
     ("audit-gap", "accessLogging: [{providers: [{name: wardpoint-audit}]}]", "accessLogging: [{providers: [{name: debug}]}]"),
@@ -207,12 +222,30 @@ fn routes_that_are_bound_to_a_service_may_stand_before_several() {
 fn conditions_on_the_service_may_stand_before_several() {
     let scopes = "tools: [\"search_*\"], scopes: [\"files:read\"]}";
     let with = |when: &str| findings(&GOOD.replace(scopes, &scopes.replace('}', &format!(", when: '{when}'}}"))));
-    for bound in
-        ["request.service == \"mcp-server.tools.svc.cluster.local\"", "request.cluster.startsWith(\"inbound-vip|8080|\")"]
-    {
+    for bound in [
+        "request.service == \"mcp-server.tools.svc.cluster.local\"",
+        "request.service in [\"mcp-server.tools.svc.cluster.local\", \"elsewhere.other.svc.cluster.local\", \"api.llm.example\"]",
+        "request.cluster == \"inbound-vip|8080|http|mcp-server.tools.svc.cluster.local\"",
+        "request.cluster.startsWith(\"inbound-vip|8080|\")",
+    ] {
         assert_eq!(with(bound), Vec::<Value>::new(), "{bound}");
     }
-    for believed in ["request.host == \"mcp-server.tools\"", "request.service == \"a\" || request.host == \"a\""] {
+    for (elsewhere, fix) in [
+        (
+            "mcp-server.tools",
+            "when: 'request.service == \"mcp-server.tools.svc.cluster.local\"'   # in the place of mcp-server.tools",
+        ),
+        ("idp.example.com", "kind: ServiceEntry\nmetadata:\n  name: idp\n"),
+        ("gone", "when: 'request.service == \"api.llm.example\"'   # in the place of gone, or the one that is meant"),
+    ] {
+        let found = with(&format!("request.service == \"{elsewhere}\""));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0]["check"] == "route-elsewhere" && found[0]["fix"].as_str().unwrap().starts_with(fix), "{found:#?}");
+    }
+    let api = "api.llm.example";
+    for believed in
+        ["request.host == \"mcp-server.tools\"", &format!("request.service == \"{api}\" || request.host == \"{api}\"")]
+    {
         let found = with(believed);
         assert_eq!(found.len(), 1, "{found:#?}");
         let fix = found[0]["fix"].as_str().unwrap();

@@ -147,9 +147,9 @@ checks! {
     /// A policy goes by what the caller says of the destination.
     HostBelieved "host-believed" Error
         "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
-    /// A route is for what the waypoint sends nothing to.
+    /// A route or a condition is for what the waypoint sends nothing to.
     RouteElsewhere "route-elsewhere" Error
-        "a route binds to the service that the waypoint sends the request to: one that it sends none to fits no request, so each of them gets another route or none",
+        "a route or a condition binds to the service that the waypoint sends the request to: one that it sends none to is that of no request, so another route or none is taken, and a deny rule denies nothing",
     /// An access log prints records of some services only.
     AuditGap "audit-gap" Warning
         "istiod asks for a service of another namespace in that namespace only, and puts what is closer in the place of the rest: decisions are missing where auditors look",

@@ -2,6 +2,7 @@
 
 mod audit;
 mod callouts;
+mod conditions;
 mod delivery;
 mod dump;
 mod egress;

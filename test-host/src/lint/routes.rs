@@ -1,44 +1,74 @@
-//! Whether a waypoint sends requests where the routes of `token-exchange` say that it does.
+//! Whether a waypoint sends requests where routes of `token-exchange` and conditions of `mcp-authz` say that it does.
 
 use std::collections::BTreeSet;
 
-use super::extension::{Extension, hosts};
+use super::conditions::{Compared, compared};
+use super::extension::{Config, Extension, hosts};
 use super::finding::{Check, Finding};
 use super::manifest::{Manifest, World, items};
 use crate::scenario::yaml::Node;
 
-/// A route binds to the name of a service as Istio writes it: a name that is spelt otherwise, or is of a service that is reached without
-/// this waypoint, binds to nothing, and its requests take another route or none.
+/// A destination that somebody wrote.
+struct Said {
+    path: String,
+    name: String,
+    /// The host of the service that the name is of.
+    host: Option<String>,
+    /// What to write around a service.
+    around: [String; 2],
+}
+
+/// A route or a condition binds to the name of a service as Istio writes it: a name that is spelt otherwise, or is of a service that is
+/// reached without this waypoint, is that of no request. Its requests take another route or none; what was to be denied goes on.
 pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
-    let Some(config) = extension.config.as_ref().filter(|_| extension.plugin == "token-exchange") else { return };
+    let Some(config) = &extension.config else { return };
     let reached: BTreeSet<String> = extension.behind(world).into_iter().flat_map(hosts).collect();
     // What stands before nothing here may stand before services that are elsewhere.
     let Some(one) = reached.first() else { return };
-    for (index, route) in items(config.at("routes")).iter().enumerate() {
-        let text = |name: &'static str| route.get(name).and_then(Node::as_str).map(|text| (name, text));
-        let Some((name, said)) = text("service").or_else(|| text("upstreamCluster")) else { continue };
-        let host = if name == "service" { Some(said) } else { inbound(said) };
+    let said = if extension.plugin == "token-exchange" { by_routes(config) } else { by_conditions(config) };
+    for Said { path, name, host, around: [before, behind] } in said {
+        let host = host.as_deref();
         if host.is_some_and(|host| reached.contains(host)) {
             continue;
         }
-        let path = config.path(&format!("routes[{index}].{name}"));
         let (text, fix) = match host.and_then(|host| Some((host, named(world, host)?))) {
             Some((host, object)) if hosts(object).iter().any(|own| own == host) => around(world, extension, object),
             Some((host, object)) => {
                 let full = hosts(object).concat();
-                (format!("Istio's name of `{host}` is `{full}`"), format!("routes:\n- service: {full}   # item {index}"))
+                (format!("Istio's name of `{host}` is `{full}`"), format!("{before}{full}{behind}"))
             }
             None => (
                 format!(
-                    "no request comes to `{said}` through this {}: of what is given here it stands before {}",
+                    "no request comes to `{name}` through this {}: of what is given here it stands before {}",
                     extension.manifest.kind,
                     list(&reached)
                 ),
-                format!("routes:\n- service: {one}   # item {index}, or the one that is meant"),
+                format!("{before}{one}{behind}, or the one that is meant"),
             ),
         };
-        found.push(Finding::new(Check::RouteElsewhere, extension.manifest, &path, text, fix));
+        found.push(Finding::new(Check::RouteElsewhere, extension.manifest, &config.path(&path), text, fix));
     }
+}
+
+fn by_routes(config: &Config) -> Vec<Said> {
+    let routes = items(config.at("routes")).iter().enumerate();
+    let said = routes.filter_map(|(index, route)| {
+        let text = |name: &'static str| route.get(name).and_then(Node::as_str).map(|text| (name, text));
+        let (field, name) = text("service").or_else(|| text("upstreamCluster"))?;
+        let host = if field == "service" { Some(name) } else { inbound(name) };
+        let around = ["routes:\n- service: ".to_owned(), format!("   # item {index}")];
+        Some(Said { path: format!("routes[{index}].{field}"), name: name.to_owned(), host: host.map(str::to_owned), around })
+    });
+    said.collect()
+}
+
+fn by_conditions(config: &Config) -> Vec<Said> {
+    let said = compared(&config.node.to_json()).into_iter().map(|Compared { path, field, name }| {
+        let host = if field == "request.service" { Some(name.as_str()) } else { inbound(&name) };
+        let around = ["when: 'request.service == \"".to_owned(), format!("\"'   # in the place of {name}")];
+        Said { path, host: host.map(str::to_owned), name, around }
+    });
+    said.collect()
 }
 
 /// The host of `inbound-vip|PORT|PROTOCOL|HOST`: what istiod calls the clusters of a waypoint.

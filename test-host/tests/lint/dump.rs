@@ -225,6 +225,31 @@ fn a_route_of_a_dump_goes_where_a_cluster_is() {
     }
 }
 
+/// Conditions too: a deny rule for a service that is spelt otherwise would deny nothing.
+#[test]
+fn a_condition_of_a_dump_goes_where_a_cluster_is() {
+    let tools = "\\\"tools\\\":[\\\"search_*\\\"]";
+    let vip =
+        ("v3.Cluster\",\"name\":\"tools\"", "v3.Cluster\",\"name\":\"inbound-vip|8080|http|files.tools.svc.cluster.local\"");
+    for (when, (from, to), wanted) in [
+        ("request.cluster == 'tools'", (vip.0, vip.0), 0),
+        ("request.cluster == 'tool'", (vip.0, vip.0), 1),
+        ("request.service == 'idp.example.com'", (vip.0, vip.0), 0),
+        ("request.service == 'idp.example.com'", vip, 1),
+        ("request.service == 'files.tools.svc.cluster.local'", vip, 0),
+        ("request.service in ['files.tools.svc.cluster.local', 'files.tools']", vip, 1),
+        ("has(request.service)", vip, 0),
+    ] {
+        let dump = broken(Text(from, to)).unwrap();
+        assert_eq!(dump.matches(tools).count(), 1);
+        let dump = dump.replace(tools, &format!("{tools},\\\"when\\\":\\\"{when}\\\""));
+        let (_, out, _) = findings(&dump, &["--format", "json", "--config-dump", "dump.json"]);
+        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+        let found: Vec<_> = found.iter().map(|it| it["check"].clone()).collect();
+        assert_eq!(found, vec![Value::from("route-elsewhere"); wanted], "{when} {to}: {out}");
+    }
+}
+
 #[test]
 fn a_log_of_another_plugin_prints_no_records_of_this_one() {
     let text = |plugin: &str| format!("{{\"format\":\"%FILTER_STATE(wasm.wardpoint_{plugin}:PLAIN)%\"}}");
