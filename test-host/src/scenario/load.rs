@@ -208,6 +208,7 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
     fields.finish(problems);
+    before::one_listener(&exchange, &before, path, problems);
 
     let mut expect = Expect::default();
     match expect_field {
@@ -237,12 +238,11 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     let whole = Whole { file: file.file, config: merged.clone(), next: None, environment: environment.clone() };
     let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
     if next.is_some() {
-        let trailers = |sent: &Sent| !sent.trailers.is_empty();
         let none = [
             ("before", before.is_empty()),
             ("handed", handed.is_none()),
             ("faults", exchange.faults.is_empty()),
-            ("trailers", !trailers(&exchange.request) && !exchange.upstream.as_ref().is_some_and(trailers)),
+            ("trailers", !exchange.has_trailers()),
         ];
         for (name, _) in none.into_iter().filter(|(_, none)| !none) {
             problems.add(node, path, format!("`{name}` is for a case with one plugin, without `next`"));
