@@ -140,11 +140,12 @@ class Gate:
         self._folder.mkdir()
         self.port = free_port()
         identity = {"claims": {"provider": CLAIMS}} if proves == "jwt_authn" else {"tokens": [mesh.service.verified(ours) | ({"introspection": introspects} if introspects else {})]}
-        kill_switch = {"revocation": REVOCATION} if suspended else {}
-        policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
-        policy |= {"references": references} if references else {}
         if before:
             policy = reference_policy(ours, before, references, **identity)
+        else:
+            kill_switch = {"revocation": REVOCATION} if suspended else {}
+            policy = exchange_policy(mesh.service, ours, clients, routes, patience, **identity, **kill_switch) | ({"cache": cache} if cache else {})
+            policy |= {"references": references} if references else {}
         self._behind = {before.name: (before.host, before.port)} if before else {name: (HOSTS[name], tool.port) for name, tool in mesh.tools.items()}
         rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)
         self._hold, self._exchange, self._injects = hold, exchange, injects

@@ -35,7 +35,7 @@ pub(crate) struct Entry {
 pub(crate) enum State {
     /// The user said no.
     Denied,
-    /// The user could not be asked a moment ago.
+    /// The user could not be asked a moment ago; under the key of the owner: is not to be asked anything.
     Failed,
     /// The user has been asked.
     Out,
@@ -99,11 +99,18 @@ pub(super) fn claim(services: &mut dyn Services, place: Option<&Place>, entry: &
     place.map_or(Ok(true), |place| write(services, place, entry))
 }
 
-/// Writes what came of the question with this mark, unless the board is about another one by now. If it cannot be written, the
-/// ticket still has it.
-pub(super) fn put(services: &mut dyn Services, board: &str, owner: &Key, now: Timestamp, mark: [u8; 32], entry: &Entry) {
+/// Writes what came of a question, by its key and mark, into its place, unless the board is about another one by now. If it cannot
+/// be written, the ticket still has it.
+pub(super) fn put(
+    services: &mut dyn Services,
+    board: &str,
+    owner: &Key,
+    now: Timestamp,
+    (key, mark): (&Key, [u8; 32]),
+    entry: &Entry,
+) {
     for _ in 0..TRIES {
-        let place = match find(services, board, owner, &entry.key, now) {
+        let place = match find(services, board, owner, key, now) {
             Ok(Found::Entry(old, place)) if old.mark == mark => place,
             // The call was longer than what stood there was good for, as when the machine is halted.
             Ok(Found::Free(place)) => place,

@@ -63,7 +63,8 @@ enum Outcome {
         ticket: String,
         retry_after: Duration,
     },
-    Unavailable,
+    /// When it is worth to come back.
+    Unavailable(Duration),
 }
 
 impl Approvals {
@@ -127,7 +128,8 @@ impl Approvals {
             Some(Outcome::Pending { ticket, retry_after }) => {
                 Approval::Pending { ticket: Some(ticket.clone()), retry_after: *retry_after }
             }
-            Some(Outcome::Unavailable) | None => Approval::Unavailable { retry_after: PAUSE },
+            Some(Outcome::Unavailable(retry_after)) => Approval::Unavailable { retry_after: *retry_after },
+            None => Approval::Unavailable { retry_after: PAUSE },
         }
     }
 
@@ -169,6 +171,13 @@ enum Todo {
     Start,
 }
 
+impl Call {
+    /// Writes what came of its question.
+    fn put(&self, services: &mut dyn Services, now: Timestamp, mark: [u8; 32], entry: &Entry) {
+        board::put(services, BOARD, &self.owner, now, (&self.key, mark), entry);
+    }
+}
+
 impl Inner {
     /// What the board and the ticket say. What is to be done then is this worker's to do.
     fn look(
@@ -186,7 +195,8 @@ impl Inner {
             None => None,
         };
         for _ in 0..TRIES {
-            let found = board::find(services, BOARD, &action.owner(), key, now)?;
+            let owner = action.owner();
+            let found = board::find(services, BOARD, &owner, key, now)?;
             let (entry, place) = match found {
                 Found::Full if brought.is_none() => return Ok(Todo::Say(Approval::TooMany)),
                 Found::Full => (None, None),
@@ -222,6 +232,9 @@ impl Inner {
                     return Ok(Todo::Say(Approval::Unavailable { retry_after: until.since(now) }));
                 }
                 (None, Some(Entry { state: State::Denied | State::Used, .. }) | None) => {
+                    if let Found::Entry(busy, _) = board::find(services, BOARD, &owner, &owner, now)? {
+                        return Ok(Todo::Say(Approval::Unavailable { retry_after: busy.until.since(now) }));
+                    }
                     let until = now + self.server.timeout + PAUSE;
                     let entry =
                         Entry { key: *key, state: State::Starting, mark: [0; 32], until, next: now, ticket: String::new() };
@@ -296,45 +309,34 @@ impl Inner {
     /// The server took the question, or did not.
     fn started(&self, call: &Call, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut RootEffects<'_>) -> Outcome {
         let read = reply.map(|reply| Started::read(reply.status, reply.headers, reply.body));
-        let services = fx.services();
-        let failed =
-            Entry { key: call.key, state: State::Failed, mark: [0; 32], until: now + PAUSE, next: now, ticket: String::new() };
-        match read {
+        let over = |key, state, until| Entry { key, state, mark: [0; 32], until, next: now, ticket: String::new() };
+        let (outcome, entry) = match read {
             Ok(Ok(started)) => {
                 let interval = started.interval;
                 let question = Question { id: started.id, expires: now + started.expires_in, interval, next: now + interval };
-                match self.out(&question, &call.key, now, services) {
-                    Some(entry) => {
-                        let ticket = entry.ticket.clone();
-                        board::put(services, BOARD, &call.owner, now, [0; 32], &entry);
-                        Outcome::Pending { ticket, retry_after: interval }
-                    }
-                    None => Outcome::Unavailable,
-                }
+                let Some(entry) = self.out(&question, &call.key, now, fx.services()) else {
+                    return Outcome::Unavailable(PAUSE);
+                };
+                (Outcome::Pending { ticket: entry.ticket.clone(), retry_after: interval }, entry)
             }
             Ok(Err(Failure::Refused { error: ErrorCode::AccessDenied, .. })) => {
-                board::put(
-                    services,
-                    BOARD,
-                    &call.owner,
-                    now,
-                    [0; 32],
-                    &Entry { state: State::Denied, until: now + NO, ..failed },
-                );
-                Outcome::Denied
+                (Outcome::Denied, over(call.key, State::Denied, now + NO))
             }
-            Ok(Err(failure)) => {
-                board::put(services, BOARD, &call.owner, now, [0; 32], &failed);
-                if let Failure::Refused { error, .. } = failure {
+            // Nothing more is asked of this user, in the place of the question. Others are: servers limit how often one user is
+            // asked, and an agent must not silence the others'.
+            Ok(Err(Failure::Busy { retry_after: Some(wait) })) => {
+                let wait = wait.max(PAUSE);
+                (Outcome::Unavailable(wait), over(call.owner, State::Failed, now + wait))
+            }
+            failed => {
+                if let Ok(Err(Failure::Refused { error, .. })) = failed {
                     fx.warn(&format!("approval: the server does not ask users: {}", error.code()));
                 }
-                Outcome::Unavailable
+                (Outcome::Unavailable(PAUSE), over(call.key, State::Failed, now + PAUSE))
             }
-            Err(_) => {
-                board::put(services, BOARD, &call.owner, now, [0; 32], &failed);
-                Outcome::Unavailable
-            }
-        }
+        };
+        call.put(fx.services(), now, [0; 32], &entry);
+        outcome
     }
 
     /// The server said what became of it.
@@ -348,13 +350,18 @@ impl Inner {
     ) -> Outcome {
         let polled = match reply {
             Ok(reply) => Polled::read(reply.status, reply.headers, reply.body),
-            Err(_) => return Outcome::Unavailable,
+            Err(_) => return Outcome::Unavailable(PAUSE),
         };
         let mark = question.mark();
         let over = |state, until| Entry { key: call.key, state, mark, until, next: now, ticket: String::new() };
+        let slower = |said: Option<Duration>| {
+            let interval = question.interval + SLOW_DOWN;
+            let next = (now + interval.max(said.unwrap_or_default())).min(question.expires);
+            Question { interval, next, ..question.clone() }
+        };
         match polled {
             Polled::Approved(issued) => {
-                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Used, question.expires));
+                call.put(fx.services(), now, mark, &over(State::Used, question.expires));
                 match self.server.vouches_for(&issued, &call.user, now) {
                     Ok(()) => Outcome::Approved(Some(issued)),
                     Err(why) => {
@@ -364,30 +371,28 @@ impl Inner {
                 }
             }
             Polled::Denied => {
-                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Denied, question.expires.max(now + NO)));
+                call.put(fx.services(), now, mark, &over(State::Denied, question.expires.max(now + NO)));
                 Outcome::Denied
             }
             Polled::Expired => {
-                board::put(fx.services(), BOARD, &call.owner, now, mark, &over(State::Used, question.expires));
+                call.put(fx.services(), now, mark, &over(State::Used, question.expires));
                 Outcome::Expired
             }
             Polled::Pending => self.wait(call, question, now, fx.services()),
-            Polled::SlowDown | Polled::Failed(Failure::Busy { .. }) => {
-                let interval = question.interval + SLOW_DOWN;
-                self.wait(call, Question { interval, next: now + interval, ..question }, now, fx.services())
-            }
+            Polled::SlowDown => self.wait(call, slower(None), now, fx.services()),
+            Polled::Failed(Failure::Busy { retry_after }) => self.wait(call, slower(retry_after), now, fx.services()),
             Polled::Failed(failure) => {
                 if let Failure::Refused { error, .. } = failure {
                     fx.warn(&format!("approval: the server does not say what users answered: {}", error.code()));
                 }
-                Outcome::Unavailable
+                Outcome::Unavailable(PAUSE)
             }
         }
     }
 
     fn wait(&self, call: &Call, question: Question, now: Timestamp, services: &mut dyn Services) -> Outcome {
-        let Some(entry) = self.out(&question, &call.key, now, services) else { return Outcome::Unavailable };
-        board::put(services, BOARD, &call.owner, now, question.mark(), &entry);
+        let Some(entry) = self.out(&question, &call.key, now, services) else { return Outcome::Unavailable(PAUSE) };
+        call.put(services, now, question.mark(), &entry);
         Outcome::Pending { ticket: entry.ticket, retry_after: question.next.since(now) }
     }
 }

@@ -3,16 +3,15 @@
 use std::rc::Rc;
 
 use super::answer::{Body, Inspection, Request};
-use super::approve::{Allowed, Asked, Asks, TICKET, ticket};
-use super::how::{How, how};
-use super::policy::{Ask, DenialForm, Item, Policy, RequestFacts};
+use super::approve::{Asked, Asks, TICKET, ticket};
+use super::policy::{DenialForm, Item, Policy, RequestFacts};
 use super::request::{BadBody, Kind, accepts_legacy, declared_length, has_bearer, judge_head, judge_message, routing};
 use super::session;
-use crate::audit::{About, Resource};
+use crate::audit::About;
 use crate::filter::{CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
 use crate::http::{Headers, media_type};
 use crate::identity::Caller;
-use crate::mcp::{Era, Message, Method, Shape};
+use crate::mcp::Shape;
 use crate::policy::{Challenge, Decision, Denial, Mode, Reason, Wire};
 use crate::time::Timestamp;
 
@@ -26,7 +25,7 @@ pub struct McpFilter<D> {
     /// A call whose user is being asked.
     pub(super) asked: Option<Box<Asked>>,
     /// Whose the session will be that the answer begins.
-    begins: Option<Caller>,
+    pub(super) begins: Option<Caller>,
 }
 
 enum State {
@@ -232,102 +231,6 @@ impl<D: Asks> Filter for McpFilter<D> {
 }
 
 impl<D: Asks> McpFilter<D> {
-    /// Decides about one message.
-    fn decide(
-        &mut self,
-        caller: Caller,
-        message: &Message<'_>,
-        body: &[u8],
-        era: Era,
-        facts: Option<RequestFacts>,
-        fx: &mut Effects<'_>,
-    ) -> Step {
-        let id = message.id.as_ref().map(|id| id.raw());
-        let action = Some(message.method_text.clone().into_owned()).filter(|text| !text.is_empty());
-        let about = About { action, ..about(&caller) };
-        let items = match how(message, era) {
-            How::Ask(items) => items,
-            How::OnlyServers => return self.refuse(fx, about, Reason::NoMatchingRule, id),
-            How::Unknown => {
-                // To a legacy client 404 says that its session is over (MCP-G-01).
-                let denial = if era == Era::Modern { Denial::NotFound } else { Denial::Refuse };
-                return self.refuse_as(fx, about, BadBody { reason: Reason::UnknownMethod, id, denial });
-            }
-        };
-        // Where no server may ask, there is nothing to answer, neither so (MCP-G-04) nor as 2026-07-28 does (MCP-S-01, MCP-K-01).
-        let asks_none = self.policy.server_requests.as_ref().is_some_and(|allowed| allowed.methods.is_empty());
-        if asks_none && (message.method == Method::None || message.input_responses) {
-            let resource = if let [(_, item)] = items.as_slice() { item.resource() } else { None };
-            let about = About { resource: resource.map(|(kind, name)| Resource { kind, name }), ..about };
-            return self.refuse(fx, about, Reason::ServerRequestRefused, id);
-        }
-        if message.method == Method::Initialize && self.policy.sessions.is_some() {
-            self.begins = Some(caller.clone());
-        }
-        let arguments = matches!(message.method, Method::ToolsCall | Method::PromptsGet)
-            .then(|| message.arguments.map_or(&b"{}"[..], |span| span.of(body)));
-        let request = Request {
-            method: message.method,
-            shape: Some(message.shape),
-            era,
-            // What comes by a subscription can be of any of its items, or of a task of any tool.
-            item: if let [(_, item)] = items.as_slice() { *item } else { Item::Method },
-            arguments,
-            facts: facts.as_ref(),
-            id,
-        };
-        self.decide_items(caller, &items, request, about, fx)
-    }
-
-    /// One that is refused, refuses all.
-    fn decide_items(
-        &mut self,
-        caller: Caller,
-        items: &[(Method, Item<'_>)],
-        request: Request<'_>,
-        about: About,
-        fx: &mut Effects<'_>,
-    ) -> Step {
-        let wire = Wire::JsonRpc(request.id.map(Into::into));
-        let mut approval = false;
-        let mut allowed: Option<(Decision, About)> = None;
-        let mut observed = Vec::new();
-        for (method, item) in items {
-            let ask = Ask { method: *method, item: *item, arguments: request.arguments, request: request.facts, result: None };
-            let mut verdict = self.policy.decide(&caller, &ask);
-            if let (Item::Tool(tool), Decision::Allow { .. }, Some(tools)) = (item, &verdict.decision, &self.policy.tools)
-                && tools.pin(tool).is_some_and(|pin| pin.changed.get())
-            {
-                verdict.decision = Decision::deny(Reason::ToolChanged);
-            }
-            let resource = item.resource().map(|(kind, name)| Resource { kind, name });
-            let about = About { resource, ..about.clone() };
-            if let Decision::Deny(deny) = &verdict.decision {
-                let challenge = self.challenge(deny.reason, verdict.needed);
-                let denial = self.denial(*item);
-                self.expect_answer(Some(request), caller, &about);
-                return fx.enforce(Ruling { decision: verdict.decision, about, wire, denial, challenge });
-            }
-            approval |= verdict.approval;
-            observed.extend(verdict.observed.map(|deny| (deny, about.clone())));
-            // The record is about the first thing, if there is any.
-            if allowed.as_ref().is_none_or(|(_, about)| about.resource.is_none()) {
-                allowed = Some((verdict.decision, about));
-            }
-        }
-        let Some((decision, about)) = allowed else {
-            return self.refuse(fx, about, Reason::NoMatchingRule, request.id);
-        };
-        // Where nobody is asked, no policy wants it: it could not be configured.
-        let asks = (D::ASKS && approval).then(|| caller.clone());
-        self.expect_answer(Some(request), caller, &about);
-        let allowed = Allowed { decision, about, wire, observed };
-        match asks {
-            None => self.allow(allowed, fx),
-            Some(caller) => self.ask(&caller, request.item, request.arguments, allowed, fx),
-        }
-    }
-
     /// The session that a request says it belongs to, where sessions have owners. A modern request should name none (MCP-T-09);
     /// one that does is held to it like any other, for the server may do so too.
     fn session<'a>(&self, headers: &'a Headers) -> Option<&'a [u8]> {
@@ -345,13 +248,13 @@ impl<D: Asks> McpFilter<D> {
         matches!((&self.state, &self.begins), (State::Done, None))
     }
 
-    fn expect_answer(&mut self, request: Option<Request<'_>>, caller: Caller, about: &About) {
+    pub(super) fn expect_answer(&mut self, request: Option<Request<'_>>, caller: Caller, about: &About) {
         let inspection = request.and_then(|request| Inspection::new(&self.policy, caller, about, request));
         self.state = inspection.map_or(State::Done, |inspection| State::ExpectAnswer(Box::new(inspection)));
     }
 
     /// How a refusal by the rules looks (MCP-L-05).
-    fn denial(&self, item: Item<'_>) -> Denial {
+    pub(super) fn denial(&self, item: Item<'_>) -> Denial {
         let unknown = match item {
             Item::Method => None,
             Item::Prompt(name) => Some(format!("Unknown prompt: {name}")),
@@ -366,7 +269,7 @@ impl<D: Asks> McpFilter<D> {
     }
 
     /// What a client may do about a refusal (MCP-Z-01, MCP-Z-02, RFC 6750 section 3.1).
-    fn challenge(&self, reason: Reason, needed: Vec<String>) -> Option<Challenge> {
+    pub(super) fn challenge(&self, reason: Reason, needed: Vec<String>) -> Option<Challenge> {
         let error = match reason {
             // Without any credential there is nothing that could be wrong.
             Reason::NoUser => None,
@@ -380,11 +283,11 @@ impl<D: Asks> McpFilter<D> {
     }
 
     /// Refuses for a reason that is not a rule's.
-    fn refuse(&mut self, fx: &mut Effects<'_>, about: About, reason: Reason, id: Option<&str>) -> Step {
+    pub(super) fn refuse(&mut self, fx: &mut Effects<'_>, about: About, reason: Reason, id: Option<&str>) -> Step {
         self.refuse_as(fx, about, BadBody { reason, id, denial: Denial::Refuse })
     }
 
-    fn refuse_as(&mut self, fx: &mut Effects<'_>, about: About, bad: BadBody<'_>) -> Step {
+    pub(super) fn refuse_as(&mut self, fx: &mut Effects<'_>, about: About, bad: BadBody<'_>) -> Step {
         self.state = State::Done;
         let BadBody { reason, id, denial } = bad;
         let challenge = self.challenge(reason, Vec::new());
@@ -398,7 +301,7 @@ impl<D: Asks> McpFilter<D> {
     }
 }
 
-fn about(caller: &Caller) -> About {
+pub(super) fn about(caller: &Caller) -> About {
     About {
         subject: caller.user.clone(),
         agent: caller.agent.clone(),

@@ -11,6 +11,7 @@ mod answer;
 mod approve;
 pub mod config;
 mod counters;
+mod decide;
 mod filter;
 mod how;
 mod metadata;

@@ -9,7 +9,7 @@ use crate::time::Duration;
 /// Why there is no answer that could be used. Shows nothing of what the server wrote.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failure {
-    /// The server is asked too often (429).
+    /// The server is asked too often (429), or is away and says for how long (503).
     Busy {
         /// How long to leave it alone, where it said so in seconds.
         retry_after: Option<Duration>,
@@ -180,9 +180,9 @@ impl Hint {
 impl Failure {
     /// What an answer with a status other than 200 says.
     pub(super) fn read(status: u16, headers: &Headers, body: &[u8]) -> Self {
-        match status {
-            429 => Self::Busy { retry_after: retry_after(headers) },
-            400..=499 => match Self::read_body(headers, body) {
+        match (status, retry_after(headers)) {
+            (429, retry_after) | (503, retry_after @ Some(_)) => Self::Busy { retry_after },
+            (400..=499, _) => match Self::read_body(headers, body) {
                 // Keycloak's word for a wrong secret. RFC 6749 section 5.2: only a client that was not authenticated gets a 401.
                 Ok(Self::Refused { error: ErrorCode::UnauthorizedClient, hint, step_up }) if status == 401 => {
                     Self::Refused { error: ErrorCode::InvalidClient, hint, step_up }
@@ -190,7 +190,7 @@ impl Failure {
                 Ok(failure) => failure,
                 Err(why) => Self::Unreadable(why),
             },
-            500..=599 => Self::Unavailable,
+            (500..=599, _) => Self::Unavailable,
             _ => Self::Unreadable(Unreadable::Status),
         }
     }

@@ -28,6 +28,7 @@ pub mod profile;
 mod refer;
 pub mod reference;
 mod routes;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod tool;

@@ -141,6 +141,64 @@ fn slow_down_is_for_good() {
     assert!(matches!(world.back(10, 0, &want, &third), Heard::Pending(Some(_), 15)));
 }
 
+/// RFC 9110 section 10.2.3, RFC 6585 section 4.
+#[test]
+fn a_busy_server_is_left_alone_as_long_as_it_says() {
+    for status in [429, 503] {
+        let mut world = World::new(&[2]);
+        world.idp.faults.push_back(Fault::Busy(status, "/bc-authorize", "17"));
+        assert_eq!(world.ask(0, &want("delete_repo")), Heard::Unavailable(17));
+        for (worker, tool) in [(0, "delete_repo"), (1, "delete_repo"), (1, "delete_user"), (0, "b"), (0, "c"), (0, "d")] {
+            world.now += 2;
+            let left = 17 - (world.now - 1_795_251_600);
+            assert_eq!(world.ask(worker, &want(tool)), Heard::Unavailable(left), "{status} {tool}");
+        }
+        assert_eq!(world.idp.asked.len(), 0);
+        let bob = Want { user: "bob", ..want("delete_repo") };
+        assert!(matches!(world.ask(0, &bob), Heard::Pending(Some(_), _)), "nobody else is silenced by it");
+        world.now += 5;
+        assert!(matches!(world.ask(0, &want("delete_repo")), Heard::Pending(Some(_), _)), "then it is asked again");
+        // A moment it is in any case, an hour at the most, and a date is not read.
+        for (said, waits) in [("0", 2), ("999999", 3600), ("Fri, 31 Dec 1999 23:59:59 GMT", 2)] {
+            let mut world = World::new(&[1]);
+            world.idp.faults.push_back(Fault::Busy(status, "/bc-authorize", said));
+            assert_eq!(world.ask(0, &want("delete_repo")), Heard::Unavailable(waits), "{said}");
+            world.now += waits - 1;
+            assert_eq!(world.ask(0, &want("delete_repo")), Heard::Unavailable(1), "{said}");
+            assert_eq!(world.idp.asked.len(), 0);
+            world.now += 1;
+            assert!(matches!(world.ask(0, &want("delete_repo")), Heard::Pending(Some(_), _)), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_busy_server_is_polled_when_it_says() {
+    for status in [429, 503] {
+        let (mut world, want) = (World::new(&[1, 1]), want("delete_repo"));
+        let first = world.start(0, &want);
+        world.says(0, Says::Yes);
+        world.idp.faults.push_back(Fault::Busy(status, "/token", "30"));
+        let Heard::Pending(Some(second), 30) = world.back(INTERVAL, 0, &want, &first) else { panic!("as it says") };
+        assert!(matches!(world.back(29, 0, &want, &first), Heard::Pending(Some(_), 1)), "here it is known");
+        assert!(matches!(world.back(0, 1, &want, &second), Heard::Pending(Some(_), 1)), "elsewhere by the ticket");
+        assert!(matches!(world.ask(0, &want), Heard::Pending(Some(_), 1)));
+        assert_eq!(world.idp.polls, 0);
+        assert_eq!(world.back(1, 1, &want, &second), Heard::Approved(token("alice", 0)));
+        // Shorter than what it wants between two polls anyway.
+        let (mut world, want) = (World::new(&[1]), want);
+        let ticket = world.start(0, &want);
+        world.idp.faults.push_back(Fault::Busy(status, "/token", "3"));
+        let Heard::Pending(Some(ticket), 10) = world.back(INTERVAL, 0, &want, &ticket) else { panic!("five more seconds") };
+        // Longer than the user has.
+        world.idp.faults.push_back(Fault::Busy(status, "/token", "600"));
+        let Heard::Pending(Some(ticket), 105) = world.back(10, 0, &want, &ticket) else { panic!("until it ends") };
+        assert!(matches!(world.back(104, 0, &want, &ticket), Heard::Pending(Some(_), 1)));
+        assert_eq!(world.back(1, 0, &want, &ticket), Heard::Expired);
+        assert_eq!(world.idp.polls, 0);
+    }
+}
+
 #[test]
 fn who_is_not_answered_in_time_has_no_approval() {
     let (mut world, want) = (World::new(&[1]), want("delete_repo"));
@@ -230,7 +288,7 @@ fn tickets_of_a_key_that_is_gone_do_not_open() {
     seal_with("k2");
     world.reload(0);
     assert_eq!(world.back(INTERVAL, 0, &want, &ticket), Heard::Expired);
-    assert_eq!(world.ask(0, &want), Heard::Unavailable, "what stands on the board cannot be read");
+    assert!(matches!(world.ask(0, &want), Heard::Unavailable(_)), "what stands on the board cannot be read");
     world.now += LIFE;
     assert!(matches!(world.ask(0, &want), Heard::Pending(..)));
 }
@@ -259,8 +317,8 @@ fn every_fault_of_the_server_is_no_approval() {
     for fault in faults() {
         let (mut world, want) = (World::new(&[1]), want("delete_repo"));
         world.idp.faults.push_back(fault.clone());
-        assert_eq!(world.ask(0, &want), Heard::Unavailable, "{fault:?}");
-        assert_eq!(world.ask(0, &want), Heard::Unavailable, "and for a moment nobody tries again: {fault:?}");
+        assert_eq!(world.ask(0, &want), Heard::Unavailable(2), "{fault:?}");
+        assert_eq!(world.ask(0, &want), Heard::Unavailable(2), "and for a moment nobody tries again: {fault:?}");
         assert_eq!(world.idp.asked.len(), 0);
         world.now += 2;
         assert!(matches!(world.ask(0, &want), Heard::Pending(Some(_), _)), "{fault:?}");
@@ -275,7 +333,7 @@ fn every_fault_of_the_server_is_no_approval() {
         };
         world.idp.faults.push_back(fault.clone());
         let heard = world.back(INTERVAL, 0, &want, &ticket);
-        assert!(matches!(heard, Heard::Unavailable | Heard::Pending(..)), "{fault:?}: {heard:?}");
+        assert!(matches!(heard, Heard::Unavailable(_) | Heard::Pending(..)), "{fault:?}: {heard:?}");
         assert_eq!(world.back(2 * INTERVAL, 0, &want, &ticket), Heard::Approved(token("alice", 0)), "{fault:?}");
         assert!(!world.log.concat().contains("canary"));
     }
@@ -323,7 +381,7 @@ fn a_user_has_few_questions_at_a_time() {
 fn a_broken_host_is_no_approval() {
     let (mut world, want) = (World::new(&[1]), want("delete_repo"));
     world.proxies[0].broken = true;
-    assert_eq!(world.ask(0, &want), Heard::Unavailable);
+    assert_eq!(world.ask(0, &want), Heard::Unavailable(2));
     assert_eq!(world.idp.asked.len(), 0);
     world.proxies[0].broken = false;
     let ticket = world.start(0, &want);
@@ -334,7 +392,7 @@ fn a_broken_host_is_no_approval() {
     world.proxies[0].broken = true;
     world.land();
     assert!(matches!(world.heard(number), Some(Heard::Approved(_))));
-    assert_eq!(world.ask(0, &want.with(&ticket)), Heard::Unavailable);
+    assert_eq!(world.ask(0, &want.with(&ticket)), Heard::Unavailable(2));
 }
 
 #[test]
@@ -357,14 +415,17 @@ fn what_is_over_is_forgotten() {
     let mut world = World::new(&[1]);
     for index in 0..300 {
         let want = Want { arguments: [index as u8; 32], tool: format!("t{index}"), ..want("") };
-        assert!(!matches!(world.ask(0, &want), Heard::Unavailable), "{index}");
+        assert!(!matches!(world.ask(0, &want), Heard::Unavailable(_)), "{index}");
         world.now += 30;
         world.tick();
     }
     assert!(world.proxies[0].data.len() <= 4);
     let mut busy = World::new(&[1]);
     let heard: Vec<Heard> = (0..300).map(|index| busy.ask(0, &Want { user: USERS[index % 300], ..want("t") })).collect();
-    assert!(heard.iter().filter(|heard| **heard == Heard::Unavailable).count() >= 40, "a worker has so many calls at a time");
+    assert!(
+        heard.iter().filter(|heard| matches!(heard, Heard::Unavailable(_))).count() >= 40,
+        "a worker has so many calls at a time"
+    );
     busy.now += 10;
     busy.tick();
     assert!(matches!(busy.ask(0, &Want { user: "zoe", ..want("t") }), Heard::Pending(..)));

@@ -36,7 +36,7 @@ pub(crate) enum Heard {
     Expired,
     Pending(Option<String>, u64),
     TooMany,
-    Unavailable,
+    Unavailable(u64),
 }
 
 /// Who wants what.
@@ -134,7 +134,7 @@ impl Asking {
             Approval::Expired => Heard::Expired,
             Approval::Pending { ticket, retry_after } => Heard::Pending(ticket, retry_after.as_secs()),
             Approval::TooMany => Heard::TooMany,
-            Approval::Unavailable { .. } => Heard::Unavailable,
+            Approval::Unavailable { retry_after } => Heard::Unavailable(retry_after.as_secs()),
         };
         HEARD.set(Some(heard));
         fx.enforce(Ruling::new(Decision::deny(Reason::NoMatchingRule)))
@@ -208,6 +208,8 @@ pub(crate) enum Says {
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     Answer(u16, &'static str, Value),
+    /// With a `retry-after`.
+    Busy(u16, &'static str, &'static str),
     Html,
     NoReply,
     NotDispatched,
@@ -399,6 +401,7 @@ impl World {
         while !self.flying.is_empty() {
             let call = self.flying.remove(0);
             let json: Headers = [("content-type", "application/json")].into_iter().collect();
+            let busy: Headers;
             let html: Headers = [("content-type", "text/html")].into_iter().collect();
             let (headers, answer) = match self.idp.faults.pop_front() {
                 Some(Fault::NoReply) => (&json, Err(CalloutError::NoReply)),
@@ -406,6 +409,10 @@ impl World {
                 Some(Fault::TimedOut) => (&json, Err(CalloutError::TimedOut)),
                 Some(Fault::Html) => (&html, Ok((200, "<html>canary</html>".to_owned()))),
                 Some(Fault::Answer(status, path, body)) if path == call.path => (&json, Ok((status, body.to_string()))),
+                Some(Fault::Busy(status, path, seconds)) if path == call.path => {
+                    busy = [("content-type", "application/json"), ("retry-after", seconds)].into_iter().collect();
+                    (&busy, Ok((status, "{}".into())))
+                }
                 fault => {
                     self.idp.faults.extend(fault);
                     let (status, body) = self.idp.answer(&call.path, &call.form, self.now);

@@ -157,7 +157,11 @@ fn a_broken_server_is_not_a_refusal() {
     {
         let headers: Headers = [("retry-after", value)].into_iter().collect();
         let want = Failure::Busy { retry_after: want.map(Duration::from_secs) };
-        assert_eq!(Issued::read(429, &headers, b""), Err(want));
+        assert_eq!(Issued::read(429, &headers, b""), Err(want.clone()));
+        // It is busy if it says for how long; else it may be anything.
+        let want = if want == (Failure::Busy { retry_after: None }) { Failure::Unavailable } else { want };
+        assert_eq!(Issued::read(503, &headers, b""), Err(want));
+        assert_eq!(Issued::read(500, &headers, b""), Err(Failure::Unavailable));
     }
 }
 

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use wardpoint_core::filter::{
     CallId, Callout, CalloutError, Chunk, Counter, DETAILS, Direction, Event, Flow, Head, HostCall, OURS, Op, Plugin, Properties,
-    PropertyError, PropertyPath, Reply, Root, RootOp, Sink, Stream, TICK_PERIOD,
+    PropertyError, PropertyPath, Reply, Root, RootOp, Stream, TICK_PERIOD,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::policy::Answer;
 use wardpoint_core::time::Timestamp;
 
+use super::calls::{dispatch, read_answer};
+use super::records::Records;
 use super::services::HostServices;
-use crate::host::{Action, BufferKind, Came, FilterEnd, Host, Map, MapKind, Request, Scope, Status, Trap};
+use crate::host::{Action, BufferKind, Came, FilterEnd, Host, MapKind, Scope, Status, Trap};
 use crate::random::Random;
 
-// Levels of the ABI's log.
-const INFO: u32 = 2;
+/// A level of the ABI's log.
 const WARN: u32 = 3;
 /// Host calls of one event that may fail before the stream is left paused.
 const FAILURES: usize = 16;
@@ -32,12 +33,6 @@ pub(super) struct Driver<P: Plugin> {
     held: [usize; 2],
     random: Random,
     counters: HashMap<String, u32>,
-}
-
-/// Where records and counts go.
-struct Records<'a> {
-    host: &'a mut Host,
-    counters: &'a mut HashMap<String, u32>,
 }
 
 /// When an event came, and the direction whose callback is running: its return value says how that direction goes on.
@@ -328,73 +323,6 @@ impl<P: Plugin> Driver<P> {
         match direction {
             Direction::Request => request,
             Direction::Response => response,
-        }
-    }
-}
-
-impl Records<'_> {
-    /// A proxy that cannot count is no reason to stop.
-    fn add(&mut self, counter: &Counter, by: u64) {
-        let name = counter.to_string();
-        let id = match self.counters.get(&name) {
-            Some(id) => *id,
-            None => {
-                let Ok(id) = self.host.define_metric(0, &name) else { return };
-                self.counters.insert(name, id);
-                id
-            }
-        };
-        let _counted = self.host.increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
-    }
-}
-
-impl Sink for Records<'_> {
-    fn log(&mut self, line: &str) -> bool {
-        self.host.log(INFO, line).is_ok()
-    }
-
-    fn leave(&mut self, plugin: &'static str, list: &str) -> bool {
-        self.host.set_property(&format!("wardpoint_{}", plugin.replace('-', "_")), list.as_bytes()).is_ok()
-    }
-
-    fn count(&mut self, counter: Counter) {
-        self.add(&counter, 1);
-    }
-}
-
-fn read_answer(host: &mut Host, came: Came) -> Option<(u16, Headers, Vec<u8>)> {
-    match came {
-        Came::Http { headers: 0, .. } => None,
-        Came::Http { body: size, .. } => {
-            let headers: Headers = host.pairs(MapKind::ReplyHeaders).ok()?.iter().collect();
-            let status = headers.status()?;
-            Some((status, headers, read_reply_body(host, BufferKind::ReplyBody, size)?))
-        }
-        Came::GrpcMessage(size) => Some((0, Headers::new(), read_reply_body(host, BufferKind::GrpcMessage, size)?)),
-        Came::GrpcStatus(code) => Some((u16::try_from(code).ok()?, Headers::new(), Vec::new())),
-    }
-}
-
-/// Largest answer that is read; a larger one counts as none.
-const REPLY_LIMIT: usize = 1 << 20;
-
-fn read_reply_body(host: &mut Host, kind: BufferKind, size: usize) -> Option<Vec<u8>> {
-    match size {
-        0 => Some(Vec::new()),
-        1..=REPLY_LIMIT => host.buffer(kind, 0, size).ok().map(<[u8]>::to_vec),
-        _ => None,
-    }
-}
-
-fn dispatch(host: &mut Host, callout: &Callout) -> Result<u32, Status> {
-    match callout {
-        Callout::Http(call) => {
-            let headers: Map = call.headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
-            host.call(call.cluster.as_bytes(), &Request::Http(headers, &call.body), call.timeout)
-        }
-        Callout::Grpc(call) => {
-            let request = Request::Grpc(call.service.as_bytes(), call.method.as_bytes(), Map::default(), &call.message);
-            host.call(call.cluster.as_bytes(), &request, call.timeout)
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The engine `native`: the core's own machine in process, on the model of Envoy.
 
+mod calls;
 mod driver;
+mod records;
 mod services;
 
 use std::cell::RefCell;

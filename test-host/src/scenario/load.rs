@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::before;
 use super::exchange::exchange;
 use super::expect;
 use super::fields::{Fields, LoadError, Problems};
-use super::model::{Before, Case, Exchange, Expect, Handed, Profile, Scenario, Span};
+use super::model::{Case, Exchange, Expect, Handed, Profile, Scenario, Span};
 use super::next;
 use super::yaml::{self, Data, Node};
 use crate::engine::{CalloutScript, Need, Sent};
@@ -202,11 +203,12 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     };
     let canaries = fields.take("canaries").map(|(node, path)| problems.strings(node, &path)).unwrap_or_default();
     let handed = fields.take("handed");
-    let before = fields.take("before").map(|(node, path)| befores(node, &path, problems)).unwrap_or_default();
+    let before = fields.take("before").map(|(node, path)| before::read(node, &path, problems)).unwrap_or_default();
     let own_next = fields.take("next");
     let exchange = exchange(&mut fields, problems);
     let expect_field = fields.take("expect");
     fields.finish(problems);
+    before::one_listener(&exchange, &before, path, problems);
 
     let mut expect = Expect::default();
     match expect_field {
@@ -236,12 +238,11 @@ fn case(node: &Node, path: &str, file: &Whole<'_>, expectations: Expectations, p
     let whole = Whole { file: file.file, config: merged.clone(), next: None, environment: environment.clone() };
     let handed = handed.and_then(|(node, path)| self::handed(node, &path, &whole, problems));
     if next.is_some() {
-        let trailers = |sent: &Sent| !sent.trailers.is_empty();
         let none = [
             ("before", before.is_empty()),
             ("handed", handed.is_none()),
             ("faults", exchange.faults.is_empty()),
-            ("trailers", !trailers(&exchange.request) && !exchange.upstream.as_ref().is_some_and(trailers)),
+            ("trailers", !exchange.has_trailers()),
         ];
         for (name, _) in none.into_iter().filter(|(_, none)| !none) {
             problems.add(node, path, format!("`{name}` is for a case with one plugin, without `next`"));
@@ -300,18 +301,6 @@ fn handed(node: &Node, path: &str, case: &Whole<'_>, problems: &mut Problems) ->
     let exchange = exchange(&mut fields, problems);
     fields.finish(problems);
     Some(Handed { config, environment, exchange })
-}
-
-fn befores(node: &Node, path: &str, problems: &mut Problems) -> Vec<Before> {
-    let items = problems.list(node, path).iter().enumerate();
-    let before = |(index, item): (usize, &Node)| {
-        let mut fields = Fields::of(item, &format!("{path}[{index}]"), problems)?;
-        let status = fields.take("status").and_then(|(node, path)| problems.integer(node, &path)).unwrap_or(200);
-        let exchange = exchange(&mut fields, problems);
-        fields.finish(problems);
-        Some(Before { place: item.place, exchange, status: u16::try_from(status).unwrap_or(u16::MAX) })
-    };
-    items.filter_map(before).collect()
 }
 
 fn expect_field_bytes(case: &Node) -> Option<std::ops::Range<usize>> {

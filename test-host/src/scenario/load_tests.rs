@@ -175,3 +175,18 @@ fn a_second_plugin_is_told_what_it_is_and_what_it_is_not_played_with() {
     let half = problems(&CASE.replace("cases:", "next: {plugin: token-exchange}\ncases:"));
     assert!(half.contains("a plugin behind the first is `{plugin: name, config: …}`"), "{half}");
 }
+
+#[test]
+fn what_another_vm_would_serve_is_not_served_before() {
+    let before = |exchange: &str| CASE.replace("    claims:", &format!("    before: [{exchange}]\n    claims:"));
+    assert_eq!(read(&before("{peer: spiffe://a/b, http2: true, claims: {sub: bob}}")).cases[0].before.len(), 1);
+    for (exchange, text) in [
+        ("{}", "either it and the case have `peer`, or neither"),
+        ("{peer: spiffe://a/b, bufferLimit: 4096}", "`bufferLimit` must be that of the case"),
+        ("{peer: spiffe://a/b, request: {body: a, trailers: {x: y}}}", "either it and the case have `trailers`, or neither"),
+        ("{peer: spiffe://a/b, upstream: {body: a, trailers: {x: y}}}", "either it and the case have `trailers`, or neither"),
+    ] {
+        let want = format!("s.yaml:8:14: cases[0].before[0]: {text}: another VM would serve it");
+        assert_eq!(problems(&before(exchange)), want, "{exchange}");
+    }
+}

@@ -12,6 +12,7 @@
 //! | [`bless`] | writes what was seen back into the text |
 //! | [`cut`], [`play`](mod@play) | a case, a profile and a cut to an [`crate::engine::Play`] |
 
+mod before;
 pub mod bless;
 pub mod compare;
 pub mod cut;

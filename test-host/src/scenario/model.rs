@@ -130,6 +130,13 @@ pub struct Exchange {
     pub http2: bool,
 }
 
+impl Exchange {
+    /// Whether any message of it has trailers.
+    pub fn has_trailers(&self) -> bool {
+        [Some(&self.request), self.upstream.as_ref()].into_iter().flatten().any(|sent| !sent.trailers.is_empty())
+    }
+}
+
 /// Whether the proxy can hold headers.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Profile {
