@@ -18,7 +18,6 @@
 
 pub mod approval;
 pub mod audit;
-mod base64;
 pub mod config;
 mod digest;
 pub mod filter;
@@ -37,6 +36,6 @@ pub mod sse;
 pub mod time;
 pub mod token_exchange;
 
-use wardpoint_wire::{keyed, order, token68};
+use wardpoint_wire::{base64, keyed, order, token68};
 // What each request needs most, compiled for speed.
 pub use wardpoint_wire::{http, pairs};

@@ -1,7 +1,7 @@
 //! Base64 of RFC 4648, as strict as that allows: there is one text for any bytes.
 
 /// The bytes that `text` stands for in the alphabet of section 4: padded, and no bits that mean nothing.
-pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|c| **c == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {
         return None;
@@ -11,12 +11,12 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The bytes that `text` stands for in the alphabet of section 5, without padding (RFC 7515 section 2), and no bits that
 /// mean nothing (BY-T-08).
-pub(crate) fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() % 4 == 1 { None } else { bytes(text, [b'-', b'_']) }
 }
 
 /// The text of these bytes in the alphabet of section 4, padded.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     let mut out = text(bytes, ['+', '/']);
     while !out.len().is_multiple_of(4) {
         out.push('=');
@@ -25,7 +25,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The text of these bytes in the alphabet of section 5, without padding.
-pub(crate) fn encode_url(bytes: &[u8]) -> String {
+pub fn encode_url(bytes: &[u8]) -> String {
     text(bytes, ['-', '_'])
 }
 
