@@ -11,7 +11,7 @@
 //! | 3 | [`filter`] | the contract between a policy and a proxy |
 //! | 2 | [`audit`], [`config`] | the record of a decision; text to policy |
 //! | 1 | [`policy`] | decision, reason, rule, subject |
-//! | 0 | [`http`], [`pairs`], [`mod@path`], [`time`], [`secret`], [`seal`], `order`, `digest`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
+//! | 0 | [`http`], [`pairs`], `token68`, `keyed`, [`mod@path`], [`time`], [`secret`], [`seal`], `order`, `digest`, `base64`, `json`, `sse`, `jsonrpc`, `mcp`, [`oauth`] | wire formats; nothing of policy |
 //!
 //! A lower layer never uses a higher one (`tests/layers.rs`).
 #![forbid(unsafe_code)]

@@ -41,12 +41,17 @@ impl<'a> Jws<'a> {
         if text.len() > longest {
             return Err(TokenError::TooLong);
         }
-        let mut parts = text.split(|c| *c == b'.');
-        let (header, payload, signature) = match (parts.next(), parts.next(), parts.next(), parts.count()) {
-            (Some(header), Some(payload), Some(signature), 0) => (header, payload, signature),
-            (.., 2) => return Err(TokenError::Encrypted),
-            _ => return Err(TokenError::Parts),
+        let cut = |text: &'a [u8]| {
+            let dot = memchr::memchr(b'.', text)?;
+            Some((text.get(..dot)?, text.get(dot + 1..)?))
         };
+        let (header, behind) = cut(text).ok_or(TokenError::Parts)?;
+        let (payload, signature) = cut(behind).ok_or(TokenError::Parts)?;
+        if let Some((_, behind)) = cut(signature) {
+            // Five parts are what RFC 7516 section 3.1 has.
+            let five = cut(behind).is_some_and(|(_, last)| cut(last).is_none());
+            return Err(if five { TokenError::Encrypted } else { TokenError::Parts });
+        }
         if header.len() > MAX_HEADER {
             return Err(TokenError::TooLong);
         }

@@ -6,13 +6,13 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) || padding > 2 {
         return None;
     }
-    bytes(text.get(..text.len() - padding)?, [b'+', b'/'])
+    bytes(text.get(..text.len() - padding)?, &STANDARD)
 }
 
 /// The bytes that `text` stands for in the alphabet of section 5, without padding (RFC 7515 section 2), and no bits that
 /// mean nothing (BY-T-08).
 pub fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
-    if text.len() % 4 == 1 { None } else { bytes(text, [b'-', b'_']) }
+    if text.len() % 4 == 1 { None } else { bytes(text, &URL) }
 }
 
 /// The text of these bytes in the alphabet of section 4, padded.
@@ -47,27 +47,54 @@ fn text(bytes: &[u8], last: [char; 2]) -> String {
     out
 }
 
-fn bytes(text: &[u8], last: [u8; 2]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let (mut rest, mut bits) = (0_u32, 0_u32);
-    for c in text {
-        let six = match *c {
-            c @ b'A'..=b'Z' => c - b'A',
-            c @ b'a'..=b'z' => c - b'a' + 26,
-            c @ b'0'..=b'9' => c - b'0' + 52,
-            c if c == last[0] => 62,
-            c if c == last[1] => 63,
-            _ => return None,
+/// What each character stands for; [`NONE`] where it is not of the alphabet.
+type Table = [u8; 256];
+
+const NONE: u8 = 0x80;
+static STANDARD: Table = table([b'+', b'/']);
+static URL: Table = table([b'-', b'_']);
+
+#[expect(clippy::indexing_slicing, reason = "it runs when this is compiled")]
+const fn table(last: [u8; 2]) -> Table {
+    let mut table = [NONE; 256];
+    let mut six = 0;
+    while six < 64 {
+        let character = match six {
+            0..=25 => b'A' + six,
+            26..=51 => b'a' + six - 26,
+            52..=61 => b'0' + six - 52,
+            62 => last[0],
+            _ => last[1],
         };
-        rest = rest << 6 | u32::from(six);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.extend(u8::try_from(rest >> bits));
-            rest &= (1 << bits) - 1;
-        }
+        table[character as usize] = six;
+        six += 1;
     }
-    (rest == 0).then_some(out)
+    table
+}
+
+/// Four characters are three bytes. Whether one of them is wrong is asked at the end.
+#[inline(never)]
+fn bytes(text: &[u8], table: &Table) -> Option<Vec<u8>> {
+    let six = |character: u8| table.get(usize::from(character)).copied().unwrap_or(NONE);
+    let mut out = vec![0; text.len() / 4 * 3 + text.len() % 4 * 3 / 4];
+    let ((fours, rest), (threes, end)) = (text.as_chunks::<4>(), out.as_chunks_mut::<3>());
+    let mut wrong = 0;
+    for (three, four) in threes.iter_mut().zip(fours) {
+        let [a, b, c, d] = four.map(six);
+        wrong |= a | b | c | d;
+        *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+    }
+    // Two characters are one byte, three are two; the last bits mean nothing.
+    let sixes: [u8; 3] = core::array::from_fn(|place| rest.get(place).map_or(0, |character| six(*character)));
+    let [a, b, c] = sixes;
+    wrong |= a | b | c;
+    let (bytes, bits) = match end.len() {
+        2 => ([a << 2 | b >> 4, b << 4 | c >> 2], c << 6),
+        1 => ([a << 2 | b >> 4, 0], b << 4),
+        _ => ([0; 2], 0),
+    };
+    end.iter_mut().zip(bytes).for_each(|(end, byte)| *end = byte);
+    (wrong & NONE == 0 && bits == 0).then_some(out)
 }
 
 #[cfg(test)]
@@ -85,6 +112,16 @@ mod tests {
         fn reads_what_the_crate_reads(text in "[A-Da-d0189+/_-]{0,9}={0,3}") {
             prop_assert_eq!(decode(text.as_bytes()), STANDARD.decode(&text).ok());
             prop_assert_eq!(decode_url(text.as_bytes()), URL_SAFE_NO_PAD.decode(&text).ok());
+        }
+
+        #[test]
+        fn reads_what_the_crate_reads_of_any_bytes(text in "[A-Za-z0-9_-]{0,90}", place in 0_usize..90, byte in any::<u8>()) {
+            let mut text = text.into_bytes();
+            if let Some(there) = text.get_mut(place) {
+                *there = byte;
+            }
+            prop_assert_eq!(decode(&text), STANDARD.decode(&text).ok());
+            prop_assert_eq!(decode_url(&text), URL_SAFE_NO_PAD.decode(&text).ok());
         }
 
         #[test]
