@@ -7,7 +7,7 @@ use wardpoint_core::filter::{Cas, ServiceError, Services, Shared, Signature};
 use wardpoint_core::seal::{NotOpened, Sealer};
 use wardpoint_core::secret::Secret;
 use wardpoint_core::time::{Duration, Timestamp};
-use wardpoint_core::token_exchange::reference::{References, Referred};
+use wardpoint_core::token_exchange::reference::{References, Referred, is_reference};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -51,9 +51,26 @@ fn agent() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A token of this form. One that is a reference itself is never taken for another one.
+fn token(form: &'static str) -> impl Strategy<Value = String> {
+    form.prop_filter("a reference", |token| !is_reference(token))
+}
+
 /// Keys in any order, one at the least.
 fn keys() -> impl Strategy<Value = Vec<&'static str>> {
     subsequence(vec!["ab", "cd", "ef", "gh"], 1..=4).prop_shuffle()
+}
+
+#[test]
+fn there_is_no_reference_to_a_reference() {
+    let (now, agent) = (Timestamp::from_secs(NOW), "spiffe://d/planner");
+    let (gate, expires) = (gate(&["ab"], 60), now + Duration::from_secs(60));
+    let made = |token: &str| gate.issue(&Referred { token: Secret::new(token), expires, agent }, now, &mut Dice(0));
+    let first = made("eyJ.e30.c2ln").expect("it is made");
+    for token in [first.reveal(), "wpr_", "WPr_x"] {
+        assert!(made(token).is_err(), "{token}");
+    }
+    assert!(made("wpr-x").is_ok());
 }
 
 proptest! {
@@ -61,7 +78,7 @@ proptest! {
 
     #[test]
     fn it_opens_exactly_for_its_agent_before_its_end(
-        token in "[A-Za-z0-9._-]{1,1500}",
+        token in token("[A-Za-z0-9._-]{1,1500}"),
         (to, by) in (agent(), agent(), any::<bool>()).prop_map(|(to, other, same)| (to.clone(), if same { to } else { other })),
         (sealing, opening) in (keys(), keys()),
         (life, longest, after) in (1..2000_u64, 1..2000_u64, 0..2500_u64),
@@ -85,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn no_other_text_opens(token in "[A-Za-z0-9._-]{1,60}", at: Index, character in "[A-Za-z0-9._-]", cut: Index, seed: u64) {
+    fn no_other_text_opens(token in token("[A-Za-z0-9._-]{1,60}"), at: Index, character in "[A-Za-z0-9._-]", cut: Index, seed: u64) {
         let (now, agent) = (Timestamp::from_secs(NOW), "spiffe://d/planner");
         let gate = gate(&["ab"], 60);
         let what = Referred { token: Secret::new(&token), expires: now + Duration::from_secs(60), agent };
