@@ -110,13 +110,15 @@ in-node:
 
 # Plays in Envoy wait more than they compute.
 ENVOY_JOBS ?= 4
+PLAY_IN_ENVOY = $(HOST) run test-host/scenarios examples --engine envoy --cut as-written --jobs $(ENVOY_JOBS)
+
 .PHONY: test-envoy
 test-envoy: plugins ## Every scenario that needs nothing special in a real Envoy, both profiles
 	$(call tier,envoy,$(call needs,python3,your package manager,$(MAKE) --no-print-directory in-envoy))
 
 .PHONY: in-envoy
 in-envoy: envoy
-	@$(HOST) run test-host/scenarios examples --engine envoy --cut as-written --jobs $(ENVOY_JOBS)
+	@$(PLAY_IN_ENVOY)
 
 .PHONY: test-envoys
 test-envoys: plugins ## The calibration and every scenario on the Envoys that Istio carries
@@ -129,7 +131,7 @@ in-envoy-%: envoy-%
 	@echo "Envoy $*"
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
 	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration
-	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(HOST) run test-host/scenarios examples --engine envoy --cut as-written --jobs $(ENVOY_JOBS)
+	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(PLAY_IN_ENVOY)
 
 .PHONY: test-oci
 test-oci: oci ## Images into a real registry, and back with the code of Istio's agent

@@ -132,9 +132,9 @@ impl Play {
         self.request.headers.iter().any(|(name, value)| name == b":method" && value == b"HEAD")
     }
 
-    /// Whether a message of it has trailers. HTTP/1 clients and servers hardly ever do, so then it is HTTP/2 on both sides.
+    /// Whether a message of it has trailers.
     pub fn has_trailers(&self) -> bool {
-        !self.request.trailers.is_empty() || self.upstream.as_ref().is_some_and(|sent| !sent.trailers.is_empty())
+        have_trailers(&self.request, self.upstream.as_ref())
     }
 }
 
@@ -147,6 +147,11 @@ pub struct Sent {
     pub chunks: Vec<Vec<u8>>,
     /// Trailers; they end the message.
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Whether one of these has trailers. HTTP/1 clients and servers hardly ever do, so then it is HTTP/2 on both sides.
+pub fn have_trailers(request: &Sent, upstream: Option<&Sent>) -> bool {
+    !request.trailers.is_empty() || upstream.is_some_and(|sent| !sent.trailers.is_empty())
 }
 
 /// When the client goes away.

@@ -17,7 +17,7 @@ pub fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The text of these bytes in the alphabet of section 4, padded.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut out = text(bytes, ['+', '/']);
+    let mut out = text(bytes, STANDARD_LAST);
     while !out.len().is_multiple_of(4) {
         out.push('=');
     }
@@ -26,22 +26,33 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The text of these bytes in the alphabet of section 5, without padding.
 pub fn encode_url(bytes: &[u8]) -> String {
-    text(bytes, ['-', '_'])
+    text(bytes, URL_LAST)
 }
 
-fn text(bytes: &[u8], last: [char; 2]) -> String {
+/// The two characters in which the alphabets differ.
+type Last = [u8; 2];
+
+const STANDARD_LAST: Last = [b'+', b'/'];
+const URL_LAST: Last = [b'-', b'_'];
+
+/// The character of these six bits.
+const fn character(six: u8, last: Last) -> u8 {
+    match six {
+        0..=25 => b'A' + six,
+        26..=51 => b'a' + six - 26,
+        52..=61 => b'0' + six - 52,
+        62 => last[0],
+        _ => last[1],
+    }
+}
+
+fn text(bytes: &[u8], last: Last) -> String {
     let mut out = String::with_capacity(bytes.len() / 3 * 4 + 4);
     for three in bytes.chunks(3) {
         let word = three.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         for place in 0..=three.len() {
             let six = (word >> (18 - 6 * place)) as u8 & 63;
-            out.push(match six {
-                0..=25 => char::from(b'A' + six),
-                26..=51 => char::from(b'a' + six - 26),
-                52..=61 => char::from(b'0' + six - 52),
-                62 => last[0],
-                _ => last[1],
-            });
+            out.push(char::from(character(six, last)));
         }
     }
     out
@@ -51,22 +62,15 @@ fn text(bytes: &[u8], last: [char; 2]) -> String {
 type Table = [u8; 256];
 
 const NONE: u8 = 0x80;
-static STANDARD: Table = table([b'+', b'/']);
-static URL: Table = table([b'-', b'_']);
+static STANDARD: Table = table(STANDARD_LAST);
+static URL: Table = table(URL_LAST);
 
 #[expect(clippy::indexing_slicing, reason = "it runs when this is compiled")]
-const fn table(last: [u8; 2]) -> Table {
+const fn table(last: Last) -> Table {
     let mut table = [NONE; 256];
     let mut six = 0;
     while six < 64 {
-        let character = match six {
-            0..=25 => b'A' + six,
-            26..=51 => b'a' + six - 26,
-            52..=61 => b'0' + six - 52,
-            62 => last[0],
-            _ => last[1],
-        };
-        table[character as usize] = six;
+        table[character(six, last) as usize] = six;
         six += 1;
     }
     table

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expect::Expected;
 use super::yaml::Place;
-use crate::engine::{Callouts, Leaves, Need, Sent};
+use crate::engine::{Callouts, Leaves, Need, Sent, have_trailers};
 
 /// A scenario file.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub struct Exchange {
 impl Exchange {
     /// Whether any message of it has trailers.
     pub fn has_trailers(&self) -> bool {
-        [Some(&self.request), self.upstream.as_ref()].into_iter().flatten().any(|sent| !sent.trailers.is_empty())
+        have_trailers(&self.request, self.upstream.as_ref())
     }
 }
 
