@@ -130,7 +130,7 @@ envoy-%:
 in-envoy-%: envoy-%
 	@echo "Envoy $*"
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
-	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration
+	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration --test envoy_exchange
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(PLAY_IN_ENVOY)
 
 .PHONY: test-oci

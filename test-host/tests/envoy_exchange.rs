@@ -22,6 +22,7 @@ fn exchanges() {
     a_client_leaves(&mut run);
     a_hang_is_open(&mut run);
     traps_do_not_reach_the_next_play(&mut run);
+    what_no_vm_has_judged_passes_unless_it_is_guarded(&mut run);
     many_plays_are_quick(&mut run);
     listeners_that_come_and_go_have_ports_of_their_own(&mut run);
 }
@@ -92,6 +93,18 @@ fn traps_do_not_reach_the_next_play(run: &mut dyn FnMut(&Play) -> Transcript) {
         assert!(seen.trapped.is_some());
         assert_eq!(seen.client.status, Some(503));
     }
+}
+
+/// A fact of Envoy, with any `failure_policy`; the engine's is `FAIL_RELOAD`.
+fn what_no_vm_has_judged_passes_unless_it_is_guarded(run: &mut dyn FnMut(&Play) -> Transcript) {
+    // The first is the one with which Envoy tries a configuration; then come, in any order, the main thread's and the worker's.
+    let refused = |guarded: bool| json!({ "refuseFrom": 2, "guarded": guarded, "on": { "requestHeaders": ["respond 418 no"] } });
+    let seen = run(&play(&refused(false)));
+    assert_eq!((seen.client.status, seen.client.body.as_slice()), (Some(200), &b"world"[..]), "{seen:#?}");
+    let seen = run(&play(&refused(true)));
+    assert_eq!((seen.client.status, seen.upstream), (Some(403), UpstreamSaw::Nothing));
+    let seen = run(&play(&json!({ "refuseFrom": 4, "on": { "requestHeaders": ["respond 418 no"] } })));
+    assert_eq!(seen.client.status, Some(418), "the worker's VM is there");
 }
 
 fn many_plays_are_quick(run: &mut dyn FnMut(&Play) -> Transcript) {

@@ -103,16 +103,16 @@ pub(super) struct Wanted<'a> {
     pub(super) access_log: &'a Path,
 }
 
-/// The listener: TLS, then `set_filter_state`, `jwt_authn`, the plugin, the router.
+/// The listener: TLS, then `set_filter_state`, `jwt_authn`, the plugin with its guard, the router.
 pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Result<Value> {
     let mut filters = Vec::new();
     if wanted.tls {
         filters.push(peer_principal());
     }
     filters.push(jwt_authn(wanted.provider, &identity.jwks()?));
-    filters.push(plugin(wanted));
-    if let Some((name, module, config)) = wanted.next {
+    for (name, module, config) in [(wanted.plugin, wanted.module, wanted.config)].into_iter().chain(wanted.next) {
         filters.push(plugin(&Wanted { plugin: name, module, config, ..*wanted }));
+        filters.extend(guards(name, config).then(|| guard(name)));
     }
     filters.push(json!({
         "name": "envoy.filters.http.router",
@@ -228,6 +228,34 @@ fn jwt_authn(provider: &str, jwks: &str) -> Value {
                 "match": { "prefix": "" },
                 "requires": { "requires_any": { "requirements": [{ "provider_name": "play" }, { "allow_missing": {} }] } },
             }],
+        },
+    })
+}
+
+/// Whether this plugin with this configuration leaves a record for the access log before the headers of a request go on.
+fn guards(plugin: &str, config: &str) -> bool {
+    let config: Value = serde_json::from_str(config).unwrap_or_default();
+    let is = |path: &str| config.pointer(path) == Some(&Value::Bool(true));
+    let left = |to: &Value| to.as_array().is_some_and(|to| to.iter().any(|to| to == "accessLog"));
+    match plugin {
+        "mcp-authz" | "mcp-authz-approval" => is("/hostProfile/holdHeaders") && config.pointer("/audit/to").is_none_or(left),
+        "token-exchange" => config.pointer("/audit/to").is_none_or(left),
+        _ => is("/guarded"),
+    }
+}
+
+/// Lets pass what the plugin before it has judged. A worker whose VM could not be made has no plugin, whatever the
+/// `failure_policy` says (calibration/FINDINGS.md).
+fn guard(plugin: &str) -> Value {
+    let record = json!({ "key": filter_state(plugin), "string_match": { "prefix": "[" } });
+    json!({
+        "name": format!("{plugin}.guard"),
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": { "action": "ALLOW", "policies": { "judged": {
+                "permissions": [{ "any": true }],
+                "principals": [{ "filter_state": record }],
+            } } },
         },
     })
 }

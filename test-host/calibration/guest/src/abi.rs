@@ -54,6 +54,14 @@ mod host {
         pub(super) fn proxy_close_stream(kind: u32) -> u32;
         pub(super) fn proxy_set_effective_context(context: u32) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            key: *const u8,
+            size: usize,
+            value: *mut *mut u8,
+            got: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(key: *const u8, size: usize, value: *const u8, length: usize, cas: u32) -> u32;
         pub(super) fn proxy_get_property(path: *const u8, size: usize, value: *mut *mut u8, got: *mut usize) -> u32;
     }
 }
@@ -169,6 +177,18 @@ pub(crate) fn tick_every(milliseconds: u32) {
 }
 
 /// A property; elements of the path are joined by `|` in scripts.
+/// How many VMs of this name have asked, this one included.
+pub(crate) fn turn() -> u8 {
+    let key = "turn";
+    let (mut data, mut got, mut cas) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: key and results live through the call.
+    unsafe { host::proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut got, &raw mut cas) };
+    let turn = take(data, got).first().map_or(1, |last| last.saturating_add(1));
+    // SAFETY: key and value live through the call.
+    unsafe { host::proxy_set_shared_data(key.as_ptr(), key.len(), &raw const turn, 1, cas) };
+    turn
+}
+
 pub(crate) fn property(path: &str) -> String {
     let path = path.replace('|', "\0");
     let (mut data, mut got) = (std::ptr::null_mut(), 0);

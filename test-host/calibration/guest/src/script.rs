@@ -48,14 +48,15 @@ impl Place {
     }
 }
 
-/// Reads the script. `tickEvery` is a period in milliseconds.
+/// Reads the script. `tickEvery` is a period in milliseconds; `refuseFrom` says from which VM on it is refused.
 pub(crate) fn load(config: &[u8]) -> bool {
     let Ok(script) = serde_json::from_slice::<Value>(config) else { return false };
     if let Some(period) = script.get("tickEvery").and_then(Value::as_u64) {
         abi::tick_every(u32::try_from(period).unwrap_or(u32::MAX));
     }
+    let refused = script.get("refuseFrom").and_then(Value::as_u64).is_some_and(|first| u64::from(abi::turn()) >= first);
     SCRIPT.set(script);
-    true
+    !refused
 }
 
 pub(crate) const fn last(end: bool) -> &'static str {
