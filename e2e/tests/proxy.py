@@ -115,6 +115,7 @@ class Proxy:
         filters = [self._jwt_authn()]
         if policy is not None:
             filters.append(wasm("mcp-authz", self._setting.module, policy, hold=self._hold))
+            filters += [guard("mcp-authz")] if self._hold else []
         filters.append(typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
         fields = {"path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
@@ -188,6 +189,13 @@ def wasm(name: str, module: Path, policy: dict, *, hold: bool, secrets: tuple[st
         "vm_config": vm,
     }
     return typed("envoy.filters.http.wasm", "extensions.filters.http.wasm.v3.Wasm", {"config": config})
+
+
+def guard(name: str) -> dict:
+    """Lets through what the plugin has judged, and nothing where its VM could not be made."""
+    record = {"key": f"wasm.wardpoint_{name.replace('-', '_')}", "string_match": {"prefix": "["}}
+    policy = {"permissions": [{"any": True}], "principals": [{"filter_state": record}]}
+    return typed("envoy.filters.http.rbac", "extensions.filters.http.rbac.v3.RBAC", {"rules": {"action": "ALLOW", "policies": {"judged": policy}}})
 
 
 def cluster(name: str, port: int) -> dict:

@@ -105,4 +105,26 @@ spec:
           type_urls:
           - type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
           - type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+{{- $audit := (.config | fromYaml).audit | default dict }}
+{{- if has "accessLog" ($audit.to | default (list "accessLog")) }}
+  # Lets through what the plugin has judged, and nothing where its VM could not be made.
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        name: main_internal
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: wardpoint.{{ .policy.name }}.guard
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+          rules:
+            action: ALLOW
+            policies:
+              judged:
+                permissions: [{any: true}]
+                principals: [{filter_state: {key: wasm.wardpoint_{{ .policy.plugin | replace "-" "_" }}, string_match: {prefix: "["}}}]
+{{- end }}
 {{- end }}
