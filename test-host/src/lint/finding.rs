@@ -96,6 +96,9 @@ checks! {
     /// A failure lets requests through, or lasts for ever.
     FailStrategy "fail-strategy" Error
         "FAIL_OPEN lets through what nobody decided, also when the module cannot be fetched; FAIL_CLOSE, the default, keeps a worker whose VM died dead",
+    /// A worker that has no VM of the plugin lets everything through.
+    WorkerUnguarded "worker-unguarded" Warning
+        "where the VM of a worker cannot be made, Envoy has no such filter there, whatever failure_policy says: what nobody decided passes",
     /// No order is stated.
     PriorityUnset "priority-unset" Error
         "an unset priority is the lowest of all: the plugin runs behind those that it should run before",

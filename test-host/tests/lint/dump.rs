@@ -71,6 +71,11 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ("fail-strategy", Text("\"failure_policy\":\"FAIL_RELOAD\"", "\"fail_open\":true")),
     ("fail-strategy", Text(",\"failure_policy\":\"FAIL_RELOAD\"", "")),
     ("fail-strategy", Text("FAIL_RELOAD", "FAIL_OPEN")),
+    ("worker-unguarded", Without("tools", "mcp_authz.guard")),
+    ("worker-unguarded", Without("others", "mcp_authz.guard")),
+    ("worker-unguarded", Without("tools", "token_exchange.guard")),
+    ("worker-unguarded", Move("token_exchange.guard", 2)),
+    ("worker-unguarded", Text("\"key\":\"wasm.wardpoint_token_exchange\"", "\"key\":\"wasm.other\"")),
     ("hold-headers", Text("\"allow_on_headers_stop_iteration\":true", "\"allow_on_headers_stop_iteration\":false")),
     (
         "digest-missing",

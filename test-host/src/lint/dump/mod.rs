@@ -5,6 +5,7 @@
 mod callouts;
 mod chain;
 mod delivery;
+mod guard;
 mod identity;
 mod records;
 mod routes;
@@ -41,6 +42,7 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             let Some(plugin) = &filter.plugin else { continue };
             delivery::check(chain, filter, plugin, plugins, &mut found);
             identity::check(chain, index, filter, plugin, &mut found);
+            guard::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
             records::check(&dump, chain, plugin, &mut found);

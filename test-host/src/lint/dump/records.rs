@@ -3,6 +3,7 @@
 use super::Found;
 use super::chain::{Chain, Dump, Plugin};
 use crate::lint::finding::Check;
+use crate::transcript::filter_state;
 
 pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
     let places = plugin.at("audit").and_then(|audit| audit.get("to")).and_then(serde_json::Value::as_array);
@@ -14,8 +15,8 @@ pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, plugin: &Plugin<'_>, fou
     let elsewhere = dump.chains.iter().filter(same).any(|other| prints(other, plugin));
     if elsewhere || !goes("log") {
         let fix = format!(
-            "access_log: […]   # Istio: a Telemetry about this service, in its namespace; with %FILTER_STATE(wasm.wardpoint_{}:PLAIN)%",
-            plugin.name.replace('-', "_")
+            "access_log: […]   # Istio: a Telemetry about this service, in its namespace; with %FILTER_STATE({}:PLAIN)%",
+            filter_state(plugin.name)
         );
         let why = if elsewhere { "other chains print them" } else { "they go nowhere else" };
         let text = format!("no access log of this chain prints the records of {}, and {why}", plugin.name);
@@ -25,7 +26,7 @@ pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, plugin: &Plugin<'_>, fou
 
 /// Whether an access log of this chain prints what the plugin leaves in filter state.
 fn prints(chain: &Chain<'_>, plugin: &Plugin<'_>) -> bool {
-    let name = format!("wasm.wardpoint_{}", plugin.name.replace('-', "_"));
+    let name = filter_state(plugin.name);
     let mut printed = false;
     for log in chain.manager.items("access_log") {
         log.each(&mut |spot| {

@@ -1,0 +1,40 @@
+//! Whether something behind a plugin asks for what it leaves: on a worker without its VM Envoy has no such filter.
+
+use serde_json::Value;
+
+use super::Found;
+use super::chain::{Chain, Filter, Plugin};
+use crate::lint::finding::Check;
+use crate::transcript::filter_state;
+
+/// How the filters of TrafficExtensions and WasmPlugins begin. Their plugins judge when the headers are on their way, but for
+/// `token-exchange`, and nothing can be put behind them without an EnvoyFilter.
+const ISTIO: &str = "extensions.istio.io/";
+
+pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
+    let holds = plugin.at("hostProfile.holdHeaders").and_then(Value::as_bool) == Some(true);
+    let judges_headers = holds || plugin.name == "token-exchange";
+    if !judges_headers || filter.name.starts_with(ISTIO) || is_guarded(chain, index, plugin) {
+        return;
+    }
+    let record = filter_state(plugin.name);
+    let fix = format!(
+        "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config:\n    \
+         \"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC\n    \
+         rules: {{action: ALLOW, policies: {{judged: {{permissions: [{{any: true}}], principals: \
+         [{{filter_state: {{key: {record}, string_match: {{prefix: \"[\"}}}}}}]}}}}}}"
+    );
+    found.add(Check::WorkerUnguarded, &chain.says(filter), &filter.spot.path, "nothing behind it asks for its record", fix);
+}
+
+/// Whether only what has the plugin's record passes a filter behind it.
+fn is_guarded(chain: &Chain<'_>, index: usize, plugin: &Plugin<'_>) -> bool {
+    let record = filter_state(plugin.name);
+    chain.filters.iter().skip(index + 1).filter_map(|filter| filter.config.as_ref()).any(|config| {
+        let mut named = false;
+        if let Some(rules) = config.get("rules").filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")) {
+            rules.each(&mut |spot| named |= spot.value.as_str() == Some(&record));
+        }
+        named && config.is("RBAC")
+    })
+}
