@@ -107,7 +107,8 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     let (cores, machine) = (cpu::Cores::choose()?, machine::Machine::this());
     let (keys, modules) = (token::Keys::new()?, suite::Modules::find()?);
     let token = token::Token::new(&keys, since_epoch)?;
-    let callers = tokens::Callers { keys: &keys, now: since_epoch, count: if args.smoke { 200 } else { TOKENS } };
+    let callers =
+        tokens::Callers { keys: &keys, now: since_epoch, count: if args.smoke { 200 } else { TOKENS }, few_vms: args.count };
     let plan = args.plan();
     let known = args.suite == "all" || args.suite == START || suite::NAMES.contains(&args.suite.as_str());
     anyhow::ensure!(known, "no suite `{}`. Choose one of {}, {START}, or all", args.suite, suite::NAMES.join(", "));

@@ -46,6 +46,9 @@ pub(crate) struct Callers<'a> {
     pub(crate) now: u64,
     /// How many tokens there are of each algorithm; more than a plugin remembers, for cold to be cold.
     pub(crate) count: usize,
+    /// Variants of ours that need none of their own are in one VM. Valgrind has room for 14, with those that Envoy keeps for
+    /// itself, and a worker whose VM cannot be made lets all pass.
+    pub(crate) few_vms: bool,
 }
 
 /// The suite.
@@ -63,7 +66,11 @@ pub(crate) fn suite(modules: &Modules, callers: &Callers<'_>) -> anyhow::Result<
     };
     let fetched = json!({ "cluster": KEYS, "authority": "idp.example.com", "path": "/keys", "refresh": "10s", "keep": "1h" });
     let of_proxy = json!({ "peer": "none", "claims": { "provider": CLAIMS } });
-    let ours = |vm: &str, identity: &Value, exchanges: bool| filters::exchange(&modules.exchange, vm, identity, exchanges);
+    let ours = |vm: &str, identity: &Value, exchanges: bool| {
+        // What one of the two has seen would not be new to the other.
+        let vm = if callers.few_vms && ![COLD, FORGED].contains(&vm) { NAME } else { vm };
+        filters::exchange(&modules.exchange, vm, identity, exchanges)
+    };
     let native = |remembers: bool| config::jwt_authn(&set.to_string(), remembers);
     let injector = || filters::credential_injector(STS);
     let pass = |name: &str, filters: Vec<Value>| Variant { verifies: false, ..variant(name, filters, Want::Pass) };
@@ -168,7 +175,7 @@ mod tests {
     fn every_tenth_token_is_forged_and_no_token_is_there_twice() {
         let keys = Keys::new().unwrap();
         for algorithm in Algorithm::ALL {
-            let work = work(algorithm, &Callers { keys: &keys, now: 1, count: 40 }).unwrap();
+            let work = work(algorithm, &Callers { keys: &keys, now: 1, count: 40, few_vms: false }).unwrap();
             assert_eq!((work.usual.len(), work.several.len(), work.cold.len(), work.forged.len()), (1, 40, 40, 40));
             let numbers: Vec<usize> = (0..40).filter(|number| work.forged[*number].forged).collect();
             assert_eq!(numbers, [9, 19, 29, 39]);
