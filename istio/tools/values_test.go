@@ -84,6 +84,23 @@ func TestBadValuesAreRefused(t *testing.T) {
 	}
 }
 
+// A guard asks for what a plugin leaves for the access log: where it leaves nothing there, the guard would refuse everything.
+func TestAGuardStandsBehindAPluginThatLeavesItsRecord(t *testing.T) {
+	for sets, guards := range map[string]int{
+		"form=envoy-filter":      1,
+		"form=traffic-extension": 0,
+		"form=wasm-plugin":       0,
+		"form=envoy-filter,policies[0].config.audit.to={log}":           0,
+		"form=envoy-filter,policies[0].config.audit.to={accessLog}":     1,
+		"form=envoy-filter,policies[0].config.audit.to={log,accessLog}": 1,
+	} {
+		out, err := template("-f", valuesOf("mcp-authz"), "--set", sets)
+		if found := strings.Count(out, "key: wasm.wardpoint_mcp_authz,"); err != nil || found != guards {
+			t.Errorf("%s: %d guards instead of %d: %v", sets, found, guards, err)
+		}
+	}
+}
+
 // Values that no set has: each makes what is asked for, and that fits too.
 func TestOtherValuesFitToo(t *testing.T) {
 	directory, paths := t.TempDir(), []string(nil)
