@@ -243,9 +243,11 @@ fn conditions_on_the_service_may_stand_before_several() {
         assert!(found[0]["check"] == "route-elsewhere" && found[0]["fix"].as_str().unwrap().starts_with(fix), "{found:#?}");
     }
     let api = "api.llm.example";
-    for believed in
-        ["request.host == \"mcp-server.tools\"", &format!("request.service == \"{api}\" || request.host == \"{api}\"")]
-    {
+    for believed in [
+        "request.host == \"mcp-server.tools\"",
+        "request[\"host\"] == \"mcp-server.tools\"",
+        &format!("request.service == \"{api}\" || request.host == \"{api}\""),
+    ] {
         let found = with(believed);
         assert_eq!(found.len(), 1, "{found:#?}");
         let fix = found[0]["fix"].as_str().unwrap();

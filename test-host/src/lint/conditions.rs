@@ -1,6 +1,7 @@
-//! Where conditions of `mcp-authz` say that a request goes.
+//! What conditions of `mcp-authz` read of a request: what it says, and where it goes.
 
 use serde_json::Value;
+use wardpoint_core::policy::cel::{Condition, FieldKind, Vocabulary};
 
 /// A name that a condition holds against where the proxy sends a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,30 +17,60 @@ const FIELDS: [&str; 2] = ["request.service", "request.cluster"];
 /// All of a configuration, as they are mostly written: `== "x"`, `!= "x"`, `in ["x", "y"]`. What is written otherwise is not looked at.
 pub(super) fn compared(config: &Value) -> Vec<Compared> {
     let mut found = Vec::new();
-    walk(config, "", &mut found);
+    each(config, "", &mut |path, when| {
+        found.extend(of(when).map(|(field, name)| Compared { path: path.to_owned(), field, name: name.to_owned() }));
+    });
     found
 }
 
-fn walk(value: &Value, path: &str, found: &mut Vec<Compared>) {
+/// Whether a condition reads `request.<name>`, however it writes that.
+pub(super) fn reads_of_request(config: &Value, name: &str) -> bool {
+    let mut reads = false;
+    each(config, "", &mut |_, when| {
+        reads |= match Condition::compile(when, &AnyWords) {
+            Ok(condition) => condition.fields().iter().any(|field| field.path == ["request", name]),
+            Err(_) => when.contains(name),
+        };
+    });
+    reads
+}
+
+/// Tells `tell` of each condition and its path.
+fn each(value: &Value, path: &str, tell: &mut dyn FnMut(&str, &str)) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 match value {
-                    Value::String(text) if name == "when" => found.extend(of(text).map(|(field, name)| {
-                        let (path, name) = (path.clone(), name.to_owned());
-                        Compared { path, field, name }
-                    })),
-                    _ => walk(value, &path, found),
+                    Value::String(text) if name == "when" => tell(&path, text),
+                    _ => each(value, &path, tell),
                 }
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                walk(item, &format!("{path}[{index}]"), found);
+                each(item, &format!("{path}[{index}]"), tell);
             }
         }
         _ => {}
+    }
+}
+
+/// Takes every word: whether a field is there is for the plugin to say.
+struct AnyWords;
+
+impl Vocabulary for AnyWords {
+    fn field(&self, path: &[&str]) -> Result<FieldKind, String> {
+        Ok(match path {
+            ["jwt" | "mcp" | "request" | "source"] | ["mcp", "prompt" | "resource" | "tool"] | ["source", "identity"] => {
+                FieldKind::Group
+            }
+            ["request", "headers"] => FieldKind::TextMap,
+            ["mcp", .., "arguments"] | ["mcp", "result"] => FieldKind::Json,
+            ["mcp", "resultBytes"] => FieldKind::Number,
+            ["jwt", ..] => FieldKind::Claim,
+            _ => FieldKind::Text,
+        })
     }
 }
 
@@ -73,6 +104,24 @@ fn literal(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_of_the_request_is_read_however_it_is_written() {
+        for (when, reads) in [
+            ("request.host == 'x'", true),
+            ("request[\"host\"] == 'x'", true),
+            ("request . host.startsWith('x')", true),
+            ("mcp.tool.arguments.path.size() > 3 && jwt.groups.exists(g, g == request['host'])", true),
+            ("request.path == 'request.host'", false),
+            ("request.headers['host'] == 'x' || mcp.result.size > 3", false),
+            ("source.identity.namespace == jwt.host && mcp.resultBytes > 5", false),
+            // It cannot be read, which is another finding.
+            ("request['host'] ==", true),
+        ] {
+            let config = serde_json::json!({ "rules": [{ "id": "a", "deny": { "when": when } }] });
+            assert_eq!(reads_of_request(&config, "host"), reads, "{when}");
+        }
+    }
 
     #[test]
     fn names_stand_behind_comparisons() {

@@ -1,5 +1,6 @@
 //! Whether a waypoint serves those that name it, and whether a policy can tell them apart.
 
+use super::conditions::reads_of_request;
 use super::extension::Extension;
 use super::finding::{Check, Finding};
 use super::manifest::{Manifest, World, items};
@@ -32,7 +33,7 @@ pub(super) fn believed(world: &World, extension: &Extension<'_>, found: &mut Vec
     let (path, by_host) = if exchange {
         ("routes", items(config.at("routes")).iter().any(is_by_host))
     } else {
-        ("rules", config.node.to_json().to_string().contains("request.host"))
+        ("rules", reads_of_request(&config.node.to_json(), "host"))
     };
     let wide = extension.targets().iter().any(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
     if !(by_host && wide) {
