@@ -17,6 +17,13 @@ const AGENT: &str = "spiffe://cluster.local/ns/agents/sa/planner";
 const POLICY: &str = r#"{"version":1,"hostProfile":{"holdHeaders":HOLD},"identity":{"direction":"inbound","peer":"waypoint"},
     "rules":[{"id":"reads","allow":{"agents":["spiffe://cluster.local/ns/agents/sa/planner"],"user":"none","tools":["read_file"]}}]}"#;
 
+/// A secret stands in the environment.
+const EXCHANGE: &str = r#"{"version":1,"identity":{"direction":"outbound","peer":"waypoint","claims":{"provider":"payload"}},"audiences":["gate"],
+    "servers":[{"name":"idp","profile":"keycloak","issuer":"https://idp.example.com",
+        "token":{"cluster":"idp","authority":"idp.example.com","path":"/token"},"client":{"of":"gate","id":"planner"},
+        "clients":[{"id":"planner","auth":{"method":"client_secret_basic","secret":{"env":"PLANNER_SECRET"}}}]}],
+    "routes":[{"host":"tools","server":"idp","audience":"tools","scopes":["files:read"]}]}"#;
+
 /// What became of a request.
 #[derive(Debug, Eq, PartialEq)]
 enum End {
@@ -259,6 +266,23 @@ fn a_proxy_that_fails_while_a_plugin_is_configured_gets_one_that_lets_nothing_pa
         if failed || empty {
             assert_ne!(play(&mut vm), End::Passed, "{call} gave {status}, and requests pass");
         }
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_say_what_is_set_gets_a_plugin_that_lets_nothing_pass() {
+    let plugin = Plugin::load("token-exchange");
+    for (fault, starts) in [(None, false), (Some("environ_sizes_get"), true)] {
+        let mut host = call_of("read_file");
+        host.configuration = EXCHANGE.into();
+        host.faults = fault.map(|call| (call.to_owned(), 8)).into_iter().collect();
+        let mut vm = plugin.start(host);
+        let size = i32::try_from(vm.host().configuration.len()).unwrap();
+        assert_eq!(vm.call("proxy_on_configure", &[1, size]) == 1, starts, "{:?}", vm.host().log);
+        let log = vm.host().log.join("\n");
+        assert!(log.contains("PLANNER_SECRET") && log.contains("Every request is refused") == starts, "{log}");
+        vm.host().faults.clear();
+        assert_eq!(play(&mut vm), End::Answered(500));
     }
 }
 

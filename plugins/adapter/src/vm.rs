@@ -60,9 +60,9 @@ impl<P: Plugin> Callbacks for Vm<P> {
                 }
             },
         };
+        let mut unread = None;
         let root = if P::SECRETS {
-            // A proxy without an environment is like one in which nothing is set.
-            let environment = abi::environment().unwrap_or_default();
+            let environment = abi::environment().map_err(|status| unread = Some(status)).unwrap_or_default();
             Root::<P>::equipped(&text, &mut |name| host::variable(&environment, name))
         } else {
             Root::<P>::configure(&text)
@@ -73,7 +73,8 @@ impl<P: Plugin> Callbacks for Vm<P> {
                 for line in errors.to_string().lines() {
                     host::log(Level::Error, line);
                 }
-                return false;
+                // Then nothing seemed to be set.
+                return unread.is_some_and(|status| closed::<P>("the environment cannot be read", status));
             }
         };
         // Without ticks nothing would end what waits.
