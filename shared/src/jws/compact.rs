@@ -62,9 +62,9 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm: header.algorithm, key_id: header.key_id, kind: header.kind, payload, signed, signature })
     }
 
-    /// Who it says made it: whose keys to ask, and nothing more (OA-J-06).
-    pub fn claimed_issuer(&self) -> Result<String, TokenError> {
-        Claims::read_issuer(&self.payload)
+    /// What it says. Nothing of that is to be believed before [`Issuer::authenticate`](super::Issuer::authenticate).
+    pub fn claimed(&self) -> Result<Claimed, TokenError> {
+        Claims::read(&self.payload).map(Claimed)
     }
 
     /// The payload, if the signature is right under a key of `keys` that is meant for it; and that key.
@@ -81,6 +81,23 @@ impl<'a> Jws<'a> {
             }
         }
         Err(TokenError::BadSignature)
+    }
+}
+
+/// What a token says, read once, for [`Issuer::judge`](super::Issuer::judge).
+pub struct Claimed(pub(super) Claims);
+
+impl Claimed {
+    /// Who it says made it: whose keys to ask, and nothing more (OA-J-06).
+    pub fn issuer(&self) -> Result<&str, TokenError> {
+        self.0.issuer()
+    }
+}
+
+/// Shows nothing of what the token says.
+impl fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claimed")
     }
 }
 

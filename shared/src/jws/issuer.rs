@@ -3,7 +3,7 @@
 use super::claims::Claims;
 use super::compact::media_type;
 use super::verified::Verified;
-use super::{Algorithm, Jws, KeySet, TokenError, Verifier};
+use super::{Algorithm, Claimed, Jws, KeySet, TokenError, Verifier};
 use crate::time::{Duration, Timestamp};
 
 /// Most that clocks may differ (OA-J-08).
@@ -112,17 +112,13 @@ impl Issuer {
         now: Timestamp,
         verifier: &mut dyn Verifier,
     ) -> Result<Verified, TokenError> {
-        self.check(&Jws::read(token)?, keys, now, verifier)
+        let token = Jws::read(token)?;
+        self.authenticate(&token, keys, verifier)?;
+        self.judge(&token, token.claimed()?, now)
     }
 
-    /// [`Issuer::verify`] from its second step on.
-    pub fn check(
-        &self,
-        token: &Jws<'_>,
-        keys: &KeySet,
-        now: Timestamp,
-        verifier: &mut dyn Verifier,
-    ) -> Result<Verified, TokenError> {
+    /// The second and the third step of [`Issuer::verify`].
+    pub fn authenticate(&self, token: &Jws<'_>, keys: &KeySet, verifier: &mut dyn Verifier) -> Result<(), TokenError> {
         if !self.algorithms.contains(&token.algorithm) {
             return Err(TokenError::AlgorithmRefused);
         }
@@ -133,9 +129,13 @@ impl Issuer {
         if !known {
             return Err(TokenError::TypeRefused);
         }
-        let (payload, _) = token.authenticate(keys, verifier)?;
-        let claims = Claims::read(payload)?;
-        let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(payload, &self.roles)? };
+        token.authenticate(keys, verifier).map(drop)
+    }
+
+    /// The fourth step of [`Issuer::verify`], behind [`Issuer::authenticate`] of the same token, whose claims these are.
+    pub fn judge(&self, token: &Jws<'_>, claimed: Claimed, now: Timestamp) -> Result<Verified, TokenError> {
+        let claims = claimed.0.sound()?;
+        let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(&token.payload, &self.roles)? };
         claims.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), groups, now)
     }
 
