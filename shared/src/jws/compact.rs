@@ -1,6 +1,7 @@
 //! The compact serialization and its header (RFC 7515 sections 3.1 and 4.1), read strictly.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use super::claims::Claims;
 use super::{Algorithm, Key, KeySet, TokenError, Verifier};
@@ -115,9 +116,9 @@ struct Header {
 }
 
 impl Header {
-    fn read(text: &[u8]) -> Result<Self, TokenError> {
+    fn read<'a>(text: &'a [u8]) -> Result<Self, TokenError> {
         let (mut algorithm, mut key_id, mut kind, mut fault) = (None, None, None, None);
-        let read = |reader: &mut Reader<'_>| {
+        let read = |reader: &mut Reader<'a>| {
             reader.object(|name, reader| {
                 let found = match &*name.text() {
                     "alg" => return string(reader, &mut algorithm, &mut fault),
@@ -140,11 +141,11 @@ impl Header {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        if key_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID) {
+        if key_id.as_ref().is_some_and(|id: &Cow<'_, str>| id.is_empty() || id.len() > MAX_KEY_ID) {
             return Err(TokenError::KeyIdRefused);
         }
         let algorithm = algorithm.as_deref().and_then(Algorithm::from_name).ok_or(TokenError::AlgorithmRefused)?;
-        Ok(Self { algorithm, key_id, kind: kind.map(|kind| media_type(&kind)) })
+        Ok(Self { algorithm, key_id: key_id.map(Cow::into_owned), kind: kind.map(|kind| media_type(&kind)) })
     }
 }
 
@@ -167,9 +168,13 @@ pub(super) fn media_type(text: &str) -> String {
     }
 }
 
-fn string(reader: &mut Reader<'_>, into: &mut Option<String>, fault: &mut Option<TokenError>) -> Result<(), json::Error> {
+fn string<'a>(
+    reader: &mut Reader<'a>,
+    into: &mut Option<Cow<'a, str>>,
+    fault: &mut Option<TokenError>,
+) -> Result<(), json::Error> {
     if reader.peek()? == Kind::String {
-        *into = Some(reader.string()?.text().into_owned());
+        *into = Some(reader.string()?.text());
     } else {
         fault.get_or_insert(TokenError::HeaderUnreadable);
     }
