@@ -356,7 +356,14 @@ impl Caller {
 
 /// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
 pub(crate) fn scopes(text: &str) -> Vec<String> {
-    text.split(' ').filter(|part| !part.is_empty()).map(Into::into).collect()
+    let (mut found, mut rest) = (Vec::with_capacity(4), text);
+    // `split` is made for long texts.
+    while let Some(end) = rest.bytes().position(|byte| byte == b' ') {
+        found.extend(rest.get(..end).filter(|part| !part.is_empty()).map(Into::into));
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    found.extend(Some(rest).filter(|part| !part.is_empty()).map(Into::into));
+    found
 }
 
 /// `scope` or `scp`: one string, or a list in which no item is two. Okta lists `scp`; Istio makes a list of every `scope`

@@ -175,7 +175,8 @@ impl Claims {
         groups: Vec<String>,
         now: Timestamp,
     ) -> Result<Verified, TokenError> {
-        if self.issuer.ok_or(ClaimMissing("iss"))? != issuer.name() {
+        let named = self.issuer.ok_or(ClaimMissing("iss"))?;
+        if !issuer.is(&named) {
             return Err(TokenError::IssuerRefused);
         }
         if let Some(bound) = self.bound {
@@ -192,7 +193,7 @@ impl Claims {
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
         let scopes = one_of(self.scope, self.scp)?.unwrap_or_default();
         let bearer = Bearer {
-            issuer: Some(issuer.name().to_owned()),
+            issuer: Some(named),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
             groups,

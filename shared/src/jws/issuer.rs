@@ -4,6 +4,7 @@ use super::claims::Claims;
 use super::compact::media_type;
 use super::verified::Verified;
 use super::{Algorithm, Claimed, Jws, KeySet, TokenError, Verifier};
+use crate::json::same;
 use crate::time::{Duration, Timestamp};
 
 /// Most that clocks may differ (OA-J-08).
@@ -89,6 +90,11 @@ impl Issuer {
         &self.name
     }
 
+    /// Whether this is its name.
+    pub fn is(&self, name: &str) -> bool {
+        same(self.name.as_bytes(), name.as_bytes())
+    }
+
     /// Whether it signs with this algorithm.
     pub fn signs_with(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
@@ -145,7 +151,7 @@ impl Issuer {
     }
 
     pub(super) fn is_meant(&self, audience: &[String]) -> bool {
-        let ours = |name: &String| self.audiences.contains(name);
+        let ours = |name: &String| self.audiences.iter().any(|own| same(own.as_bytes(), name.as_bytes()));
         audience.iter().any(ours) && (!self.only_us || audience.iter().all(ours))
     }
 

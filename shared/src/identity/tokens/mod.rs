@@ -267,7 +267,7 @@ impl Inner {
         let claimed = token.claimed()?;
         let issuer = claimed.issuer()?;
         let mut known = self.authorities.iter_mut().enumerate();
-        let Some((index, authority)) = known.find(|(_, known)| known.issuer.name() == issuer) else {
+        let Some((index, authority)) = known.find(|(_, known)| known.issuer.is(issuer)) else {
             return Err(Refusal::Cheap(TokenError::IssuerRefused));
         };
         let mut keys = match authority.keys.usable(now).cloned() {
