@@ -247,14 +247,19 @@ impl Claims {
 
     /// A NumericDate (RFC 7519 section 2), down to a whole second. What is out of range becomes the nearest that is in it.
     fn date(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Timestamp>, json::Error> {
-        let number = match reader.peek()? {
-            Kind::Number => reader.number()?.parse().ok().filter(|number: &f64| number.is_finite()),
+        let secs = match reader.peek()? {
+            Kind::Number => {
+                let number = reader.number()?;
+                // Most are whole; those that an f64 holds exactly are the same either way.
+                let whole = number.parse().ok().filter(|secs: &u64| *secs < 1 << 53);
+                whole.or_else(|| number.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number as u64))
+            }
             _ => None,
         };
-        if number.is_none() {
+        if secs.is_none() {
             self.fault(ClaimMalformed(claim));
         }
-        Ok(number.map(|number| Timestamp::from_secs(number as u64)))
+        Ok(secs.map(Timestamp::from_secs))
     }
 
     /// All names for the client must agree: which one would count is not for us to guess.

@@ -120,16 +120,16 @@ impl Header {
         let (mut algorithm, mut key_id, mut kind, mut fault) = (None, None, None, None);
         let read = |reader: &mut Reader<'a>| {
             reader.object(|name, reader| {
-                let found = match &*name.text() {
-                    "alg" => return string(reader, &mut algorithm, &mut fault),
-                    "kid" => return string(reader, &mut key_id, &mut fault),
-                    "typ" => return string(reader, &mut kind, &mut fault),
-                    "b64" => TokenError::Unencoded,
-                    "crit" => TokenError::Critical,
-                    "cty" => TokenError::Nested,
-                    "enc" | "epk" | "p2c" | "p2s" => TokenError::Encrypted,
-                    "jku" | "jwk" | "x5c" | "x5u" => TokenError::KeyInHeader,
-                    "zip" => TokenError::Compressed,
+                let found = match &*name.bytes() {
+                    b"alg" => return string(reader, &mut algorithm, &mut fault),
+                    b"kid" => return string(reader, &mut key_id, &mut fault),
+                    b"typ" => return string(reader, &mut kind, &mut fault),
+                    b"b64" => TokenError::Unencoded,
+                    b"crit" => TokenError::Critical,
+                    b"cty" => TokenError::Nested,
+                    b"enc" | b"epk" | b"p2c" | b"p2s" => TokenError::Encrypted,
+                    b"jku" | b"jwk" | b"x5c" | b"x5u" => TokenError::KeyInHeader,
+                    b"zip" => TokenError::Compressed,
                     // RFC 7515 section 4: what is not understood is ignored, unless `crit` says otherwise.
                     _ => return Ok(()),
                 };
