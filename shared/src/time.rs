@@ -5,8 +5,6 @@ use core::ops::Add;
 
 pub use core::time::Duration;
 
-use crate::json::push_padded;
-
 /// Nanoseconds since the Unix epoch, as the host told them.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(u64);
@@ -62,11 +60,16 @@ impl Timestamp {
         let day = doy - (153 * mp + 2) / 5 + 1;
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + u64::from(month <= 2);
-        let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (second / 3600, 2, ':'), (second / 60 % 60, 2, ':')];
-        for (number, width, behind) in parts.into_iter().chain([(second % 60, 2, '.'), (millis, 3, 'Z')]) {
-            push_padded(out, number, width);
-            out.push(behind);
+        // Nanoseconds of 64 bits end in 2554.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let parts = [(0..4, year), (5..7, month), (8..10, day), (11..13, second / 3600), (14..16, second / 60 % 60)];
+        for (place, mut number) in parts.into_iter().chain([(17..19, second % 60), (20..23, millis)]) {
+            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+                *digit += (number % 10) as u8;
+                number /= 10;
+            }
         }
+        out.push_str(core::str::from_utf8(&text).unwrap_or_default());
     }
 }
 
@@ -93,6 +96,7 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_secs(secs).to_string(), want);
         }
+        assert_eq!(Timestamp::from_nanos(u64::MAX).to_string(), "2554-07-21T23:34:33.709Z");
         assert_eq!(Timestamp::from_nanos(123_999_999).to_string(), "1970-01-01T00:00:00.123Z");
     }
 

@@ -248,17 +248,21 @@ impl Source {
         let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
         let scopes = only([scope, scp]).map_err(unreadable)?.unwrap_or_default();
         let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
+        let caller = self.caller(peer, &bearer)?;
+        let Bearer { scopes, groups, actors, .. } = bearer;
         let claims = self.read.iter().map(|at| Claim::new(values.get(*at))).collect();
-        self.caller(peer, bearer, claims)
+        Ok(Caller { scopes, groups, actors, claims, ..caller })
     }
 
     /// Who asks, by the peer that the declared properties name and a token that was verified here.
     ///
     /// What the proxy says of claims is not looked at: there is one source of them.
-    pub fn read_with(&self, values: Properties<'_>, bearer: Bearer) -> Result<Caller, Reason> {
+    pub fn read_with(&self, values: Properties<'_>, bearer: &Bearer) -> Result<Caller, Reason> {
         let mut index = 0..;
         let peer = self.read_peer(&mut || Value::read(values.get(index.next().unwrap_or(usize::MAX))))?;
-        self.caller(peer, bearer, Vec::new())
+        let caller = self.caller(peer, bearer)?;
+        let Bearer { scopes, groups, actors, .. } = bearer;
+        Ok(Caller { scopes: scopes.clone(), groups: groups.clone(), actors: actors.clone(), ..caller })
     }
 
     fn read_peer<'v>(&self, next: &mut impl FnMut() -> Result<Value<'v>, ValueError>) -> Result<Option<Rc<str>>, Reason> {
@@ -281,24 +285,27 @@ impl Source {
         self.agents.iter().find(|agent| Some(agent.spiffe.as_str()) == peer).map(|agent| agent.client.as_str())
     }
 
-    /// Peer and token together, by the precedence above.
-    fn caller(&self, peer: Option<Rc<str>>, bearer: Bearer, claims: Vec<Claim>) -> Result<Caller, Reason> {
-        let Bearer { issuer, subject, scopes, groups, client, actors, machine, expires } = bearer;
+    /// Peer and token together, by the precedence above; who calls, without what they may and who acted before.
+    fn caller(&self, peer: Option<Rc<str>>, bearer: &Bearer) -> Result<Caller, Reason> {
+        let Bearer { issuer, subject, client, actors, machine, expires, .. } = bearer;
         let mapped = self.mapped(peer.as_deref());
         let (client_of_caller, agent) = match self.peer {
-            Peer::None => (client.as_deref().map(Into::into), actors.first().or(client.as_ref()).map(|id| id.as_str().into())),
+            Peer::None => {
+                let client: Option<Rc<str>> = client.as_deref().map(Into::into);
+                (client.clone(), actors.first().map(|id| id.as_str().into()).or(client))
+            }
             Peer::Mtls | Peer::Waypoint => {
                 self.agree(peer.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
                 (mapped.map(Into::into), peer)
             }
         };
         let verified = issuer.is_some() || subject.is_some();
-        let user = subject.filter(|subject| !machine && client.as_ref() != Some(subject)).map(|user| Subject {
-            issuer: issuer.map(Into::into),
+        let user = subject.as_deref().filter(|subject| !machine && client.as_deref() != Some(*subject)).map(|user| Subject {
+            issuer: issuer.as_deref().map(Into::into),
             user: user.into(),
             owner: None,
         });
-        Ok(Caller { agent, user, scopes, actors, groups, client: client_of_caller, verified, expires, claims })
+        Ok(Caller { agent, user, client: client_of_caller, verified, expires: *expires, ..Caller::default() })
     }
 
     /// A token that claims to be an agent's must be that of the agent which is calling.
@@ -349,7 +356,14 @@ impl Caller {
 
 /// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
 pub(crate) fn scopes(text: &str) -> Vec<String> {
-    text.split(' ').filter(|part| !part.is_empty()).map(Into::into).collect()
+    let (mut found, mut rest) = (Vec::with_capacity(4), text);
+    // `split` is made for long texts.
+    while let Some(end) = rest.bytes().position(|byte| byte == b' ') {
+        found.extend(rest.get(..end).filter(|part| !part.is_empty()).map(Into::into));
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    found.extend(Some(rest).filter(|part| !part.is_empty()).map(Into::into));
+    found
 }
 
 /// `scope` or `scp`: one string, or a list in which no item is two. Okta lists `scp`; Istio makes a list of every `scope`

@@ -7,13 +7,37 @@ use super::issuer::Issuer;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
 use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
-use crate::json::{self, Kind, Reader, has_control};
+use crate::json::{self, Kind, Reader, Str, has_control};
 use crate::time::Timestamp;
 
-/// What the claims say. None of it is judged yet, and all of it is of its type.
+/// Does what stands behind the name, if it is one of these. Names are told apart by their first eight bytes, as one number: most of
+/// those in a token are none that is asked for.
+macro_rules! by_name {
+    ($name:expr; $($($known:literal)|+ => $then:expr,)+) => {{
+        let name = $name.bytes();
+        let first = start(&name);
+        $(if $((first == const { start($known.as_bytes()) } && *name == *$known.as_bytes()))||+ { $then } else)+ {}
+    }};
+}
+
+/// The first eight bytes, and zero for those that are not there.
+const fn start(name: &[u8]) -> u64 {
+    let (mut start, mut rest, mut place) = (0, name, 0);
+    while let [byte, behind @ ..] = rest
+        && place < 64
+    {
+        start |= (*byte as u64) << place;
+        (rest, place) = (behind, place + 8);
+    }
+    start
+}
+
+/// What the claims say. None of it is judged yet, and nobody may have looked at the signature.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     issuer: Option<String>,
+    /// `iss` is there, of whatever type.
+    names_issuer: bool,
     subject: Option<String>,
     audience: Option<Vec<String>>,
     expires: Option<Timestamp>,
@@ -46,33 +70,23 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Reads the payload. The first claim that is not of its type is an error.
+    /// Reads the payload. What is not of its type is told by [`Claims::sound`].
     pub(super) fn read(payload: &[u8]) -> Result<Self, TokenError> {
         let mut claims = Self::default();
-        let read = |reader: &mut Reader<'_>| reader.object(|name, reader| claims.claim(&name.text(), reader));
+        let read = |reader: &mut Reader<'_>| reader.object(|name, reader| claims.claim(&name, reader));
         whole(payload, read).map_err(|_| TokenError::ClaimsUnreadable)?;
-        match claims.fault {
-            Some(fault) => Err(fault),
-            None => Ok(claims),
-        }
+        Ok(claims)
     }
 
-    /// Reads who the token says made it. Nobody has looked at its signature: good for nothing but choosing whose keys to ask.
-    pub(super) fn read_issuer(payload: &[u8]) -> Result<String, TokenError> {
-        let (mut claims, mut issuer) = (Self::default(), None);
-        let read = |reader: &mut Reader<'_>| {
-            reader.object(|name, reader| {
-                if name.eq_str("iss") {
-                    issuer = claims.text("iss", reader)?;
-                }
-                Ok(())
-            })
-        };
-        whole(payload, read).map_err(|_| TokenError::ClaimsUnreadable)?;
-        match claims.fault {
-            Some(fault) => Err(fault),
-            None => issuer.ok_or(ClaimMissing("iss")),
-        }
+    /// The claims, if all are of their types; the first that is not is the error.
+    pub(super) fn sound(self) -> Result<Self, TokenError> {
+        self.fault.map_or(Ok(self), Err)
+    }
+
+    /// Who the token says made it. Good for nothing but choosing whose keys to ask, as long as nobody has looked at the signature.
+    pub(super) fn issuer(&self) -> Result<&str, TokenError> {
+        let missing = if self.names_issuer { ClaimMalformed("iss") } else { ClaimMissing("iss") };
+        self.issuer.as_deref().ok_or(missing)
     }
 
     /// Reads the claim at the end of this way, a string or a list of strings; its absence is an empty list.
@@ -98,9 +112,9 @@ impl Claims {
         Ok(())
     }
 
-    fn claim(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<(), json::Error> {
-        match name {
-            "iss" => self.issuer = self.text("iss", reader)?,
+    fn claim(&mut self, name: &Str<'_>, reader: &mut Reader<'_>) -> Result<(), json::Error> {
+        by_name! { name;
+            "iss" => (self.names_issuer, self.issuer) = (true, self.text("iss", reader)?),
             "sub" => self.subject = self.text("sub", reader)?,
             "aud" => self.audience = self.texts("aud", reader)?,
             "exp" => self.expires = self.date("exp", reader)?,
@@ -113,9 +127,9 @@ impl Claims {
             "appid" => self.client("appid", reader)?,
             "scope" => self.scope = self.scopes("scope", reader)?,
             "scp" => self.scp = self.scopes("scp", reader)?,
-            "acr" if reader.peek()? == Kind::String => self.context = self.text("acr", reader)?,
+            "acr" => if reader.peek()? == Kind::String { self.context = self.text("acr", reader)? },
             "act" => self.actor(reader)?,
-            "auth_time" if reader.peek()? == Kind::Number => self.authenticated = self.date("auth_time", reader)?,
+            "auth_time" => if reader.peek()? == Kind::Number { self.authenticated = self.date("auth_time", reader)? },
             "may_act" => self.may_act(reader)?,
             "oid" => self.object = self.text("oid", reader)?,
             "status" => self.status(reader)?,
@@ -125,8 +139,7 @@ impl Claims {
             "typ" => self.foreign |= !self.text("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
             "idtyp" => self.machine |= self.text("idtyp", reader)?.as_deref() == Some("app"),
             "gty" => self.machine |= self.text("gty", reader)?.as_deref() == Some("client-credentials"),
-            "preferred_username" if reader.peek()? == Kind::String => self.username = self.text("preferred_username", reader)?,
-            _ => {}
+            "preferred_username" => if reader.peek()? == Kind::String { self.username = self.text("preferred_username", reader)? },
         }
         Ok(())
     }
@@ -162,7 +175,8 @@ impl Claims {
         groups: Vec<String>,
         now: Timestamp,
     ) -> Result<Verified, TokenError> {
-        if self.issuer.ok_or(ClaimMissing("iss"))? != issuer.name() {
+        let named = self.issuer.ok_or(ClaimMissing("iss"))?;
+        if !issuer.is(&named) {
             return Err(TokenError::IssuerRefused);
         }
         if let Some(bound) = self.bound {
@@ -179,7 +193,7 @@ impl Claims {
         issuer.judge_dates(expires, self.begins, self.issued, now)?;
         let scopes = one_of(self.scope, self.scp)?.unwrap_or_default();
         let bearer = Bearer {
-            issuer: Some(issuer.name().to_owned()),
+            issuer: Some(named),
             subject: Some(self.subject.ok_or(ClaimMissing("sub"))?),
             scopes,
             groups,
@@ -233,14 +247,19 @@ impl Claims {
 
     /// A NumericDate (RFC 7519 section 2), down to a whole second. What is out of range becomes the nearest that is in it.
     fn date(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Timestamp>, json::Error> {
-        let number = match reader.peek()? {
-            Kind::Number => reader.number()?.parse().ok().filter(|number: &f64| number.is_finite()),
+        let secs = match reader.peek()? {
+            Kind::Number => {
+                let number = reader.number()?;
+                // Most are whole; those that an f64 holds exactly are the same either way.
+                let whole = number.parse().ok().filter(|secs: &u64| *secs < 1 << 53);
+                whole.or_else(|| number.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number as u64))
+            }
             _ => None,
         };
-        if number.is_none() {
+        if secs.is_none() {
             self.fault(ClaimMalformed(claim));
         }
-        Ok(number.map(|number| Timestamp::from_secs(number as u64)))
+        Ok(secs.map(Timestamp::from_secs))
     }
 
     /// All names for the client must agree: which one would count is not for us to guess.

@@ -1,6 +1,7 @@
 //! The compact serialization and its header (RFC 7515 sections 3.1 and 4.1), read strictly.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use super::claims::Claims;
 use super::{Algorithm, Key, KeySet, TokenError, Verifier};
@@ -62,9 +63,9 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm: header.algorithm, key_id: header.key_id, kind: header.kind, payload, signed, signature })
     }
 
-    /// Who it says made it: whose keys to ask, and nothing more (OA-J-06).
-    pub fn claimed_issuer(&self) -> Result<String, TokenError> {
-        Claims::read_issuer(&self.payload)
+    /// What it says. Nothing of that is to be believed before [`Issuer::authenticate`](super::Issuer::authenticate).
+    pub fn claimed(&self) -> Result<Claimed, TokenError> {
+        Claims::read(&self.payload).map(Claimed)
     }
 
     /// The payload, if the signature is right under a key of `keys` that is meant for it; and that key.
@@ -84,6 +85,23 @@ impl<'a> Jws<'a> {
     }
 }
 
+/// What a token says, read once, for [`Issuer::judge`](super::Issuer::judge).
+pub struct Claimed(pub(super) Claims);
+
+impl Claimed {
+    /// Who it says made it: whose keys to ask, and nothing more (OA-J-06).
+    pub fn issuer(&self) -> Result<&str, TokenError> {
+        self.0.issuer()
+    }
+}
+
+/// Shows nothing of what the token says.
+impl fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claimed")
+    }
+}
+
 /// Shows nothing of what the token says.
 impl fmt::Debug for Jws<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,20 +116,20 @@ struct Header {
 }
 
 impl Header {
-    fn read(text: &[u8]) -> Result<Self, TokenError> {
+    fn read<'a>(text: &'a [u8]) -> Result<Self, TokenError> {
         let (mut algorithm, mut key_id, mut kind, mut fault) = (None, None, None, None);
-        let read = |reader: &mut Reader<'_>| {
+        let read = |reader: &mut Reader<'a>| {
             reader.object(|name, reader| {
-                let found = match &*name.text() {
-                    "alg" => return string(reader, &mut algorithm, &mut fault),
-                    "kid" => return string(reader, &mut key_id, &mut fault),
-                    "typ" => return string(reader, &mut kind, &mut fault),
-                    "b64" => TokenError::Unencoded,
-                    "crit" => TokenError::Critical,
-                    "cty" => TokenError::Nested,
-                    "enc" | "epk" | "p2c" | "p2s" => TokenError::Encrypted,
-                    "jku" | "jwk" | "x5c" | "x5u" => TokenError::KeyInHeader,
-                    "zip" => TokenError::Compressed,
+                let found = match &*name.bytes() {
+                    b"alg" => return string(reader, &mut algorithm, &mut fault),
+                    b"kid" => return string(reader, &mut key_id, &mut fault),
+                    b"typ" => return string(reader, &mut kind, &mut fault),
+                    b"b64" => TokenError::Unencoded,
+                    b"crit" => TokenError::Critical,
+                    b"cty" => TokenError::Nested,
+                    b"enc" | b"epk" | b"p2c" | b"p2s" => TokenError::Encrypted,
+                    b"jku" | b"jwk" | b"x5c" | b"x5u" => TokenError::KeyInHeader,
+                    b"zip" => TokenError::Compressed,
                     // RFC 7515 section 4: what is not understood is ignored, unless `crit` says otherwise.
                     _ => return Ok(()),
                 };
@@ -123,11 +141,11 @@ impl Header {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        if key_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID) {
+        if key_id.as_ref().is_some_and(|id: &Cow<'_, str>| id.is_empty() || id.len() > MAX_KEY_ID) {
             return Err(TokenError::KeyIdRefused);
         }
         let algorithm = algorithm.as_deref().and_then(Algorithm::from_name).ok_or(TokenError::AlgorithmRefused)?;
-        Ok(Self { algorithm, key_id, kind: kind.map(|kind| media_type(&kind)) })
+        Ok(Self { algorithm, key_id: key_id.map(Cow::into_owned), kind: kind.map(|kind| media_type(&kind)) })
     }
 }
 
@@ -150,9 +168,13 @@ pub(super) fn media_type(text: &str) -> String {
     }
 }
 
-fn string(reader: &mut Reader<'_>, into: &mut Option<String>, fault: &mut Option<TokenError>) -> Result<(), json::Error> {
+fn string<'a>(
+    reader: &mut Reader<'a>,
+    into: &mut Option<Cow<'a, str>>,
+    fault: &mut Option<TokenError>,
+) -> Result<(), json::Error> {
     if reader.peek()? == Kind::String {
-        *into = Some(reader.string()?.text().into_owned());
+        *into = Some(reader.string()?.text());
     } else {
         fault.get_or_insert(TokenError::HeaderUnreadable);
     }

@@ -3,7 +3,8 @@
 use super::claims::Claims;
 use super::compact::media_type;
 use super::verified::Verified;
-use super::{Algorithm, Jws, KeySet, TokenError, Verifier};
+use super::{Algorithm, Claimed, Jws, KeySet, TokenError, Verifier};
+use crate::json::same;
 use crate::time::{Duration, Timestamp};
 
 /// Most that clocks may differ (OA-J-08).
@@ -89,6 +90,11 @@ impl Issuer {
         &self.name
     }
 
+    /// Whether this is its name.
+    pub fn is(&self, name: &str) -> bool {
+        same(self.name.as_bytes(), name.as_bytes())
+    }
+
     /// Whether it signs with this algorithm.
     pub fn signs_with(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
@@ -112,17 +118,13 @@ impl Issuer {
         now: Timestamp,
         verifier: &mut dyn Verifier,
     ) -> Result<Verified, TokenError> {
-        self.check(&Jws::read(token)?, keys, now, verifier)
+        let token = Jws::read(token)?;
+        self.authenticate(&token, keys, verifier)?;
+        self.judge(&token, token.claimed()?, now)
     }
 
-    /// [`Issuer::verify`] from its second step on.
-    pub fn check(
-        &self,
-        token: &Jws<'_>,
-        keys: &KeySet,
-        now: Timestamp,
-        verifier: &mut dyn Verifier,
-    ) -> Result<Verified, TokenError> {
+    /// The second and the third step of [`Issuer::verify`].
+    pub fn authenticate(&self, token: &Jws<'_>, keys: &KeySet, verifier: &mut dyn Verifier) -> Result<(), TokenError> {
         if !self.algorithms.contains(&token.algorithm) {
             return Err(TokenError::AlgorithmRefused);
         }
@@ -133,9 +135,13 @@ impl Issuer {
         if !known {
             return Err(TokenError::TypeRefused);
         }
-        let (payload, _) = token.authenticate(keys, verifier)?;
-        let claims = Claims::read(payload)?;
-        let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(payload, &self.roles)? };
+        token.authenticate(keys, verifier).map(drop)
+    }
+
+    /// The fourth step of [`Issuer::verify`], behind [`Issuer::authenticate`] of the same token, whose claims these are.
+    pub fn judge(&self, token: &Jws<'_>, claimed: Claimed, now: Timestamp) -> Result<Verified, TokenError> {
+        let claims = claimed.0.sound()?;
+        let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(&token.payload, &self.roles)? };
         claims.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), groups, now)
     }
 
@@ -145,7 +151,7 @@ impl Issuer {
     }
 
     pub(super) fn is_meant(&self, audience: &[String]) -> bool {
-        let ours = |name: &String| self.audiences.contains(name);
+        let ours = |name: &String| self.audiences.iter().any(|own| same(own.as_bytes(), name.as_bytes()));
         audience.iter().any(ours) && (!self.only_us || audience.iter().all(ours))
     }
 

@@ -28,7 +28,7 @@ mod verified;
 mod verifier;
 
 pub use algorithm::{Algorithm, Family};
-pub use compact::{Jws, MAX_TOKEN};
+pub use compact::{Claimed, Jws, MAX_TOKEN};
 pub use error::TokenError;
 pub use issuer::{Issuer, MAX_SKEW};
 pub use key::{Key, KeyError};

@@ -54,6 +54,6 @@ impl Stated {
     /// that it is not one at all.
     pub fn read(token: &[u8]) -> Result<Self, TokenError> {
         let token = Jws::read(token)?;
-        Claims::read(&token.payload)?.into_stated(token.kind)
+        Claims::read(&token.payload)?.sound()?.into_stated(token.kind)
     }
 }

@@ -148,7 +148,7 @@ impl Policy {
         let (caller, verified) = match (&self.tokens, token) {
             (Some(tokens), Some(token)) => {
                 let verified = verified(tokens, token, fx)?;
-                (self.source.read_with(head.properties, verified.bearer.clone()), Some(verified))
+                (self.source.read_with(head.properties, &verified.bearer), Some(verified))
             }
             // Without a token there is a peer at the most; what needs more says so.
             (Some(_), None) | (None, _) => (self.source.read(head.properties), None),

@@ -349,7 +349,7 @@ fn caller(peer: Peer, members: Value) -> Result<Caller, Reason> {
         .to_vec();
     let source = Source::new(RawIdentity { direction: Side::Outbound, peer, claims: None, agents }, None, &[]);
     let given: Vec<_> = source.properties().iter().map(|_| Ok(Some(PLANNER.as_bytes().to_vec()))).collect();
-    source.read_with(Properties::new(&given), of(members).unwrap().bearer)
+    source.read_with(Properties::new(&given), &of(members).unwrap().bearer)
 }
 
 /// The rules of identity hold whoever verified the token (OA-J-09, BY-T-16).

@@ -91,7 +91,7 @@ impl Asker {
             Verdict::Refused(error) => return refuse(error, fx),
             Verdict::Wait(call) => return Step::Await(call),
         };
-        let caller = gate.source.read_with(Properties::default(), verified.bearer.clone()).unwrap();
+        let caller = gate.source.read_with(Properties::default(), &verified.bearer).unwrap();
         let who = Bearing::of(&caller, Some(&verified));
         match gate.revocation.as_ref().map_or(Standing::Good, |revocation| revocation.judge(&who, fx.now(), fx)) {
             Standing::Good => {}

@@ -264,9 +264,10 @@ impl Inner {
         reach: &mut dyn Reach,
     ) -> Result<((usize, u32), Verified), Refusal> {
         let token = Jws::read(token)?;
-        let claimed = token.claimed_issuer()?;
+        let claimed = token.claimed()?;
+        let issuer = claimed.issuer()?;
         let mut known = self.authorities.iter_mut().enumerate();
-        let Some((index, authority)) = known.find(|(_, known)| known.issuer.name() == claimed) else {
+        let Some((index, authority)) = known.find(|(_, known)| known.issuer.is(issuer)) else {
             return Err(Refusal::Cheap(TokenError::IssuerRefused));
         };
         let mut keys = match authority.keys.usable(now).cloned() {
@@ -280,15 +281,16 @@ impl Inner {
         for _ in 0..2 {
             let of = (index, authority.keys.version());
             let mut verifier = Asking { inner: AnyVerifier::new(reach.services(), offer), asked: false };
-            match authority.issuer.check(&token, &keys, now, &mut verifier) {
-                Ok(verified) => return Ok((of, verified)),
-                Err(TokenError::UnknownKey) => {
-                    authority.keys.want_another(now, reach).renewed(TokenError::UnknownKey)?;
-                    keys = authority.keys.usable(now).cloned().ok_or(TokenError::KeysUnavailable)?;
-                }
-                Err(error) if verifier.asked && lasts(error) => return Err(Refusal::Costly(of, error)),
-                Err(error) => return Err(Refusal::Cheap(error)),
+            let signed = authority.issuer.authenticate(&token, &keys, &mut verifier);
+            if signed == Err(TokenError::UnknownKey) {
+                authority.keys.want_another(now, reach).renewed(TokenError::UnknownKey)?;
+                keys = authority.keys.usable(now).cloned().ok_or(TokenError::KeysUnavailable)?;
+                continue;
             }
+            let judged = signed.and_then(|()| authority.issuer.judge(&token, claimed, now));
+            return judged.map(|verified| (of, verified)).map_err(|error| {
+                if verifier.asked && lasts(error) { Refusal::Costly(of, error) } else { Refusal::Cheap(error) }
+            });
         }
         Err(Refusal::Cheap(TokenError::UnknownKey))
     }

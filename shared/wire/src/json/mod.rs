@@ -17,7 +17,7 @@ pub use known::{Known, Place, same};
 pub use reader::{Kind, Reader};
 pub use splice::{Overlap, Splices};
 pub use text::Str;
-pub use write::{has_control, push_ascii_bounded, push_hex, push_number, push_padded, push_string};
+pub use write::{has_control, push_ascii_bounded, push_hex, push_number, push_string};
 
 /// What a text may cost (BY-J-07, BY-J-08).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

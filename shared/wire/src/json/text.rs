@@ -23,6 +23,11 @@ impl<'a> Str<'a> {
         if self.escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
     }
 
+    /// What it says, as bytes.
+    pub fn bytes(&self) -> Cow<'a, [u8]> {
+        if self.escaped { Cow::Owned(self.text().into_owned().into_bytes()) } else { Cow::Borrowed(self.raw) }
+    }
+
     /// Whether it says just this, however it is escaped (BY-J-04).
     pub fn eq_str(&self, text: &str) -> bool {
         if self.escaped { self.text() == text } else { self.raw == text.as_bytes() }

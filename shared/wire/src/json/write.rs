@@ -24,12 +24,7 @@ pub fn push_ascii_bounded(out: &mut String, text: &str, limit: usize) {
 }
 
 /// Appends a number in decimal digits.
-pub fn push_number(out: &mut String, number: u64) {
-    push_padded(out, number, 1);
-}
-
-/// Appends a number in at least `width` decimal digits.
-pub fn push_padded(out: &mut String, mut number: u64, width: usize) {
+pub fn push_number(out: &mut String, mut number: u64) {
     let mut digits = [b'0'; 20];
     let mut count = 0;
     for digit in digits.iter_mut().rev() {
@@ -40,7 +35,7 @@ pub fn push_padded(out: &mut String, mut number: u64, width: usize) {
         number /= 10;
         count += 1;
     }
-    let shown = digits.get(20 - count.max(width.min(20))..).unwrap_or_default();
+    let shown = digits.get(20 - count.max(1)..).unwrap_or_default();
     out.push_str(core::str::from_utf8(shown).unwrap_or_default());
 }
 
@@ -127,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_at_least_their_width() {
-        for (number, width, want) in [(0, 1, "0"), (7, 2, "07"), (123, 2, "123"), (u64::MAX, 4, "18446744073709551615")] {
+    fn numbers_have_no_zero_before_them() {
+        for (number, want) in [(0, "0"), (7, "7"), (120, "120"), (u64::MAX, "18446744073709551615")] {
             let mut out = String::new();
-            push_padded(&mut out, number, width);
+            push_number(&mut out, number);
             assert_eq!(out, want);
         }
     }
