@@ -27,6 +27,9 @@ pub struct Issuer {
 /// The kind of RFC 9068: such a token says itself that it is an access token.
 const ACCESS_TOKEN: &str = "at+jwt";
 
+/// A token whose signature is right under a key of its issuer: only [`Issuer::authenticate`] makes one.
+pub struct Signed<'t>(&'t Jws<'t>);
+
 impl Issuer {
     /// Tokens of RFC 9068 by this issuer for one of these audiences, signed with RS256, ES256 or Ed25519; clocks may differ by
     /// 60 seconds. `None` without a name or an audience: who is meant must be said.
@@ -119,12 +122,17 @@ impl Issuer {
         verifier: &mut dyn Verifier,
     ) -> Result<Verified, TokenError> {
         let token = Jws::read(token)?;
-        self.authenticate(&token, keys, verifier)?;
-        self.judge(&token, token.claimed()?, now)
+        let signed = self.authenticate(&token, keys, verifier)?;
+        self.judge(signed, token.claimed()?, now)
     }
 
     /// The second and the third step of [`Issuer::verify`].
-    pub fn authenticate(&self, token: &Jws<'_>, keys: &KeySet, verifier: &mut dyn Verifier) -> Result<(), TokenError> {
+    pub fn authenticate<'t>(
+        &self,
+        token: &'t Jws<'t>,
+        keys: &KeySet,
+        verifier: &mut dyn Verifier,
+    ) -> Result<Signed<'t>, TokenError> {
         if !self.algorithms.contains(&token.algorithm) {
             return Err(TokenError::AlgorithmRefused);
         }
@@ -135,11 +143,12 @@ impl Issuer {
         if !known {
             return Err(TokenError::TypeRefused);
         }
-        token.authenticate(keys, verifier).map(drop)
+        token.authenticate(keys, verifier)?;
+        Ok(Signed(token))
     }
 
-    /// The fourth step of [`Issuer::verify`], behind [`Issuer::authenticate`] of the same token, whose claims these are.
-    pub fn judge(&self, token: &Jws<'_>, claimed: Claimed, now: Timestamp) -> Result<Verified, TokenError> {
+    /// The fourth step of [`Issuer::verify`], with what the same token says.
+    pub fn judge(&self, Signed(token): Signed<'_>, claimed: Claimed, now: Timestamp) -> Result<Verified, TokenError> {
         let claims = claimed.0.sound()?;
         let groups = if self.roles.is_empty() { Vec::new() } else { Claims::read_groups(&token.payload, &self.roles)? };
         claims.judge(self, token.kind.as_deref() == Some(ACCESS_TOKEN), groups, now)

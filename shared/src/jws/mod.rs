@@ -30,7 +30,7 @@ mod verifier;
 pub use algorithm::{Algorithm, Family};
 pub use compact::{Claimed, Jws, MAX_TOKEN};
 pub use error::TokenError;
-pub use issuer::{Issuer, MAX_SKEW};
+pub use issuer::{Issuer, MAX_SKEW, Signed};
 pub use key::{Key, KeyError};
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET};
 pub use module_verifier::{AnyVerifier, ModuleVerifier};

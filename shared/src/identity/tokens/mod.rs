@@ -282,12 +282,12 @@ impl Inner {
             let of = (index, authority.keys.version());
             let mut verifier = Asking { inner: AnyVerifier::new(reach.services(), offer), asked: false };
             let signed = authority.issuer.authenticate(&token, &keys, &mut verifier);
-            if signed == Err(TokenError::UnknownKey) {
+            if let Err(TokenError::UnknownKey) = signed {
                 authority.keys.want_another(now, reach).renewed(TokenError::UnknownKey)?;
                 keys = authority.keys.usable(now).cloned().ok_or(TokenError::KeysUnavailable)?;
                 continue;
             }
-            let judged = signed.and_then(|()| authority.issuer.judge(&token, claimed, now));
+            let judged = signed.and_then(|signed| authority.issuer.judge(signed, claimed, now));
             return judged.map(|verified| (of, verified)).map_err(|error| {
                 if verifier.asked && lasts(error) { Refusal::Costly(of, error) } else { Refusal::Cheap(error) }
             });
