@@ -48,6 +48,17 @@ kind: WasmPlugin
 {{- end }}
 
 {{/* Behind rbac, in every HTTP chain: grpc_stats is always there. Of several the one that is applied last stands nearest to it. */}}
+{{- define "wardpoint.behindrbac" }}
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        name: main_internal
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
+    patch:
+      operation: INSERT_BEFORE
+{{- end }}
+
 {{- define "wardpoint.envoyfilter" }}
 {{- if .module.pullSecret }}{{ fail (printf "modules: %s: an EnvoyFilter cannot name a pullSecret" .policy.plugin) }}{{ end }}
 apiVersion: networking.istio.io/v1alpha3
@@ -90,14 +101,7 @@ spec:
 {{- with .policy.env }}
               environment_variables: {host_env_keys: {{ toJson . }}}
 {{- end }}
-  - applyTo: HTTP_FILTER
-    match:
-      context: SIDECAR_INBOUND
-      listener:
-        name: main_internal
-        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
-    patch:
-      operation: INSERT_BEFORE
+{{- template "wardpoint.behindrbac" }}
       value:
         name: wardpoint.{{ .policy.name }}
         config_discovery:
@@ -108,14 +112,7 @@ spec:
 {{- $audit := (.config | fromYaml).audit | default dict }}
 {{- if has "accessLog" ($audit.to | default (list "accessLog")) }}
   # Lets through what the plugin has judged, and nothing where its VM could not be made.
-  - applyTo: HTTP_FILTER
-    match:
-      context: SIDECAR_INBOUND
-      listener:
-        name: main_internal
-        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
-    patch:
-      operation: INSERT_BEFORE
+{{- template "wardpoint.behindrbac" }}
       value:
         name: wardpoint.{{ .policy.name }}.guard
         typed_config:

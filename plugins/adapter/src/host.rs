@@ -78,12 +78,12 @@ impl Sink for Counters {
 }
 
 /// What tells the counters of a plugin apart.
-fn key(counted: &Counted) -> (u8, &str, u8) {
+fn key(counted: &Counted) -> (u8, u8, &str) {
     match counted {
-        Counted::Decisions(outcome) => (*outcome as u8, "", 0),
-        Counted::Other(name) => (10, name, 0),
-        Counted::Reasons(reason) => (11, reason.code(), 0),
-        Counted::Rules(rule, outcome) => (12, rule.as_str(), *outcome as u8),
+        Counted::Decisions(outcome) => (0, *outcome as u8, ""),
+        Counted::Other(name) => (1, 0, name),
+        Counted::Reasons(reason) => (2, 0, reason.code()),
+        Counted::Rules(rule, outcome) => (3, *outcome as u8, rule.as_str()),
     }
 }
 

@@ -55,9 +55,7 @@ impl<P: Plugin> Callbacks for Vm<P> {
             0 => Vec::new(),
             _ => match abi::buffer(Buffer::Configuration, 0, size) {
                 Ok(text) => text,
-                Err(status) => {
-                    return closed::<P>("the configuration cannot be read", status);
-                }
+                Err(status) => return closed::<P>("the configuration cannot be read", status),
             },
         };
         let mut unread = None;

@@ -17,7 +17,7 @@ pub fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The text of these bytes in the alphabet of section 4, padded.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut out = text(bytes, STANDARD_LAST);
+    let mut out = text(bytes, STANDARD.last);
     while !out.len().is_multiple_of(4) {
         out.push('=');
     }
@@ -26,14 +26,11 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The text of these bytes in the alphabet of section 5, without padding.
 pub fn encode_url(bytes: &[u8]) -> String {
-    text(bytes, URL_LAST)
+    text(bytes, URL.last)
 }
 
 /// The two characters in which the alphabets differ.
 type Last = [u8; 2];
-
-const STANDARD_LAST: Last = [b'+', b'/'];
-const URL_LAST: Last = [b'-', b'_'];
 
 /// The character of these six bits.
 const fn character(six: u8, last: Last) -> u8 {
@@ -68,8 +65,8 @@ struct Alphabet {
 }
 
 const NONE: u8 = 0x80;
-static STANDARD: Alphabet = alphabet(STANDARD_LAST);
-static URL: Alphabet = alphabet(URL_LAST);
+static STANDARD: Alphabet = alphabet([b'+', b'/']);
+static URL: Alphabet = alphabet([b'-', b'_']);
 
 #[expect(clippy::indexing_slicing, reason = "it runs when this is compiled")]
 const fn alphabet(last: Last) -> Alphabet {
@@ -111,8 +108,7 @@ fn bytes(text: &[u8], alphabet: &Alphabet) -> Option<Vec<u8>> {
 
 /// Reads what can be read in large steps: the text and the place that are left, and whether all was of the alphabet.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-fn blocks<'t, 'o>(text: &'t [u8], out: &'o mut [u8], alphabet: &Alphabet) -> (&'t [u8], &'o mut [u8], bool) {
-    let _table_does = alphabet.last;
+fn blocks<'t, 'o>(text: &'t [u8], out: &'o mut [u8], _: &Alphabet) -> (&'t [u8], &'o mut [u8], bool) {
     (text, out, true)
 }
 

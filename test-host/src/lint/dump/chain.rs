@@ -120,6 +120,11 @@ impl Plugin<'_> {
     pub(super) fn at(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self.config.as_ref()?, |value, name| value.get(name))
     }
+
+    /// Whether it counts on headers that wait.
+    pub(super) fn holds_headers(&self) -> bool {
+        self.at("hostProfile.holdHeaders").and_then(Value::as_bool) == Some(true)
+    }
 }
 
 /// What came by extension discovery, by name.

@@ -40,8 +40,7 @@ pub(super) fn check(chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>,
         let (said, fix) = refused(plugin.name, &path, problem);
         add(Check::PluginConfig, &plugin.place, said, fix);
     }
-    let holds = plugin.at("hostProfile.holdHeaders").and_then(serde_json::Value::as_bool) == Some(true);
-    if holds && !settings.is_true("allow_on_headers_stop_iteration") {
+    if plugin.holds_headers() && !settings.is_true("allow_on_headers_stop_iteration") {
         let fix = "allow_on_headers_stop_iteration: true   # or hostProfile: {holdHeaders: false}";
         let text = "hostProfile.holdHeaders is true and this proxy does not hold headers";
         add(Check::HoldHeaders, &settings.path, text.to_owned(), fix.to_owned());

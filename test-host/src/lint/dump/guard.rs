@@ -1,7 +1,5 @@
 //! Whether something behind a plugin asks for what it leaves: on a worker without its VM Envoy has no such filter.
 
-use serde_json::Value;
-
 use super::Found;
 use super::chain::{Chain, Filter, Plugin};
 use crate::lint::finding::Check;
@@ -12,8 +10,7 @@ use crate::transcript::filter_state;
 const ISTIO: &str = "extensions.istio.io/";
 
 pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
-    let holds = plugin.at("hostProfile.holdHeaders").and_then(Value::as_bool) == Some(true);
-    let judges_headers = holds || plugin.name == "token-exchange";
+    let judges_headers = plugin.holds_headers() || plugin.name == "token-exchange";
     if !judges_headers || filter.name.starts_with(ISTIO) || is_guarded(chain, index, plugin) {
         return;
     }
@@ -30,11 +27,11 @@ pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin
 /// Whether only what has the plugin's record passes a filter behind it.
 fn is_guarded(chain: &Chain<'_>, index: usize, plugin: &Plugin<'_>) -> bool {
     let record = filter_state(plugin.name);
-    chain.filters.iter().skip(index + 1).filter_map(|filter| filter.config.as_ref()).any(|config| {
+    let behind = chain.filters.iter().skip(index + 1).filter_map(|filter| filter.config.as_ref());
+    let rules = behind.filter(|config| config.is("RBAC")).filter_map(|config| config.get("rules"));
+    rules.filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")).any(|rules| {
         let mut named = false;
-        if let Some(rules) = config.get("rules").filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")) {
-            rules.each(&mut |spot| named |= spot.value.as_str() == Some(&record));
-        }
-        named && config.is("RBAC")
+        rules.each(&mut |spot| named |= spot.value.as_str() == Some(&record));
+        named
     })
 }
