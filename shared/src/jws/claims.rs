@@ -4,33 +4,12 @@ use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
 use super::issuer::Issuer;
+use super::names::by_name;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
 use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
 use crate::json::{self, Kind, Reader, Str, has_control};
 use crate::time::Timestamp;
-
-/// Does what stands behind the name, if it is one of these. Names are told apart by their first eight bytes, as one number: most of
-/// those in a token are none that is asked for.
-macro_rules! by_name {
-    ($name:expr; $($($known:literal)|+ => $then:expr,)+) => {{
-        let name = $name.bytes();
-        let first = start(&name);
-        $(if $((first == const { start($known.as_bytes()) } && *name == *$known.as_bytes()))||+ { $then } else)+ {}
-    }};
-}
-
-/// The first eight bytes, and zero for those that are not there.
-const fn start(name: &[u8]) -> u64 {
-    let (mut start, mut rest, mut place) = (0, name, 0);
-    while let [byte, behind @ ..] = rest
-        && place < 64
-    {
-        start |= (*byte as u64) << place;
-        (rest, place) = (behind, place + 8);
-    }
-    start
-}
 
 /// What the claims say. None of it is judged yet, and nobody may have looked at the signature.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ mod issuer;
 mod key;
 mod key_set;
 mod module_verifier;
+mod names;
 mod padding;
 mod private_key;
 mod rsa;
