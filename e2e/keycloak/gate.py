@@ -149,7 +149,7 @@ class Gate:
         self._behind = {before.name: (before.host, before.port)} if before else {name: (HOSTS[name], tool.port) for name, tool in mesh.tools.items()}
         rules = authz(mesh.plugins, mesh.service, user="none" if proves == "token-exchange" else "any", approval=approval)
         self._hold, self._exchange, self._injects = hold, exchange, injects
-        self._authz = [wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets)), *([guard(rules[0])] if hold else [])]
+        self._authz = [wasm(*rules, hold=hold, secrets=() if approval is None else tuple(secrets)), guard(rules[0])]
         around = {"operations": suspended, "bridge": bridge}
         bootstrap = self._bootstrap(None if proves == "token-exchange" else ours, policy, tuple(secrets), {name: server.port for name, server in around.items() if server})
         (self._folder / "bootstrap.json").write_text(json.dumps(bootstrap))

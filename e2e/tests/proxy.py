@@ -114,8 +114,7 @@ class Proxy:
     def _listener(self, policy: dict | None) -> dict:
         filters = [self._jwt_authn()]
         if policy is not None:
-            filters.append(wasm("mcp-authz", self._setting.module, policy, hold=self._hold))
-            filters += [guard("mcp-authz")] if self._hold else []
+            filters += [wasm("mcp-authz", self._setting.module, policy, hold=self._hold), guard("mcp-authz")]
         filters.append(typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"))
         fields = {"path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "protocol": "%PROTOCOL%"}
         fields |= {"agent": "%DOWNSTREAM_PEER_URI_SAN%", "details": "%RESPONSE_CODE_DETAILS%", "flags": "%RESPONSE_FLAGS%"}
@@ -192,7 +191,7 @@ def wasm(name: str, module: Path, policy: dict, *, hold: bool, secrets: tuple[st
 
 
 def guard(name: str) -> dict:
-    """Lets through what the plugin has judged, and nothing where its VM could not be made."""
+    """Lets through what the plugin has seen, and nothing where its VM could not be made."""
     record = {"key": f"wasm.wardpoint_{name.replace('-', '_')}", "string_match": {"prefix": "["}}
     policy = {"permissions": [{"any": True}], "principals": [{"filter_state": record}]}
     return typed("envoy.filters.http.rbac", "extensions.filters.http.rbac.v3.RBAC", {"rules": {"action": "ALLOW", "policies": {"judged": policy}}})

@@ -90,11 +90,13 @@ class Waypoint:
         return {name: int(value) for name, value in pairs if value.isdigit()}
 
     def records(self, plugin: str, until: Callable[[dict], bool]) -> dict:
-        """The first of a plugin's audit records that is wanted; the log is written a little later."""
+        """The first of a plugin's audit records, of whatever tier, that is wanted; the log is written a little later."""
+        labels = [plugin, f"{plugin}_service", f"{plugin}_mesh"]
         deadline = time.monotonic() + WITHIN
         while time.monotonic() < deadline:
             for line in self.peer.log.read_text(errors="replace").splitlines():
-                if line.startswith("{") and (text := json.loads(line).get(plugin)):
+                entry = json.loads(line) if line.startswith("{") else {}
+                for text in filter(None, map(entry.get, labels)):
                     for record in json.loads(text) if isinstance(text, str) else text:
                         if until(record):
                             return record

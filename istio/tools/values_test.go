@@ -86,17 +86,23 @@ func TestBadValuesAreRefused(t *testing.T) {
 
 // A guard asks for what a plugin leaves for the access log: where it leaves nothing there, the guard would refuse everything.
 func TestAGuardStandsBehindAPluginThatLeavesItsRecord(t *testing.T) {
-	for sets, guards := range map[string]int{
-		"form=envoy-filter":      1,
-		"form=traffic-extension": 0,
-		"form=wasm-plugin":       0,
-		"form=envoy-filter,policies[0].config.audit.to={log}":           0,
-		"form=envoy-filter,policies[0].config.audit.to={accessLog}":     1,
-		"form=envoy-filter,policies[0].config.audit.to={log,accessLog}": 1,
-	} {
-		out, err := template("-f", valuesOf("mcp-authz"), "--set", sets)
-		if found := strings.Count(out, "key: wasm.wardpoint_mcp_authz,"); err != nil || found != guards {
-			t.Errorf("%s: %d guards instead of %d: %v", sets, found, guards, err)
+	// istiod has two names for the filter of a WasmPlugin, an old one and a new one.
+	for form, once := range map[string]int{"envoy-filter": 1, "traffic-extension": 1, "wasm-plugin": 2} {
+		for audit, guards := range map[string]int{
+			"to=null":            once,
+			"to={log}":           0,
+			"to={accessLog}":     once,
+			"to={log,accessLog}": once,
+			"as=one":             0,
+		} {
+			sets := "form=" + form + ",policies[0].config.audit." + audit
+			out, err := template("-f", valuesOf("mcp-authz"), "--set", sets)
+			if found := strings.Count(out, "key: wasm.wardpoint_mcp_authz,"); err != nil || found != guards {
+				t.Errorf("%s: %d guards instead of %d: %v", sets, found, guards, err)
+			}
+			if found := strings.Count(out, "key: wasm.wardpoint_mcp_authz.one,"); audit == "as=one" && found != once {
+				t.Errorf("%s: %d guards of its name instead of %d", sets, found, once)
+			}
 		}
 	}
 }

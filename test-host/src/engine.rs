@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use crate::callouts::{Answers, CalloutScript, Callouts};
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, filter_state};
 
 /// An authority for which there is no upstream: the proxy itself answers 503 as soon as the headers have come by.
 pub const NOWHERE: &str = "nowhere.test";
@@ -125,6 +125,11 @@ impl Play {
     pub fn behind(&self) -> Option<Self> {
         let Next { plugin, config } = self.next.clone()?;
         Some(Self { plugin, config, next: None, ..self.clone() })
+    }
+
+    /// What the plugin leaves its records in.
+    pub(crate) fn filter_state(&self) -> String {
+        filter_state(&self.plugin, &serde_json::from_slice(&self.config).unwrap_or_default())
     }
 
     /// Whether its answer has no body, whatever its headers say.

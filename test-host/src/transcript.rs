@@ -1,6 +1,7 @@
 //! What an outsider saw of one exchange. Two engines agree if their transcripts are equal.
 
 use serde_json::Value;
+use wardpoint_core::filter::left_as;
 
 /// What client, upstream and called services saw, and what was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -145,7 +146,7 @@ pub(crate) fn lasting(mut record: Value) -> Value {
     record
 }
 
-/// The name of the filter state in which a plugin leaves records for the access log.
-pub(crate) fn filter_state(plugin: &str) -> String {
-    format!("wasm.wardpoint_{}", plugin.replace('-', "_"))
+/// The name of the filter state in which a plugin with this configuration leaves records for the access log.
+pub(crate) fn filter_state(plugin: &str, config: &Value) -> String {
+    format!("wasm.{}", left_as(plugin, config.pointer("/audit/as").and_then(Value::as_str)))
 }

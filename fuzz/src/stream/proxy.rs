@@ -53,6 +53,8 @@ pub(super) struct Proxy<'a, F> {
     pub(super) request: Side,
     pub(super) response: Side,
     pub(super) records: Vec<Record>,
+    /// A mark was left for a guard.
+    marked: bool,
     counted: u64,
     pub(super) answered: bool,
     dead: bool,
@@ -88,6 +90,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
             request: Side::default(),
             response: Side::default(),
             records: Vec::new(),
+            marked: false,
             counted: 0,
             answered: false,
             dead: false,
@@ -202,6 +205,7 @@ impl<'a, F: Filter> Proxy<'a, F> {
         let fails = self.faults.byte().is_some_and(|byte| byte >= 0xf0);
         match op {
             Op::Audit(record) => self.records.push(record),
+            Op::Mark => self.marked = true,
             Op::Count(counter, by) => self.counted += if matches!(counter.what, Counted::Decisions(_)) { by } else { 0 },
             Op::CallOut(call, _) if fails => return Err(Event::CalloutReply(call, Err(CalloutError::NotDispatched))),
             Op::CallOut(call, _) | Op::CallOutShared(call, _) => self.calls.push(call),
@@ -265,7 +269,10 @@ impl<'a, F: Filter> Proxy<'a, F> {
         side.complete |= side.ended && side.headers.is_some();
         let complete = side.complete;
         match direction {
-            Request => assert!(!complete || allowed, "a whole request went on undecided or refused: {:?}", self.records),
+            Request => {
+                assert!(decided || self.marked, "headers went on, and a guard could not tell that they were seen");
+                assert!(!complete || allowed, "a whole request went on undecided or refused: {:?}", self.records);
+            }
             Response if decided && (allowed || self.observe || unseen && error) => {}
             Response => {
                 assert!(self.response.gone.is_empty(), "an answer went on before the decision");

@@ -109,10 +109,16 @@ spec:
           type_urls:
           - type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
           - type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+{{- with include "wardpoint.guard" . }}
+{{- template "wardpoint.behindrbac" }}
+{{- . }}
+{{- end }}
+{{- end }}
+
+{{/* What lets through what the plugin has seen, and nothing where its VM could not be made. Nothing for a plugin that leaves no trace. */}}
+{{- define "wardpoint.guard" }}
 {{- $audit := (.config | fromYaml).audit | default dict }}
 {{- if has "accessLog" ($audit.to | default (list "accessLog")) }}
-  # Lets through what the plugin has judged, and nothing where its VM could not be made.
-{{- template "wardpoint.behindrbac" }}
       value:
         name: wardpoint.{{ .policy.name }}.guard
         typed_config:
@@ -120,8 +126,41 @@ spec:
           rules:
             action: ALLOW
             policies:
-              judged:
+              seen:
                 permissions: [{any: true}]
-                principals: [{filter_state: {key: wasm.wardpoint_{{ .policy.plugin | replace "-" "_" }}, string_match: {prefix: "["}}}]
+                principals: [{filter_state: {key: wasm.wardpoint_{{ .policy.plugin | replace "-" "_" }}{{ with $audit.as }}.{{ . }}{{ end }}, string_match: {prefix: "["}}}]
+{{- end }}
+{{- end }}
+
+{{/* A guard behind an extension, in every chain that has it. The names are istiod's: before 1.30 a WasmPlugin had one of its own. */}}
+{{- define "wardpoint.guarded" }}
+{{- $guard := include "wardpoint.guard" . }}
+{{- if $guard }}
+{{- $extension := printf "%s.%s" .target.namespace .policy.name }}
+{{- $names := list (printf "trafficextension/%s" $extension) }}
+{{- if .translated }}{{ $names = list (printf "trafficextension/%s~istio-translated-wasmplugin" $extension) (printf "wasmplugin/%s" $extension) }}{{ end }}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: {{ .policy.name }}-guard
+  namespace: {{ .root.Release.Namespace }}
+spec:
+  targetRefs:
+{{- range .gateways }}
+  {{- include "wardpoint.gateway" . | nindent 2 }}
+{{- end }}
+  configPatches:
+{{- range $names }}
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener:
+        name: main_internal
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: extensions.istio.io/{{ . }}}}}
+    patch:
+      operation: INSERT_AFTER
+{{- $guard }}
+{{- end }}
 {{- end }}
 {{- end }}

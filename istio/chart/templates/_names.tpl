@@ -29,11 +29,27 @@
 {{- end }}
 {{- end }}
 
-{{/* The plugin's configuration in the form that brings it. */}}
+{{/* The waypoints that a policy is in, as far as they are this release's. */}}
+{{- define "wardpoint.gateways" -}}
+{{- $root := .root }}{{ $found := list $root.Values.waypoint.name }}
+{{- range $root.Values.egress.providers }}
+{{- if eq $.policy.tier "mesh" }}{{ $found = list $root.Values.waypoint.name $root.Values.egress.waypoint }}
+{{- else if and (eq $.policy.tier "service") (eq .name $.policy.target) }}{{ $found = list $root.Values.egress.waypoint }}
+{{- end }}
+{{- end }}
+{{- if eq .policy.tier "gateway" }}{{ $found = list (.policy.target | default $root.Values.waypoint.name) }}{{ end }}
+{{- dict "all" $found | toYaml }}
+{{- end }}
+
+{{/* The plugin's configuration in the form that brings it. Policies of other tiers stand in the same chains: each leaves its records
+under a name of its own. */}}
 {{- define "wardpoint.config" -}}
 {{- $config := deepCopy .policy.config }}
 {{- if hasKey $config "hostProfile" }}{{ fail (printf "policies: %s: hostProfile is what the form makes it; leave it out" .policy.name) }}{{ end }}
 {{- $_ := set $config "hostProfile" (dict "holdHeaders" .hold) }}
+{{- if ne .policy.tier "gateway" }}
+{{- $_ := set $config "audit" (merge (deepCopy ($config.audit | default dict)) (dict "as" .policy.tier)) }}
+{{- end }}
 {{- if and .root.Values.browsers.origins (hasPrefix "mcp-authz" .policy.plugin) (not (hasKey $config "origins")) }}
 {{- $_ := set $config "origins" .root.Values.browsers.origins }}
 {{- end }}

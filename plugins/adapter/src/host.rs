@@ -17,8 +17,6 @@ const COUNTERS: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Counters {
     defined: Vec<(Counted, u32)>,
-    /// The property that takes audit records.
-    property: Vec<u8>,
 }
 
 /// [`Services`] by host calls, for one plugin: what it does not use is not in its module.
@@ -65,11 +63,8 @@ impl Sink for Counters {
         abi::log(Level::Info, line).is_ok()
     }
 
-    fn leave(&mut self, plugin: &'static str, list: &str) -> bool {
-        if self.property.is_empty() {
-            self.property = format!("wardpoint_{}", plugin.replace('-', "_")).into_bytes();
-        }
-        abi::set_property(&self.property, list.as_bytes()).is_ok()
+    fn leave(&mut self, property: &str, list: &str) -> bool {
+        abi::set_property(property.as_bytes(), list.as_bytes()).is_ok()
     }
 
     fn count(&mut self, counter: Counter) {

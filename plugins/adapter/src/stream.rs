@@ -149,6 +149,7 @@ impl<P: Plugin> Exchange<P> {
                 let took = host::now().map_or(Duration::ZERO, |now| now.since(at.now));
                 self.stream.write(&record, took, &mut proxy.counters);
             }
+            Op::Mark => self.stream.mark(&mut proxy.counters),
             Op::Count(counter, by) => proxy.counters.add(counter, by),
             Op::CallOut(call, callout) => make::<P>(&mut proxy.calls, self.id, call, &callout)
                 .map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?,

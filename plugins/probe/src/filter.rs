@@ -58,7 +58,7 @@ impl Plugin for Probe {
             policy: PolicyId { name: "probe".into(), digest: self.digest.as_str().into() },
             mode: Mode::Enforce,
             host: HostProfile { hold_headers: self.hold_headers },
-            audit: Destinations::default(),
+            audit: Destinations::both("probe"),
             properties: PROPERTIES.into_iter().map(path).collect::<Rc<[_]>>(),
         }
     }

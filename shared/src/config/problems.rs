@@ -37,6 +37,14 @@ impl Problems {
         self.push(text.into());
     }
 
+    /// Adds a problem unless this is what becomes part of a name that others read: of a metric, of filter state.
+    pub fn named(&mut self, name: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            self.add(format!("`{name}` must be 1 to 64 of `A-Z a-z 0-9 - _`"));
+        }
+    }
+
     // Out of line: hundreds of places come by here, once in the life of a plugin.
 
     #[inline(never)]

@@ -22,7 +22,7 @@ pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
 pub use step::{CallId, Callout, Counted, Counter, Flow, GrpcCall, HttpCall, LocalResponse, Op, RootOp, Step};
 pub use stream::Stream;
-pub use trail::{Destinations, Sink};
+pub use trail::{Destinations, Sink, left_as};
 
 use crate::config::ConfigErrors;
 use crate::policy::{Mode, PolicyId};

@@ -1,7 +1,7 @@
 //! What every plugin's configuration has: its mode, what its proxy can do, where its records go.
 
 use super::HostProfile;
-use super::trail::Destinations;
+use super::trail::{Destinations, left_as};
 use crate::config::{Problems, choice, record};
 use crate::policy::Mode;
 
@@ -38,6 +38,8 @@ record! {
     pub struct RawAudit {
         /// Every record goes to each of these. A line in the log is a write of its own for every decision; the access log is written anyway. What the access log cannot take goes to the log in any case.
         to: Vec<RawDestination> = "to", both();
+        /// For one of several policies of a plugin that judge the same request: what stands behind the name of its filter state, as in `%FILTER_STATE(wasm.wardpoint_<plugin>.<as>:PLAIN)%`. The access log has the records of the last of those that share a name.
+        own: Option<String> = "as", None;
     }
 }
 
@@ -48,19 +50,26 @@ fn both() -> Vec<RawDestination> {
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { to: both() }
+        Self { to: both(), own: None }
     }
 }
 
 impl RawAudit {
     /// The places; a policy without any is a problem.
-    pub fn compile(&self, problems: &mut Problems) -> Destinations {
+    pub fn compile(&self, plugin: &str, problems: &mut Problems) -> Destinations {
         if self.to.is_empty() {
             problems.field("audit", |p| {
                 p.field("to", |p| p.add("is empty: no decision would be recorded. Write `log`, `accessLog` or both"))
             });
         }
-        Destinations { log: self.to.contains(&RawDestination::Log), access_log: self.to.contains(&RawDestination::AccessLog) }
+        if let Some(own) = &self.own {
+            problems.field("audit", |p| p.field("as", |p| p.named(own)));
+        }
+        Destinations {
+            log: self.to.contains(&RawDestination::Log),
+            access_log: self.to.contains(&RawDestination::AccessLog),
+            left_as: left_as(plugin, self.own.as_deref()).into(),
+        }
     }
 }
 

@@ -129,6 +129,8 @@ pub enum Op {
     CallOutShared(CallId, Callout),
     /// Add to a counter.
     Count(Counter, u64),
+    /// The request goes on before it is judged: leave a mark, with [`super::Stream::mark`].
+    Mark,
     /// Remove a header.
     RemoveHeader(Direction, String),
     /// Replace all that the proxy holds of the body in this callback.

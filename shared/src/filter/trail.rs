@@ -1,5 +1,7 @@
 //! Where the audit records of an exchange go: none is ever without a place.
 
+use std::rc::Rc;
+
 use super::step::{Counted, Counter};
 use crate::audit::Record;
 use crate::time::Duration;
@@ -10,12 +12,14 @@ const PREFIX: &str = "wardpoint.audit ";
 const SHARE: usize = 16 << 10;
 
 /// Where records go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Destinations {
     /// To the proxy's log, at once.
     pub log: bool,
     /// To the access log, when the exchange is over.
     pub access_log: bool,
+    /// The property that the access log finds them in: [`left_as`].
+    pub left_as: Rc<str>,
 }
 
 /// What a driver lends to write to.
@@ -23,8 +27,8 @@ pub trait Sink {
     /// Writes a line to the proxy's log; whether it could.
     fn log(&mut self, line: &str) -> bool;
 
-    /// Leaves a list of records for the access log, in the place of the last one; whether it could.
-    fn leave(&mut self, plugin: &'static str, list: &str) -> bool;
+    /// Leaves a list of records for the access log in this property, in the place of the last one; whether it could.
+    fn leave(&mut self, property: &str, list: &str) -> bool;
 
     /// Adds one to a counter.
     fn count(&mut self, counter: Counter);
@@ -37,15 +41,40 @@ pub(super) struct Trail {
     left: String,
 }
 
+/// For plugins that are made up.
 impl Default for Destinations {
     fn default() -> Self {
-        Self { log: true, access_log: true }
+        Self::both("")
     }
 }
 
+impl Destinations {
+    /// To both places.
+    pub fn both(plugin: &str) -> Self {
+        Self { log: true, access_log: true, left_as: left_as(plugin, None).into() }
+    }
+}
+
+/// The property that a plugin leaves its records in. The proxy keeps it as filter state, with `wasm.` before.
+pub fn left_as(plugin: &str, own: Option<&str>) -> String {
+    let mut name = format!("wardpoint_{}", plugin.replace('-', "_"));
+    if let Some(own) = own {
+        name.extend([".", own]);
+    }
+    name
+}
+
 impl Trail {
+    /// Leaves a list of no records where one will be left later, for a guard that is asked before. Where it cannot be left the
+    /// guard refuses, and the record says so.
+    pub(super) fn mark(&self, to: &Destinations, sink: &mut dyn Sink) {
+        if to.access_log && self.left.is_empty() {
+            let _left = sink.leave(&to.left_as, "[]");
+        }
+    }
+
     /// Writes a record wherever it is to go. What the access log cannot take goes to the log; what is lost is counted.
-    pub(super) fn write(&mut self, to: Destinations, record: &Record, took: Duration, sink: &mut dyn Sink) {
+    pub(super) fn write(&mut self, to: &Destinations, record: &Record, took: Duration, sink: &mut dyn Sink) {
         let lost = |what: &str| Counter { plugin: record.plugin, what: Counted::Other(format!("audit_lost.{what}")) };
         let before = self.left.len();
         let mut left = false;
@@ -55,7 +84,7 @@ impl Trail {
             record.push_json(&mut self.left, took);
             if self.left.len() < SHARE {
                 self.left.push(']');
-                left = sink.leave(record.plugin, &self.left);
+                left = sink.leave(&to.left_as, &self.left);
                 self.left.pop();
                 if !left {
                     sink.count(lost("filter_state"));
@@ -102,7 +131,8 @@ mod tests {
             !self.no_log
         }
 
-        fn leave(&mut self, _: &'static str, list: &str) -> bool {
+        fn leave(&mut self, property: &str, list: &str) -> bool {
+            assert_eq!(property, "wardpoint_mcp_authz");
             if !self.no_state {
                 list.clone_into(&mut self.list);
             }
@@ -114,9 +144,15 @@ mod tests {
         }
     }
 
-    const BOTH: Destinations = Destinations { log: true, access_log: true };
-    const LOG: Destinations = Destinations { log: true, access_log: false };
-    const ACCESS_LOG: Destinations = Destinations { log: false, access_log: true };
+    /// To the log, to the access log.
+    type To = (bool, bool);
+    const BOTH: To = (true, true);
+    const LOG: To = (true, false);
+    const ACCESS_LOG: To = (false, true);
+
+    fn to((log, access_log): To) -> Destinations {
+        Destinations { log, access_log, ..Destinations::both("mcp-authz") }
+    }
 
     fn record(name: &str) -> Record {
         Record {
@@ -135,10 +171,10 @@ mod tests {
         }
     }
 
-    fn written(to: Destinations, names: &[&str], mut proxy: Proxy) -> Proxy {
+    fn written(places: To, names: &[&str], mut proxy: Proxy) -> Proxy {
         let mut trail = Trail::default();
         for name in names {
-            trail.write(to, &record(name), Duration::ZERO, &mut proxy);
+            trail.write(&to(places), &record(name), Duration::ZERO, &mut proxy);
         }
         proxy
     }
@@ -167,6 +203,21 @@ mod tests {
         assert_eq!(proxy.lost, ["wardpoint.mcp-authz.audit_lost.filter_state"; 2]);
         let proxy = written(ACCESS_LOG, &["a"], Proxy { no_state: true, no_log: true, ..Proxy::default() });
         assert_eq!(proxy.lost, ["wardpoint.mcp-authz.audit_lost.filter_state", "wardpoint.mcp-authz.audit_lost.log"]);
+    }
+
+    #[test]
+    fn a_mark_is_a_list_that_a_record_takes_the_place_of() {
+        for (places, mark) in [(BOTH, "[]"), (ACCESS_LOG, "[]"), (LOG, "")] {
+            let mut proxy = Proxy::default();
+            let mut trail = Trail::default();
+            trail.mark(&to(places), &mut proxy);
+            assert_eq!((proxy.list.as_str(), proxy.lines.len(), proxy.lost.len()), (mark, 0, 0));
+            trail.write(&to(places), &record("a"), Duration::ZERO, &mut proxy);
+            let list = if mark.is_empty() { String::new() } else { format!("[{}]", json("a")) };
+            assert_eq!(proxy.list, list);
+            trail.mark(&to(places), &mut proxy);
+            assert_eq!(proxy.list, list, "a record is not taken back");
+        }
     }
 
     #[test]

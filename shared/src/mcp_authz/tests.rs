@@ -41,17 +41,18 @@ fn all_problems_are_told_at_once_with_their_paths() {
 
 #[test]
 fn what_the_words_mean_is_told_at_once_too() {
-    let text = r#"{"version":2,"identity":{"peer":"none"},"limits":{"maxBodyBytes":0},"versions":["2024-11-05"],"audit":{"to":[]},"rules":[
+    let text = r#"{"version":2,"identity":{"peer":"none"},"limits":{"maxBodyBytes":0},"versions":["2024-11-05"],"audit":{"to":[],"as":"a:b"},"rules":[
         {"id":"a b","allow":{"agents":[],"tools":["a*b*"]}},
         {"id":"c","allow":{"agents":["*"],"tools":["*"],"user":"none","scopes":["a b"],"roles":["admin"]}},
         {"id":"c","deny":{"tools":[""]}},
         {"id":"d"},
         {"id":"e","allow":{"agents":["*"],"tools":["*"],"user":"none"},"deny":{}}]}"#;
     insta::assert_snapshot!(problems(text), @"
-    mcp-authz: 16 problems in the configuration
+    mcp-authz: 17 problems in the configuration
       version: `2` is not known. Write 1
       limits.maxBodyBytes: is 0: every request would be refused
       audit.to: is empty: no decision would be recorded. Write `log`, `accessLog` or both
+      audit.as: `a:b` must be 1 to 64 of `A-Z a-z 0-9 - _`
       identity: `peer: none` without `claims` names no agent. Add one of the two
       versions[0]: `2024-11-05` is not one of 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28
       rules[0].id: `a b` must be 1 to 64 of `A-Z a-z 0-9 - _`

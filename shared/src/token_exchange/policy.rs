@@ -141,7 +141,7 @@ impl Policy {
             policy: self.id.clone(),
             mode: self.mode,
             host: self.host,
-            audit: self.audit,
+            audit: self.audit.clone(),
             properties: self.properties.clone(),
         }
     }

@@ -122,7 +122,7 @@ impl Gate {
                 }
                 Op::CallOutShared(id, Callout::Http(call)) => made = Some((id, call)),
                 Op::RemoveHeader(Direction::Request, name) => came.removed.push(name),
-                Op::Count(..) | Op::Resume(_) => {}
+                Op::Count(..) | Op::Mark | Op::Resume(_) => {}
                 other => panic!("{other:?}"),
             }
         }

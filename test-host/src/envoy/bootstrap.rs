@@ -112,7 +112,7 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
     filters.push(jwt_authn(wanted.provider, &identity.jwks()?));
     for (name, module, config) in [(wanted.plugin, wanted.module, wanted.config)].into_iter().chain(wanted.next) {
         filters.push(plugin(&Wanted { plugin: name, module, config, ..*wanted }));
-        filters.extend(guards(name, config).then(|| guard(name)));
+        filters.extend(guard(name, config));
     }
     filters.push(json!({
         "name": "envoy.filters.http.router",
@@ -155,9 +155,9 @@ pub(super) fn listener(wanted: &Wanted<'_>, identity: &Identity) -> anyhow::Resu
 
 /// The audit records that the plugin left for the access log.
 fn access_log(wanted: &Wanted<'_>) -> Value {
-    let left = |plugin| format!("%FILTER_STATE({}:PLAIN)%", filter_state(plugin));
-    let next = wanted.next.map(|(plugin, ..)| format!("{BETWEEN}{}", left(plugin))).unwrap_or_default();
-    let line = format!("{} {}{next}\n", wanted.name, left(wanted.plugin));
+    let left = |plugin, config| format!("%FILTER_STATE({}:PLAIN)%", filter_state(plugin, &parsed(config)));
+    let next = wanted.next.map(|(plugin, _, config)| format!("{BETWEEN}{}", left(plugin, config))).unwrap_or_default();
+    let line = format!("{} {}{next}\n", wanted.name, left(wanted.plugin, wanted.config));
     json!({
         "name": "envoy.access_loggers.file",
         "typed_config": {
@@ -232,31 +232,35 @@ fn jwt_authn(provider: &str, jwks: &str) -> Value {
     })
 }
 
-/// Whether this plugin with this configuration leaves a record for the access log before the headers of a request go on.
-fn guards(plugin: &str, config: &str) -> bool {
-    let config: Value = serde_json::from_str(config).unwrap_or_default();
-    let is = |path: &str| config.pointer(path) == Some(&Value::Bool(true));
+fn parsed(config: &str) -> Value {
+    serde_json::from_str(config).unwrap_or_default()
+}
+
+/// Whether this plugin with this configuration leaves a record or a mark for the access log before the headers of a request go on.
+fn is_guarded(plugin: &str, config: &Value) -> bool {
     let left = |to: &Value| to.as_array().is_some_and(|to| to.iter().any(|to| to == "accessLog"));
     match plugin {
-        "mcp-authz" | "mcp-authz-approval" => is("/hostProfile/holdHeaders") && config.pointer("/audit/to").is_none_or(left),
-        "token-exchange" => config.pointer("/audit/to").is_none_or(left),
-        _ => is("/guarded"),
+        "mcp-authz" | "mcp-authz-approval" | "token-exchange" => config.pointer("/audit/to").is_none_or(left),
+        _ => config.get("guarded") == Some(&Value::Bool(true)),
     }
 }
 
 /// Lets pass what the plugin before it has judged. A worker whose VM could not be made has no plugin, whatever the
 /// `failure_policy` says (calibration/FINDINGS.md).
-fn guard(plugin: &str) -> Value {
-    let record = json!({ "key": filter_state(plugin), "string_match": { "prefix": "[" } });
-    json!({
-        "name": format!("{plugin}.guard"),
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-            "rules": { "action": "ALLOW", "policies": { "judged": {
-                "permissions": [{ "any": true }],
-                "principals": [{ "filter_state": record }],
-            } } },
-        },
+fn guard(plugin: &str, config: &str) -> Option<Value> {
+    let config = parsed(config);
+    let record = json!({ "key": filter_state(plugin, &config), "string_match": { "prefix": "[" } });
+    is_guarded(plugin, &config).then(|| {
+        json!({
+            "name": format!("{plugin}.guard"),
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+                "rules": { "action": "ALLOW", "policies": { "judged": {
+                    "permissions": [{ "any": true }],
+                    "principals": [{ "filter_state": record }],
+                } } },
+            },
+        })
     })
 }
 

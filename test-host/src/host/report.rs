@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Host, Map};
 use crate::engine::Play;
-use crate::transcript::{ClientSaw, Ending, Transcript, UpstreamSaw, filter_state, lasting};
+use crate::transcript::{ClientSaw, Ending, Transcript, UpstreamSaw, lasting};
 
 /// One end of the wire: what it got.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ pub(super) fn transcript(host: &Host, play: &Play, client: Receiver, upstream: R
     };
     let (logged, log) = sorted(host.lines());
     transcript.log = log;
-    let left = host.filter_state(&filter_state(&play.plugin)).unwrap_or_default();
+    let left = host.filter_state(&play.filter_state()).unwrap_or_default();
     transcript.set_audit(logged, &[&*String::from_utf8_lossy(left)]);
     transcript
 }

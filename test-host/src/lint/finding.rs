@@ -156,6 +156,9 @@ checks! {
     /// An access log prints records of some services only.
     AuditGap "audit-gap" Warning
         "istiod asks for a service of another namespace in that namespace only, and puts what is closer in the place of the rest: decisions are missing where auditors look",
+    /// Two policies leave records under one name.
+    AuditShared "audit-shared" Warning
+        "what is left under a name takes the place of what was there: the access log has the records of the last policy only, and a guard behind one is content with those of another",
     /// A waypoint does not serve the namespace.
     WaypointNamespace "waypoint-namespace" Error
         "a waypoint has no chain for services of other namespaces unless its listener allows them, whatever their labels say",

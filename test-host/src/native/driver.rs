@@ -217,6 +217,11 @@ impl<P: Plugin> Driver<P> {
                     stream.write(&record, Duration::ZERO, &mut Records { host, counters: &mut self.counters });
                 }
             }
+            Op::Mark => {
+                if let Some(stream) = &self.stream {
+                    stream.mark(&mut Records { host, counters: &mut self.counters });
+                }
+            }
             Op::Count(counter, by) => self.count(host, &counter, by),
             Op::CallOut(call, callout) => {
                 let token = dispatch(host, &callout).map_err(|_| Event::CalloutReply(call, Err(CalloutError::NotDispatched)))?;

@@ -36,8 +36,8 @@ impl Sink for Records<'_> {
         self.host.log(INFO, line).is_ok()
     }
 
-    fn leave(&mut self, plugin: &'static str, list: &str) -> bool {
-        self.host.set_property(&format!("wardpoint_{}", plugin.replace('-', "_")), list.as_bytes()).is_ok()
+    fn leave(&mut self, property: &str, list: &str) -> bool {
+        self.host.set_property(property, list.as_bytes()).is_ok()
     }
 
     fn count(&mut self, counter: Counter) {

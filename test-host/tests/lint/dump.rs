@@ -29,9 +29,11 @@ pub(crate) enum Break {
     Move(&'static str, usize),
     /// This chain has not this filter.
     Drop(&'static str, &'static str),
+    /// The chain `tools` has this filter twice.
+    Twice(&'static str),
 }
 
-use Break::{Drop as Without, Move, Text};
+use Break::{Drop as Without, Move, Text, Twice};
 
 /// What is found of which change.
 pub(crate) const BROKEN: &[(&str, Break)] = &[
@@ -93,6 +95,7 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
             "\"stat_prefix\":\"tools\",\"access_log\":[{\"format\":\"%FILTER_STATE(wasm.wardpoint_mcp_authz:PLAIN)%\"}]",
         ),
     ),
+    ("audit-shared", Twice("tools.mcp-authz")),
     ("audit-gap", Text("\\\"limits\\\":{", "\\\"audit\\\":{\\\"to\\\":[\\\"accessLog\\\"]},\\\"limits\\\":{")),
     ("plugin-config", Text("search_*", "*search*")),
     ("plugin-config", Text("\\\"rules\\\":[", "\\\"rule\\\":[")),
@@ -140,6 +143,12 @@ fn broken(change: Break) -> Option<String> {
             let at = filters.iter().position(|filter| filter["name"] == name)?;
             let filter = filters.remove(at);
             filters.insert(to, filter);
+        }
+        Twice(name) => {
+            let filters = filters(&mut dump, "tools")?;
+            let at = filters.iter().position(|filter| filter["name"] == name)?;
+            let filter = filters.get(at)?.clone();
+            filters.insert(at, filter);
         }
         Without(chain, name) => filters(&mut dump, chain)?.retain(|filter| filter["name"] != name),
     }

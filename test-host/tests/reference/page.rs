@@ -144,6 +144,9 @@ fn record(plugin: &str) -> String {
         "- `accessLog`: filter state `{state}`, a JSON array of the request's records. The proxy's own access log writes it "
     );
     let _ = write!(out, "when the request is over, if its format has `%FILTER_STATE({state}:PLAIN)%`. ");
+    out.push_str(
+        "Where headers go on before they are judged an empty list is left with them, and another name with `audit.as`. ",
+    );
     out.push_str("This is the cheaper place: the proxy's log is written to at once, which costs it more than the decision.\n\n");
     out.push_str("What the access log cannot take (more than 16 KiB of one request, or a proxy that fails) goes to the log, whatever is configured.\n\n");
     out.push_str("| field | type | meaning |\n|---|---|---|\n");

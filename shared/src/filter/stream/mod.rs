@@ -33,6 +33,7 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// 1. `Continue` after a reply resumes the paused direction, as the last op.
 /// 2. `Hold` on request headers holds them if the profile says so; else they go on, the body is the gate, and the record says `late`.
+///    A mark is left before, so that a guard behind the plugin can tell this from a worker that has no plugin.
 /// 3. A response while the request is undecided is refused with `host_out_of_order`. An error answer (status ≥ 400) passes if
 ///    it cannot be the upstream's: the request's headers are still held, or the proxy says that a plugin of ours has made it
 ///    ([`OURS`]). Of any other the status and `www-authenticate` pass, the body does not. In `observe` mode all of it passes.
@@ -138,7 +139,7 @@ impl<F: Filter> Stream<F> {
 
     /// Carries out an [`Op::Audit`]. `took` is the time from the event that led to the decision until now.
     pub fn write(&mut self, record: &Record, took: Duration, sink: &mut dyn Sink) {
-        self.trail.write(self.exchange.settings.audit, record, took, sink);
+        self.trail.write(&self.exchange.settings.audit, record, took, sink);
     }
 
     /// Whether body bytes of this direction need to be read at all.

@@ -5,6 +5,7 @@ use super::super::effects::Effects;
 use super::super::event::Direction;
 use super::super::services::Services;
 use super::super::step::{Flow, LocalResponse, Op, Step};
+use super::super::trail::Sink;
 use super::{AWAIT_LIMIT, Closed, Place, Stream, Waiting};
 use crate::policy::{Reason, Wire};
 use crate::time::Timestamp;
@@ -71,7 +72,7 @@ impl<F: Filter> Stream<F> {
                 Flow::Pause
             }
             (Step::Hold, Place::Headers { .. }) => {
-                self.exchange.side(direction).headers_gone = true;
+                self.let_headers_go(direction);
                 Flow::Continue
             }
             (Step::Hold, Place::Body { .. }) => self.keep(direction, place),
@@ -85,7 +86,7 @@ impl<F: Filter> Stream<F> {
                     return Flow::Pause;
                 }
                 // The call was made with the headers, which cannot be held: they go on, the body is the gate.
-                side.headers_gone = true;
+                self.let_headers_go(direction);
                 if !synchronous {
                     self.ops.push_back(Op::Resume(direction));
                 }
@@ -101,9 +102,23 @@ impl<F: Filter> Stream<F> {
         }
         let side = self.exchange.side(direction);
         side.bytes_gone |= side.begun && side.headers_gone && side.replaced != Some(false);
-        side.headers_gone = true;
         side.holding = false;
+        self.let_headers_go(direction);
         Flow::Continue
+    }
+
+    /// Carries out an [`Op::Mark`].
+    pub fn mark(&self, sink: &mut dyn Sink) {
+        self.trail.mark(&self.exchange.settings.audit, sink);
+    }
+
+    fn let_headers_go(&mut self, direction: Direction) {
+        let unjudged = direction == Direction::Request && !self.exchange.decided;
+        let side = self.exchange.side(direction);
+        if unjudged && !side.headers_gone {
+            self.ops.push_back(Op::Mark);
+        }
+        side.headers_gone = true;
     }
 
     pub(super) fn keep(&mut self, direction: Direction, place: Place) -> Flow {

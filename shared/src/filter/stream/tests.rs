@@ -184,6 +184,7 @@ impl Drive {
                 }
                 Op::Count(counter, _) if counter.to_string().ends_with("lost_at_trailers") => "lost".into(),
                 Op::Count(..) => continue,
+                Op::Mark => "mark".into(),
                 Op::RemoveHeader(_, name) => format!("-{name}"),
                 Op::ReplaceBody(_, with) => format!("body {:?}", String::from_utf8_lossy(&with)),
                 Op::Reset => "reset".into(),
@@ -251,7 +252,7 @@ fn hold_holds_headers_if_the_host_can() {
 #[test]
 fn hold_makes_the_body_the_gate_if_the_host_cannot() {
     let mut d = drive(false, &[Do::Hold, Do::Hold, Do::Deny]);
-    assert_eq!(d.request(), "Continue");
+    assert_eq!(d.request(), "Continue, mark");
     assert_eq!(d.body(Request, "a", false), "Pause");
     assert_eq!(d.body(Request, "", true), "Pause, audit deny no_matching_rule late, respond 403");
 }
@@ -259,7 +260,7 @@ fn hold_makes_the_body_the_gate_if_the_host_cannot() {
 #[test]
 fn a_response_before_the_decision_is_refused() {
     let mut d = drive(false, &[Do::Hold]);
-    assert_eq!(d.request(), "Continue");
+    assert_eq!(d.request(), "Continue, mark");
     assert_eq!(d.response("200"), "Pause, audit deny host_out_of_order late, respond 500");
 }
 
@@ -404,7 +405,7 @@ fn a_call_that_cannot_be_made_comes_back_without_a_resume() {
 #[test]
 fn a_request_without_a_decision_is_refused() {
     let mut d = drive(false, &[Do::Continue, Do::Continue]);
-    assert_eq!(d.request(), "Continue");
+    assert_eq!(d.request(), "Continue, mark");
     assert_eq!(d.body(Request, "a", true), "Pause, audit deny undecided late, respond 500");
     let mut d = drive(false, &[Do::Continue]);
     assert_eq!(d.head(Request, &[(":method", "GET")], true), "Pause, audit deny undecided, respond 500");

@@ -63,7 +63,7 @@ fn compile<D: Asks>(raw: Raw, id: PolicyId, problems: &mut Problems) -> (Policy,
             }
         });
     });
-    let audit = raw.audit.compile(problems);
+    let audit = raw.audit.compile(D::NAME, problems);
     if raw.identity.peer == Peer::None && raw.identity.claims.is_none() {
         problems.field("identity", |p| p.add("`peer: none` without `claims` names no agent. Add one of the two"));
     }

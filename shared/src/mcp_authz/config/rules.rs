@@ -231,11 +231,7 @@ fn rule(raw: &RawRule, shared: &mut Shared<'_>, problems: &mut Problems) -> Opti
 }
 
 fn id(id: &str, shared: &mut Shared<'_>, problems: &mut Problems) {
-    // It becomes part of a metric's name.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
-        problems.add(format!("`{id}` must be 1 to 64 of `A-Z a-z 0-9 - _`"));
-    }
+    problems.named(id);
     let own = shared.read;
     shared.read += 1;
     if shared.ids.get(id).first() != Some(&own) {

@@ -104,7 +104,7 @@ impl Policy {
             policy: self.id.clone(),
             mode: self.mode,
             host: HostProfile { hold_headers: self.hold_headers },
-            audit: self.audit,
+            audit: self.audit.clone(),
             properties: self.properties.clone(),
         }
     }

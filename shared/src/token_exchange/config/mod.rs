@@ -94,7 +94,7 @@ fn compile(raw: Raw, id: PolicyId, problems: &mut Problems) -> Policy {
         }
     };
     let consent = raw.consent.as_ref().map(|consent| problems.field("consent", |p| consent.compile(&raw.servers, p)));
-    let audit = raw.audit.compile(problems);
+    let audit = raw.audit.compile(super::NAME, problems);
     let (source, tokens, revocation) = problems.field("identity", |problems| {
         let (common, issuers, revocation) = raw.identity.split(problems);
         let tokens = (!issuers.is_empty()).then(|| problems.field("tokens", |p| Tokens::new(&issuers, p)));

@@ -6,7 +6,7 @@ use super::{Exchange, Flow, Part};
 use crate::engine::Play;
 use crate::host::report::{Receiver, sorted, transcript};
 use crate::host::{FilterEnd, Host, Manners, Map, Scope};
-use crate::transcript::{Ending, Transcript, filter_state};
+use crate::transcript::{Ending, Transcript};
 
 /// One of the two: the plugin's VM, and what it sees of the proxy.
 pub type End<'a> = (&'a mut dyn FilterEnd, &'a mut Host);
@@ -147,7 +147,7 @@ impl Chain<'_> {
         let (records, lines) = sorted(&said);
         seen.log = lines;
         let left = |host: &Host, play: &Play| {
-            let left = host.filter_state(&filter_state(&play.plugin)).unwrap_or_default();
+            let left = host.filter_state(&play.filter_state()).unwrap_or_default();
             String::from_utf8_lossy(left).into_owned()
         };
         seen.set_audit(records, &[&*left(first.host, play), &*left(next.host, behind)]);

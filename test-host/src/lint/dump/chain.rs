@@ -8,6 +8,7 @@ use super::spot::Spot;
 use crate::lint::delivery::DEFAULT_BUFFER;
 use crate::lint::extension::module;
 use crate::lint::manifest::Known;
+use crate::transcript::filter_state;
 
 /// What of a dump is looked at.
 pub(super) struct Dump<'d> {
@@ -119,6 +120,11 @@ impl Plugin<'_> {
     /// A value of its configuration.
     pub(super) fn at(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self.config.as_ref()?, |value, name| value.get(name))
+    }
+
+    /// What its records are left in.
+    pub(super) fn filter_state(&self) -> String {
+        filter_state(self.name, self.config.as_ref().unwrap_or(&Value::Null))
     }
 
     /// Whether it counts on headers that wait.

@@ -3,18 +3,12 @@
 use super::Found;
 use super::chain::{Chain, Filter, Plugin};
 use crate::lint::finding::Check;
-use crate::transcript::filter_state;
-
-/// How the filters of TrafficExtensions and WasmPlugins begin. Their plugins judge when the headers are on their way, but for
-/// `token-exchange`, and nothing can be put behind them without an EnvoyFilter.
-const ISTIO: &str = "extensions.istio.io/";
 
 pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
-    let judges_headers = plugin.holds_headers() || plugin.name == "token-exchange";
-    if !judges_headers || filter.name.starts_with(ISTIO) || is_guarded(chain, index, plugin) {
+    if is_guarded(chain, index, plugin) {
         return;
     }
-    let record = filter_state(plugin.name);
+    let record = plugin.filter_state();
     let fix = format!(
         "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config:\n    \
          \"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC\n    \
@@ -26,7 +20,7 @@ pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin
 
 /// Whether only what has the plugin's record passes a filter behind it.
 fn is_guarded(chain: &Chain<'_>, index: usize, plugin: &Plugin<'_>) -> bool {
-    let record = filter_state(plugin.name);
+    let record = plugin.filter_state();
     let behind = chain.filters.iter().skip(index + 1).filter_map(|filter| filter.config.as_ref());
     let rules = behind.filter(|config| config.is("RBAC")).filter_map(|config| config.get("rules"));
     rules.filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")).any(|rules| {
