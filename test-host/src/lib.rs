@@ -5,6 +5,7 @@ mod callouts;
 pub mod cli;
 pub mod engine;
 pub mod envoy;
+mod guard;
 pub mod host;
 pub mod lint;
 pub mod native;

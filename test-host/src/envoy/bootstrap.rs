@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::identity::{Identity, TOKEN_HEADER};
 use super::servers::Protocol;
 use crate::engine;
+use crate::guard::typed_config;
 use crate::transcript::filter_state;
 
 /// Prefix of the statistics of our listeners.
@@ -249,19 +250,8 @@ fn is_guarded(plugin: &str, config: &Value) -> bool {
 /// `failure_policy` says (calibration/FINDINGS.md).
 fn guard(plugin: &str, config: &str) -> Option<Value> {
     let config = parsed(config);
-    let record = json!({ "key": filter_state(plugin, &config), "string_match": { "prefix": "[" } });
-    is_guarded(plugin, &config).then(|| {
-        json!({
-            "name": format!("{plugin}.guard"),
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-                "rules": { "action": "ALLOW", "policies": { "judged": {
-                    "permissions": [{ "any": true }],
-                    "principals": [{ "filter_state": record }],
-                } } },
-            },
-        })
-    })
+    let typed_config = || typed_config(&filter_state(plugin, &config));
+    is_guarded(plugin, &config).then(|| json!({ "name": format!("{plugin}.guard"), "typed_config": typed_config() }))
 }
 
 fn plugin(wanted: &Wanted<'_>) -> Value {

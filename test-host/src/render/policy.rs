@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use super::declaration::Declaration;
 use super::raw::{RawAgent, RawServer};
+use crate::guard::typed_config;
+use crate::transcript::filter_state;
 
 pub(super) fn objects(declaration: &Declaration) -> Vec<Value> {
-    declaration.servers.iter().map(|(name, server)| extension(declaration, name, server)).collect()
+    let made = |(name, server): (&String, &RawServer)| [extension(declaration, name, server), guard(name, server)];
+    declaration.servers.iter().flat_map(made).collect()
 }
 
 fn extension(declaration: &Declaration, name: &str, server: &RawServer) -> Value {
@@ -29,6 +32,30 @@ fn extension(declaration: &Declaration, name: &str, server: &RawServer) -> Value
             "phase": "AUTHZ",
             "priority": 300,
             "wasm": wasm,
+        },
+    })
+}
+
+/// Behind the plugin, in every chain that has it: the name of the filter is istiod's.
+fn guard(name: &str, RawServer { namespace, waypoint, .. }: &RawServer) -> Value {
+    let behind = json!({ "name": format!("extensions.istio.io/trafficextension/{namespace}.{name}-tools") });
+    let manager = json!({ "name": "envoy.filters.network.http_connection_manager", "subFilter": behind });
+    let value =
+        json!({ "name": format!("{name}-tools-guard"), "typed_config": typed_config(&filter_state("mcp-authz", &Value::Null)) });
+    json!({
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": { "name": format!("{name}-tools-guard"), "namespace": namespace },
+        "spec": {
+            "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": waypoint }],
+            "configPatches": [{
+                "applyTo": "HTTP_FILTER",
+                "match": {
+                    "context": "SIDECAR_INBOUND",
+                    "listener": { "name": "main_internal", "filterChain": { "filter": manager } },
+                },
+                "patch": { "operation": "INSERT_AFTER", "value": value },
+            }],
         },
     })
 }
