@@ -7,7 +7,20 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use wardpoint_core::json::{Limits, Reader};
 
 /// What may make a difference: an end, an escape, the last byte that is refused and those around it, what is not ASCII.
-const MARKS: [&[u8]; 12] = [b"", b"\"", b"\\n", b"\\", b"\x1f", b" ", b"\x7f", "é".as_bytes(), b"\x80", b"\xff", b"!", b"#"];
+const MARKS: [&[u8]; 14] =
+    [b"", b"\"", b"\\n", b"\\\\n", b"\\/", b"\\", b"\x1f", b" ", b"\x7f", "é".as_bytes(), b"\x80", b"\xff", b"!", b"#"];
+
+#[test]
+fn what_is_read_of_a_long_string_is_what_it_says() {
+    let line = "the quick brown fox jumps over the lazy dog\n";
+    for (length, mark) in (0..700).flat_map(|length| ["", "\\", "\"", "\t", "ü"].map(|mark| (length, mark))) {
+        let said = format!("{}{mark}{}", &line.repeat(20)[..length], "z".repeat(length % 3 * 100));
+        let text = said.replace('\\', r"\\").replace('\n', r"\n").replace('"', "\\\"").replace('\t', r"\t");
+        let text = format!("\"{text}\"");
+        let mut reader = Reader::new(text.as_bytes(), Limits::default());
+        assert_eq!(reader.string().map(|string| string.text().into_owned()), Ok(said), "{text}");
+    }
+}
 
 /// Where the string ends whose inside starts at 1; `None`: it is none.
 fn end(text: &[u8]) -> Option<usize> {
@@ -30,8 +43,9 @@ fn read(text: &[u8]) -> Option<usize> {
 
 #[test]
 fn a_string_ends_where_it_ends() {
-    // Strings that end in the first block of 64 bytes, in the next one, and so close to the end that there is no whole block.
-    for length in (0..20).chain(54..70).chain(118..134) {
+    // Strings that end in the first block of 64 bytes, in the next one, behind the steps of twice as many that come then, and so
+    // close to the end that there is no whole block.
+    for length in (0..20).chain(54..70).chain(118..134).chain([255, 256, 257, 300, 383, 384, 385]) {
         for place in 0..=length {
             for mark in MARKS {
                 for second in [&b""[..], b"\"", "ü".as_bytes()] {

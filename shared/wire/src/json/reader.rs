@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
         }
         let start = at.wrapping_add(1);
         let body = scan::string(text, start)?;
-        if body.escaped {
+        if body.is_escaped(text, start) {
             self.names.push_escaped(text, &self.inside(at, body));
         } else {
             self.names.push(text, start, body.end);
@@ -345,7 +345,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn inside(&self, start: usize, body: scan::Body) -> Str<'a> {
-        Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.escaped)
+        Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.is_escaped(self.text, start + 1))
     }
 
     /// The end of a number that begins like an integer; most are short ones.

@@ -1,5 +1,6 @@
 //! The loops over bytes: strings and numbers.
 
+use super::plain::plain_from;
 use super::{Error, ErrorKind};
 
 /// The inside of a string that was checked.
@@ -7,8 +8,18 @@ use super::{Error, ErrorKind};
 pub(super) struct Body {
     /// Where the closing quote stands.
     pub(super) end: usize,
-    /// Whether it has escapes.
-    pub(super) escaped: bool,
+    /// It has escapes.
+    escaped: bool,
+    /// So many bytes of it have no other escapes than `\n`. They were not looked for: most long strings are skipped.
+    plain: usize,
+}
+
+impl Body {
+    /// Whether the string, whose inside begins at `start`, has escapes.
+    #[inline]
+    pub(super) fn is_escaped(&self, text: &[u8], start: usize) -> bool {
+        self.escaped || (self.plain > 0 && memchr::memchr(b'\\', text.get(start..self.end).unwrap_or_default()).is_some())
+    }
 }
 
 pub(super) const ONES: u64 = 0x0101_0101_0101_0101;
@@ -22,7 +33,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
     if let Some(chunk) = text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
         let place = special(chunk);
         if chunk.get(place) == Some(&b'"') {
-            return Ok(Body { end: start.wrapping_add(place), escaped: false });
+            return Ok(Body { end: start.wrapping_add(place), plain: 0, escaped: false });
         }
     }
     long_string(text, start)
@@ -33,13 +44,20 @@ const BLOCK: usize = 64;
 
 #[inline(never)]
 fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
-    let (mut at, mut foreign, mut escaped) = (start, false, false);
+    let (mut at, mut foreign, mut escaped, mut plain) = (start, false, false, 0);
+    // Most end soon; what goes on here is likely to go on for long.
+    let mut near = start.wrapping_add(2 * BLOCK);
     loop {
-        let run = run(text, at);
+        let run = run(text, at, near);
         (at, foreign, escaped) = (run.end, foreign | run.foreign, escaped | run.escaped);
         match text.get(at) {
             Some(b'"') => break,
             Some(b'\\') => (at, escaped) = (escape(text, at)?, true),
+            Some(byte) if *byte >= b' ' && at >= near => {
+                plain = text.get(at..).map_or(0, plain_from);
+                at = at.wrapping_add(plain);
+                near = usize::MAX;
+            }
             Some(byte) if *byte >= b' ' => {
                 // So close to the end of the text that there is no whole block.
                 let rest = text.get(at..).unwrap_or_default().iter();
@@ -55,7 +73,7 @@ fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
     if foreign && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
         return Err(Error { kind: ErrorKind::InvalidUtf8, at: start + error.valid_up_to() });
     }
-    Ok(Body { end: at, escaped })
+    Ok(Body { end: at, plain, escaped })
 }
 
 /// Whether a byte ends a run of plain characters.
@@ -72,12 +90,14 @@ struct Run {
     foreign: bool,
 }
 
-/// Goes on to what is neither a plain character nor a usual escape, block by block. It calls nothing, so that all of it stays in
+/// Goes on to what is neither a plain character nor a usual escape, or to `near`, block by block. It calls nothing, so that all of it stays in
 /// registers.
 #[inline(never)]
-fn run(text: &[u8], start: usize) -> Run {
+fn run(text: &[u8], start: usize, near: usize) -> Run {
     let (mut at, mut foreign, mut escaped) = (start, 0, false);
-    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+    while at < near
+        && let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
+    {
         let mut stops = stops_in(block, &mut foreign);
         let mut behind = BLOCK;
         while stops != 0 {
