@@ -5,6 +5,7 @@
 
 mod error;
 mod known;
+mod members;
 mod names;
 mod plain;
 mod reader;

@@ -1,5 +1,6 @@
 //! The one strict reader.
 
+use super::members::{Patience, TRY};
 use super::names::{Mark, Names};
 use super::{Error, ErrorKind, Limits, Span, Str, scan};
 
@@ -15,7 +16,7 @@ pub struct Reader<'a> {
     pub(super) limits: Limits,
     pub(super) nodes: usize,
     pub(super) open: Vec<Frame>,
-    names: Names,
+    pub(super) names: Names,
     pub(super) began: bool,
     pub(super) failed: Option<Error>,
 }
@@ -144,8 +145,13 @@ impl<'a> Reader<'a> {
         let base = self.open.len();
         let mut left = self.limits.nodes.saturating_sub(self.nodes);
         let mut in_map = false;
+        let mut patience = Patience::default();
         loop {
             let mut byte;
+            if in_map && left.is_multiple_of(TRY) {
+                let (count, behind) = self.plain_members(at, left, &mut patience);
+                (at, left) = (behind, left.wrapping_sub(count));
+            }
             (at, byte) = scan::token(text, at);
             if in_map {
                 let behind = self.member_name(text, at, byte)?.1;
