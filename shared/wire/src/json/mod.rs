@@ -5,7 +5,9 @@
 
 mod error;
 mod known;
+mod members;
 mod names;
+mod plain;
 mod reader;
 mod scan;
 mod splice;

@@ -20,8 +20,9 @@ pub(super) struct Mark {
     unescaped: usize,
 }
 
+/// A name.
 #[derive(Clone, Copy)]
-struct Entry {
+pub(super) struct Entry {
     /// Of the first and the last bytes: nearly always enough to tell names apart.
     hash: u64,
     /// In the text, or behind its end in `unescaped`.
@@ -30,6 +31,20 @@ struct Entry {
     /// Where the name stands in the text.
     at: usize,
 }
+
+impl Entry {
+    const NONE: Self = Self { hash: 0, start: 0, end: 0, at: 0 };
+
+    /// The name of so many bytes without escapes that begins a `member`, which stands at `at`.
+    #[inline(always)]
+    pub(super) fn first_of(member: &[u8], at: usize, length: usize) -> Self {
+        let start = at.wrapping_add(1);
+        Self { hash: hash(member, 1, length.wrapping_add(1)), start, end: start.wrapping_add(length), at }
+    }
+}
+
+/// For how many names there is [room](Names::room).
+pub(super) const ROOM: usize = 32;
 
 /// Up to here all pairs are compared.
 const FEW: usize = 8;
@@ -49,6 +64,18 @@ impl Names {
     #[inline]
     pub(super) fn push(&mut self, text: &[u8], start: usize, end: usize) {
         self.entries.push(Entry { hash: hash(text, start, end), start, end, at: start - 1 });
+    }
+
+    /// Room for the next names, so that none of them may need more; [`keep`](Self::keep) must follow.
+    pub(super) fn room(&mut self) -> &mut [Entry] {
+        let before = self.entries.len();
+        self.entries.extend_from_slice(&[Entry::NONE; ROOM]);
+        self.entries.get_mut(before..).unwrap_or_default()
+    }
+
+    /// Keeps the first names for which there was room, and takes back the rest of it.
+    pub(super) fn keep(&mut self, count: usize) {
+        self.entries.truncate((self.entries.len() + count).saturating_sub(ROOM));
     }
 
     #[cold]
@@ -101,14 +128,41 @@ impl<'a> List<'a> {
         None
     }
 
+    /// Whether all hashes differ, and so all names. It calls nothing, so that all of it stays in registers; what it cannot tell is told
+    /// by the other steps.
+    #[inline(never)]
+    fn are_of_different_hashes(&self, table: &mut [u32]) -> bool {
+        let mask = table.len().wrapping_sub(1);
+        let mut steps = 8 * self.own.len();
+        let mut number = 0_u32;
+        for entry in self.own {
+            number = number.wrapping_add(1);
+            let mut at = entry.hash as usize & mask;
+            loop {
+                let Some(slot) = table.get_mut(at) else { return false };
+                let Some(other) = self.own.get((*slot).wrapping_sub(1) as usize) else {
+                    *slot = number;
+                    break;
+                };
+                if other.hash == entry.hash || steps == 0 {
+                    return false;
+                }
+                steps = steps.wrapping_sub(1);
+                at = at.wrapping_add(1) & mask;
+            }
+        }
+        true
+    }
+
     /// A peer may choose names of one hash: after too many steps they are sorted, so that it costs no square.
     #[inline(never)]
     fn by_hash(&self, table: &mut Vec<u32>) -> Option<usize> {
         // Never more than half of it is used.
         let size = (2 * self.own.len()).next_power_of_two();
-        table.clear();
-        table.resize(size, 0);
-        let table = table.as_mut_slice();
+        if self.are_of_different_hashes(emptied(table, size)) {
+            return None;
+        }
+        let table = emptied(table, size);
         let mut steps = 8 * self.own.len();
         let mut number = 0_u32;
         for entry in self.own {
@@ -155,6 +209,12 @@ impl<'a> List<'a> {
         };
         bytes.unwrap_or_default()
     }
+}
+
+fn emptied(table: &mut Vec<u32>, size: usize) -> &mut [u32] {
+    table.clear();
+    table.resize(size, 0);
+    table
 }
 
 /// Of the first eight bytes, the last eight and the length.

@@ -1,5 +1,6 @@
 //! The one strict reader.
 
+use super::members::{Patience, TRY};
 use super::names::{Mark, Names};
 use super::{Error, ErrorKind, Limits, Span, Str, scan};
 
@@ -15,7 +16,7 @@ pub struct Reader<'a> {
     pub(super) limits: Limits,
     pub(super) nodes: usize,
     pub(super) open: Vec<Frame>,
-    names: Names,
+    pub(super) names: Names,
     pub(super) began: bool,
     pub(super) failed: Option<Error>,
 }
@@ -144,8 +145,13 @@ impl<'a> Reader<'a> {
         let base = self.open.len();
         let mut left = self.limits.nodes.saturating_sub(self.nodes);
         let mut in_map = false;
+        let mut patience = Patience::default();
         loop {
             let mut byte;
+            if in_map && left.is_multiple_of(TRY) {
+                let (count, behind) = self.plain_members(at, left, &mut patience);
+                (at, left) = (behind, left.wrapping_sub(count));
+            }
             (at, byte) = scan::token(text, at);
             if in_map {
                 let behind = self.member_name(text, at, byte)?.1;
@@ -209,7 +215,7 @@ impl<'a> Reader<'a> {
         }
         let start = at.wrapping_add(1);
         let body = scan::string(text, start)?;
-        if body.escaped {
+        if body.is_escaped(text, start) {
             self.names.push_escaped(text, &self.inside(at, body));
         } else {
             self.names.push(text, start, body.end);
@@ -345,7 +351,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn inside(&self, start: usize, body: scan::Body) -> Str<'a> {
-        Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.escaped)
+        Str::new(self.text.get(start + 1..body.end).unwrap_or_default(), start, body.is_escaped(self.text, start + 1))
     }
 
     /// The end of a number that begins like an integer; most are short ones.

@@ -1,5 +1,6 @@
 //! The loops over bytes: strings and numbers.
 
+use super::plain::plain_from;
 use super::{Error, ErrorKind};
 
 /// The inside of a string that was checked.
@@ -7,8 +8,28 @@ use super::{Error, ErrorKind};
 pub(super) struct Body {
     /// Where the closing quote stands.
     pub(super) end: usize,
-    /// Whether it has escapes.
-    pub(super) escaped: bool,
+    escapes: Escapes,
+}
+
+/// Whether there are escapes in a string.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Escapes {
+    No,
+    Yes,
+    /// They were not looked for: most long strings are skipped.
+    Perhaps,
+}
+
+impl Body {
+    /// Whether the string, whose inside begins at `start`, has escapes.
+    #[inline]
+    pub(super) fn is_escaped(&self, text: &[u8], start: usize) -> bool {
+        match self.escapes {
+            Escapes::No => false,
+            Escapes::Yes => true,
+            Escapes::Perhaps => memchr::memchr(b'\\', text.get(start..self.end).unwrap_or_default()).is_some(),
+        }
+    }
 }
 
 pub(super) const ONES: u64 = 0x0101_0101_0101_0101;
@@ -20,9 +41,9 @@ pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 #[inline(always)]
 pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
     if let Some(chunk) = text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
-        let place = special(chunk);
+        let place = Marks::new().special(chunk);
         if chunk.get(place) == Some(&b'"') {
-            return Ok(Body { end: start.wrapping_add(place), escaped: false });
+            return Ok(Body { end: start.wrapping_add(place), escapes: Escapes::No });
         }
     }
     long_string(text, start)
@@ -33,13 +54,20 @@ const BLOCK: usize = 64;
 
 #[inline(never)]
 fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
-    let (mut at, mut foreign, mut escaped) = (start, false, false);
+    let (mut at, mut foreign, mut escaped, mut plain) = (start, false, false, 0);
+    // Most end soon, and would pay for a loop of their own; what goes on here is likely to go on for long.
+    let mut near = start.wrapping_add(8 * BLOCK);
     loop {
-        let run = run(text, at);
+        let run = run(text, at, near);
         (at, foreign, escaped) = (run.end, foreign | run.foreign, escaped | run.escaped);
         match text.get(at) {
             Some(b'"') => break,
             Some(b'\\') => (at, escaped) = (escape(text, at)?, true),
+            Some(byte) if *byte >= b' ' && at >= near => {
+                plain = text.get(at..).map_or(0, plain_from);
+                at = at.wrapping_add(plain);
+                near = usize::MAX;
+            }
             Some(byte) if *byte >= b' ' => {
                 // So close to the end of the text that there is no whole block.
                 let rest = text.get(at..).unwrap_or_default().iter();
@@ -55,7 +83,12 @@ fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
     if foreign && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
         return Err(Error { kind: ErrorKind::InvalidUtf8, at: start + error.valid_up_to() });
     }
-    Ok(Body { end: at, escaped })
+    let escapes = match () {
+        () if escaped => Escapes::Yes,
+        () if plain > 0 => Escapes::Perhaps,
+        () => Escapes::No,
+    };
+    Ok(Body { end: at, escapes })
 }
 
 /// Whether a byte ends a run of plain characters.
@@ -72,12 +105,14 @@ struct Run {
     foreign: bool,
 }
 
-/// Goes on to what is neither a plain character nor a usual escape, block by block. It calls nothing, so that all of it stays in
+/// Goes on to what is neither a plain character nor a usual escape, or to `near`, block by block. It calls nothing, so that all of it stays in
 /// registers.
 #[inline(never)]
-fn run(text: &[u8], start: usize) -> Run {
+fn run(text: &[u8], start: usize, near: usize) -> Run {
     let (mut at, mut foreign, mut escaped) = (start, 0, false);
-    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+    while at < near
+        && let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
+    {
         let mut stops = stops_in(block, &mut foreign);
         let mut behind = BLOCK;
         while stops != 0 {
@@ -96,20 +131,35 @@ fn run(text: &[u8], start: usize) -> Run {
     Run { end: at, escaped, foreign: foreign != 0 }
 }
 
-/// Where the first byte stands that is not plain ASCII: a quote, a backslash, a control character, or one beyond ASCII.
+/// What is looked for in sixteen bytes.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-#[inline(always)]
-fn special(chunk: &[u8; 16]) -> usize {
-    let (words, _) = chunk.as_chunks::<8>();
-    let mut before = 0;
-    for word in words.iter().map(|word| u64::from_le_bytes(*word)) {
-        let marks = stops(word) | word & HIGH;
-        if marks != 0 {
-            return before + marks.trailing_zeros() as usize / 8;
-        }
-        before += 8;
+#[derive(Clone, Copy)]
+pub(super) struct Marks;
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+impl Marks {
+    pub(super) const fn new() -> Self {
+        Self
     }
-    before
+
+    pub(super) const fn kept() -> Self {
+        Self
+    }
+
+    /// Where the first byte stands that is not plain ASCII: a quote, a backslash, a control character, or one beyond ASCII; 16 if all are.
+    #[inline(always)]
+    pub(super) fn special(self, chunk: &[u8; 16]) -> usize {
+        let (words, _) = chunk.as_chunks::<8>();
+        let mut before = 0;
+        for word in words.iter().map(|word| u64::from_le_bytes(*word)) {
+            let marks = stops(word) | word & HIGH;
+            if marks != 0 {
+                return before + marks.trailing_zeros() as usize / 8;
+            }
+            before += 8;
+        }
+        before
+    }
 }
 
 /// A bit for each quote, backslash and control character; `foreign` gets one where a byte is beyond ASCII.
@@ -125,20 +175,54 @@ fn stops_in(block: &[u8; BLOCK], foreign: &mut u32) -> u64 {
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use vectors::{special, stops_in};
+pub(super) use vectors::Marks;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use vectors::stops_in;
 
 /// The same in vectors.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vectors {
-    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_splat, u8x16_sub_sat, v128, v128_or};
+    use core::arch::wasm32::{i8x16_bitmask, u8x16_eq, u8x16_splat, u8x16_sub_sat, v128, v128_or, v128_xor};
+    use core::hint::black_box;
 
     use super::BLOCK;
 
-    #[inline(always)]
-    pub(super) fn special(chunk: &[u8; 16]) -> usize {
-        let bytes = load(chunk);
-        // No bit: 16, which is not in the chunk either.
-        i8x16_bitmask(v128_or(stops(bytes), bytes)).trailing_zeros() as usize
+    /// What bytes are held against.
+    #[derive(Clone, Copy)]
+    pub(in crate::json) struct Marks {
+        two: v128,
+        backslash: v128,
+        last: v128,
+    }
+
+    impl Marks {
+        #[inline(always)]
+        pub(in crate::json) fn new() -> Self {
+            Self { two: u8x16_splat(2), backslash: u8x16_splat(b'\\'), last: u8x16_splat(0xa0) }
+        }
+
+        /// For a loop: what is known to be constant would be made anew in each round.
+        #[inline(always)]
+        pub(in crate::json) fn kept() -> Self {
+            let splat = |byte: u8| u8x16_splat(black_box(byte));
+            Self { two: splat(2), backslash: splat(b'\\'), last: splat(0xa0) }
+        }
+
+        #[inline(always)]
+        pub(in crate::json) fn special(self, chunk: &[u8; 16]) -> usize {
+            let bytes = load(chunk);
+            // No bit: 16, which is not in the chunk either.
+            i8x16_bitmask(v128_or(self.stops(bytes), bytes)).trailing_zeros() as usize
+        }
+
+        /// The high bit of each quote, backslash and control character.
+        #[inline(always)]
+        fn stops(self, bytes: v128) -> v128 {
+            // The quote changes places with the blank: it and the control characters are up to 0x20. What is left of 0xa0 has its high
+            // bit where no more was taken; one step where a comparison is four.
+            let ends = u8x16_sub_sat(self.last, v128_xor(bytes, self.two));
+            v128_or(ends, u8x16_eq(bytes, self.backslash))
+        }
     }
 
     #[inline(always)]
@@ -146,16 +230,9 @@ mod vectors {
         let ([a, b, c, d], _) = block.as_chunks::<16>() else { return u64::MAX };
         let (a, b, c, d) = (load(a), load(b), load(c), load(d));
         *foreign |= u32::from(i8x16_bitmask(v128_or(v128_or(a, b), v128_or(c, d))));
-        let mask = |bytes| u64::from(i8x16_bitmask(stops(bytes)));
+        let marks = Marks::new();
+        let mask = |bytes| u64::from(i8x16_bitmask(marks.stops(bytes)));
         mask(a) | mask(b) << 16 | mask(c) << 32 | mask(d) << 48
-    }
-
-    /// The high bit of each quote, backslash and control character.
-    #[inline(always)]
-    fn stops(bytes: v128) -> v128 {
-        let ends = v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\')));
-        // What is left of 0x9f has its high bit where less than 0x20 was taken; one step where a comparison is four.
-        v128_or(ends, u8x16_sub_sat(u8x16_splat(0x9f), bytes))
     }
 
     #[inline(always)]
@@ -198,10 +275,16 @@ pub(super) fn unit(text: &[u8], at: usize) -> Option<u32> {
 #[inline(always)]
 pub(super) fn short_integer(text: &[u8], at: usize) -> usize {
     let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return at };
+    at.wrapping_add(digits_in(chunk))
+}
+
+/// How many digits it begins with.
+#[inline(always)]
+pub(super) fn digits_in(chunk: &[u8; 8]) -> usize {
     let word = u64::from_le_bytes(*chunk) ^ (ONES * b'0' as u64);
     // No carry goes from one byte to the next: 0x7f and 0x76 are less than 0x100.
     let others = (((word & !HIGH) + ONES * 0x76) | word) & HIGH;
-    at.wrapping_add(others.trailing_zeros() as usize / 8)
+    others.trailing_zeros() as usize / 8
 }
 
 /// Where a number ends that starts at `at` (RFC 8259 section 6).
