@@ -138,7 +138,7 @@ impl Filter for ExchangeFilter {
                 // Revoked, perhaps. The challenge passes; the next request asks anew.
                 self.exchanger.forget(&key);
             }
-            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default();
+            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default().as_bytes();
             let mut gone: Vec<&str> = Vec::new();
             for (name, value) in head.headers.iter() {
                 let Ok(name) = core::str::from_utf8(name) else { continue };
