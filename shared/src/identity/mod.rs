@@ -18,6 +18,7 @@ mod document;
 mod from;
 mod reach;
 pub mod revocation;
+mod scopes;
 pub mod secret;
 pub mod tokens;
 mod value;
@@ -26,6 +27,8 @@ pub use claim::{Claim, ClaimPath};
 use document::{Asked, Content, Document, Fault, Fetching};
 pub use from::RawFrom;
 use reach::Reach;
+use scopes::granted;
+pub(crate) use scopes::scopes;
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;
@@ -352,31 +355,6 @@ impl Caller {
     fn spiffe(&self) -> Option<(&str, &str)> {
         self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')
     }
-}
-
-/// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
-pub(crate) fn scopes(text: &str) -> Vec<String> {
-    let (mut found, mut rest) = (Vec::with_capacity(4), text);
-    // `split` is made for long texts.
-    while let Some(end) = rest.bytes().position(|byte| byte == b' ') {
-        found.extend(rest.get(..end).filter(|part| !part.is_empty()).map(Into::into));
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    found.extend(Some(rest).filter(|part| !part.is_empty()).map(Into::into));
-    found
-}
-
-/// `scope` or `scp`: one string, or a list in which no item is two. Okta lists `scp`; Istio makes a list of every `scope`
-/// (`normalize_payload_in_metadata`).
-fn granted(value: Value<'_>) -> Result<Option<Vec<String>>, ValueError> {
-    if value.is_absent() {
-        return Ok(None);
-    }
-    if let Ok(text) = value.clone().into_text() {
-        return Ok(text.as_deref().map(scopes));
-    }
-    let items = value.into_texts()?;
-    if items.iter().any(|item| item.contains(' ')) { Err(ValueError) } else { Ok(Some(items)) }
 }
 
 /// The one value that is there. Claims that mean the same must say the same (OA-J-10, OA-J-11).
