@@ -27,8 +27,8 @@ pub use claim::{Claim, ClaimPath};
 use document::{Asked, Content, Document, Fault, Fetching};
 pub use from::RawFrom;
 use reach::Reach;
+pub use scopes::Scopes;
 use scopes::granted;
-pub(crate) use scopes::scopes;
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;
@@ -115,7 +115,7 @@ pub struct Caller {
     /// The user, if a verified token names one.
     pub user: Option<Subject>,
     /// What the token grants.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     /// Values of the configured roles claim.
     pub groups: Vec<String>,
     /// Prior actors, outermost first. They never grant (RFC 8693 section 4.1).
@@ -138,7 +138,7 @@ pub struct Bearer {
     /// `sub`.
     pub subject: Option<String>,
     /// What it grants.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     /// Values of the configured roles claim.
     pub groups: Vec<String>,
     /// The OAuth client that it was issued to.

@@ -7,7 +7,7 @@ use super::issuer::Issuer;
 use super::names::by_name;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
-use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
+use crate::identity::{Bearer, MAX_ACTORS, Scopes, is_service_account};
 use crate::json::{self, Kind, Reader, Str, has_control};
 use crate::time::Timestamp;
 
@@ -25,9 +25,9 @@ pub(super) struct Claims {
     id: Option<String>,
     /// `client_id`, `azp`, `cid`, `appid`: which client it is, by the habit of the issuer (OA-J-10).
     client: Option<String>,
-    scope: Option<Vec<String>>,
+    scope: Option<Scopes>,
     /// `scp` of Okta (a list) and Entra (a string).
-    scp: Option<Vec<String>>,
+    scp: Option<Scopes>,
     actors: Vec<String>,
     /// `act.iss`, one for each of the actors.
     actor_issuers: Vec<Option<String>>,
@@ -252,11 +252,11 @@ impl Claims {
     }
 
     /// A string of scopes; `scp` may be a list of single ones (BY-T-15).
-    fn scopes(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, json::Error> {
+    fn scopes(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Scopes>, json::Error> {
         match reader.peek()? {
             Kind::List if claim == "scp" => {
-                let scopes = self.texts(claim, reader)?;
-                if scopes.iter().flatten().any(|scope| scope.contains(' ')) {
+                let scopes = self.texts(claim, reader)?.and_then(|items| Scopes::of_items(&items));
+                if scopes.is_none() {
                     self.fault(ClaimMalformed(claim));
                 }
                 Ok(scopes)
@@ -267,7 +267,7 @@ impl Claims {
                 if has_control(&text) {
                     self.fault(ClaimMalformed(claim));
                 }
-                Ok(Some(identity::scopes(&text)))
+                Ok(Some(Scopes::read(&text)))
             }
             _ => {
                 self.fault(ClaimMalformed(claim));
@@ -377,7 +377,7 @@ impl Claims {
 }
 
 /// `scope` or `scp`; where both are there they must agree.
-fn one_of(scope: Option<Vec<String>>, scp: Option<Vec<String>>) -> Result<Option<Vec<String>>, TokenError> {
+fn one_of(scope: Option<Scopes>, scp: Option<Scopes>) -> Result<Option<Scopes>, TokenError> {
     match (scope, scp) {
         (Some(scope), Some(scp)) if scope != scp => Err(TokenError::ClaimsDisagree),
         (scope, scp) => Ok(scope.or(scp)),

@@ -2,6 +2,7 @@
 
 use super::claims::Claims;
 use super::{Jws, TokenError};
+use crate::identity::Scopes;
 use crate::time::Timestamp;
 
 /// What a token says. Nobody has looked at its signature: believe it only of a token that the issuer itself has just given
@@ -21,7 +22,7 @@ pub struct Stated {
     /// The OAuth client that it was issued to: `client_id`, `azp`, `cid` or `appid` (OA-J-10).
     pub client: Option<String>,
     /// What it grants; `None`: it does not say.
-    pub scopes: Option<Vec<String>>,
+    pub scopes: Option<Scopes>,
     /// Who acts, outermost first (RFC 8693 section 4.1).
     pub actors: Vec<Actor>,
     /// The names of the one party that may act (RFC 8693 section 4.4).

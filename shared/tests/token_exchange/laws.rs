@@ -65,9 +65,8 @@ fn one_hop() -> impl Strategy<Value = (usize, &'static str, String, Vec<Value>, 
 
 /// The scopes that are an authority; those that a server always adds are none.
 fn granted(claims: &Value, hop: &Hop) -> Vec<String> {
-    let mut scopes = stated(claims).scopes.unwrap_or_default();
-    scopes.retain(|scope| !hop.profile.besides.contains(&scope.as_str()));
-    scopes
+    let scopes = stated(claims).scopes.unwrap_or_default();
+    scopes.iter().filter(|scope| !hop.profile.besides.contains(scope)).map(str::to_owned).collect()
 }
 
 fn is_within(inner: &[String], outer: &[String]) -> bool {
