@@ -154,8 +154,8 @@ fn judged(profile: &Profile, issued: Issued, claims: &[u8], headers: &Headers) -
 
 fn subject() -> Stated {
     Stated {
-        issuer: Some("https://idp".to_owned()),
-        subject: Some("alice".to_owned()),
+        issuer: Some("https://idp".into()),
+        subject: Some("alice".into()),
         object: Some("o".to_owned()),
         scopes: Some(Scopes::read("a")),
         actors: vec![Actor { subject: "before".to_owned(), issuer: None }],

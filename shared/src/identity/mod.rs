@@ -134,15 +134,15 @@ pub struct Caller {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Bearer {
     /// `iss`.
-    pub issuer: Option<String>,
+    pub issuer: Option<Rc<str>>,
     /// `sub`.
-    pub subject: Option<String>,
+    pub subject: Option<Rc<str>>,
     /// What it grants.
     pub scopes: Scopes,
     /// Values of the configured roles claim.
     pub groups: Vec<String>,
     /// The OAuth client that it was issued to.
-    pub client: Option<String>,
+    pub client: Option<Rc<str>>,
     /// `act.sub`, outermost first (RFC 8693 section 4.1).
     pub actors: Vec<String>,
     /// It says itself that no user is behind it, by other marks than that `sub` is the client (rules.md 3.9).
@@ -250,6 +250,7 @@ impl Source {
         let [idtyp, gty] = kinds.map(Option::unwrap_or_default);
         let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
         let scopes = only([scope, scp]).map_err(unreadable)?.unwrap_or_default();
+        let [issuer, subject, client] = [issuer, subject, client].map(|text| text.map(Into::into));
         let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
         let caller = self.caller(peer, &bearer)?;
         let Bearer { scopes, groups, actors, .. } = bearer;
@@ -293,21 +294,15 @@ impl Source {
         let Bearer { issuer, subject, client, actors, machine, expires, .. } = bearer;
         let mapped = self.mapped(peer.as_deref());
         let (client_of_caller, agent) = match self.peer {
-            Peer::None => {
-                let client: Option<Rc<str>> = client.as_deref().map(Into::into);
-                (client.clone(), actors.first().map(|id| id.as_str().into()).or(client))
-            }
+            Peer::None => (client.clone(), actors.first().map(|id| id.as_str().into()).or(client.clone())),
             Peer::Mtls | Peer::Waypoint => {
                 self.agree(peer.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
                 (mapped.map(Into::into), peer)
             }
         };
         let verified = issuer.is_some() || subject.is_some();
-        let user = subject.as_deref().filter(|subject| !machine && client.as_deref() != Some(*subject)).map(|user| Subject {
-            issuer: issuer.as_deref().map(Into::into),
-            user: user.into(),
-            owner: None,
-        });
+        let user = subject.as_ref().filter(|subject| !machine && client.as_ref() != Some(*subject));
+        let user = user.map(|user| Subject { issuer: issuer.clone(), user: user.clone(), owner: None });
         Ok(Caller { agent, user, client: client_of_caller, verified, expires: *expires, ..Caller::default() })
     }
 

@@ -1,5 +1,8 @@
 //! The claims of an access token (RFC 7519 section 4.1, RFC 9068 section 2.2), read strictly and then judged.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
@@ -14,17 +17,17 @@ use crate::time::Timestamp;
 /// What the claims say. None of it is judged yet, and nobody may have looked at the signature.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    issuer: Option<String>,
+    issuer: Option<Rc<str>>,
     /// `iss` is there, of whatever type.
     names_issuer: bool,
-    subject: Option<String>,
+    subject: Option<Rc<str>>,
     audience: Option<Vec<String>>,
     expires: Option<Timestamp>,
     begins: Option<Timestamp>,
     issued: Option<Timestamp>,
     id: Option<String>,
     /// `client_id`, `azp`, `cid`, `appid`: which client it is, by the habit of the issuer (OA-J-10).
-    client: Option<String>,
+    client: Option<Rc<str>>,
     scope: Option<Scopes>,
     /// `scp` of Okta (a list) and Entra (a string).
     scp: Option<Scopes>,
@@ -115,9 +118,9 @@ impl Claims {
             "cnf" => self.confirmation(reader)?,
             "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
             // Keycloak says in the claims what kind of token it is.
-            "typ" => self.foreign |= !self.text("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
-            "idtyp" => self.machine |= self.text("idtyp", reader)?.as_deref() == Some("app"),
-            "gty" => self.machine |= self.text("gty", reader)?.as_deref() == Some("client-credentials"),
+            "typ" => self.foreign |= !self.plain("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
+            "idtyp" => self.machine |= self.plain("idtyp", reader)?.as_deref() == Some("app"),
+            "gty" => self.machine |= self.plain("gty", reader)?.as_deref() == Some("client-credentials"),
             "preferred_username" => if reader.peek()? == Kind::String { self.username = self.text("preferred_username", reader)? },
         }
         Ok(())
@@ -199,9 +202,17 @@ impl Claims {
     }
 
     /// A string with something in it and no control characters.
-    fn text(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<String>, json::Error> {
+    fn text<'t, T: From<Cow<'t, str>>>(
+        &mut self,
+        claim: &'static str,
+        reader: &mut Reader<'t>,
+    ) -> Result<Option<T>, json::Error> {
+        Ok(self.plain(claim, reader)?.map(T::from))
+    }
+
+    fn plain<'t>(&mut self, claim: &'static str, reader: &mut Reader<'t>) -> Result<Option<Cow<'t, str>>, json::Error> {
         let text = match reader.peek()? {
-            Kind::String => Some(reader.string()?.text().into_owned()),
+            Kind::String => Some(reader.string()?.text()),
             _ => None,
         };
         let text = text.filter(|text| !text.is_empty() && !has_control(text));
