@@ -6,6 +6,7 @@
 mod error;
 mod known;
 mod names;
+mod plain;
 mod reader;
 mod scan;
 mod splice;
