@@ -169,6 +169,10 @@ fn dates() {
     for (members, answer) in [
         (json!({"exp": 1e308}), Ok(())),
         (json!({"exp": SECS as f64 + 240.9}), Ok(())),
+        (json!({"exp": 999_999_999_999_999_u64}), Ok(())),
+        (json!({"exp": 9_999_999_999_999_999_u64}), Ok(())),
+        (json!({"nbf": 999_999_999_999_999_u64}), Err(NotYetValid)),
+        (json!({"nbf": 9_999_999_999_999_999_u64}), Err(NotYetValid)),
         (json!({"exp": -1}), Err(Expired)),
         (json!({"exp": -1e308}), Err(Expired)),
         (json!({"exp": 0}), Err(Expired)),
