@@ -97,7 +97,7 @@ test-scenarios: plugins ## Every scenario on native and wasm, both profiles, all
 	$(call tier,scenarios,$(HOST) run test-host/scenarios examples)
 
 .PHONY: test-node
-test-node: toolchain ## The core's decision tests in Node, and the vectors that read strings and base64 there
+test-node: toolchain ## The core's decision tests in Node, and the vectors that read strings and base64, and write strings, there
 	$(call tier,node,$(call needs,node,https://nodejs.org,$(MAKE) --no-print-directory in-node))
 
 BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
@@ -106,7 +106,7 @@ in-node:
 	@test -x target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner || \
 	  cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
 	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner \
-	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core -p wardpoint-wire --test decisions --test strings --test token68 --test base64
+	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core -p wardpoint-wire --test decisions --test strings --test token68 --test base64 --test written
 
 # Plays in Envoy wait more than they compute.
 ENVOY_JOBS ?= 4

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use wardpoint_core::http::Headers;
+use wardpoint_core::identity::Scopes;
 use wardpoint_core::jws::{Actor, Stated};
 use wardpoint_core::oauth::ciba::{Polled, Started};
 use wardpoint_core::oauth::{Failure, Introspected, Issued, MAX_ANSWER};
@@ -153,10 +154,10 @@ fn judged(profile: &Profile, issued: Issued, claims: &[u8], headers: &Headers) -
 
 fn subject() -> Stated {
     Stated {
-        issuer: Some("https://idp".to_owned()),
-        subject: Some("alice".to_owned()),
+        issuer: Some("https://idp".into()),
+        subject: Some("alice".into()),
         object: Some("o".to_owned()),
-        scopes: Some(vec!["a".to_owned()]),
+        scopes: Some(Scopes::read("a")),
         actors: vec![Actor { subject: "before".to_owned(), issuer: None }],
         expires: Some(Timestamp::from_secs(NOW + 200)),
         ..Stated::default()

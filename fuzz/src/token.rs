@@ -111,7 +111,7 @@ fn agree(found: &Verified, header: &Value, claims: &Value) {
     assert_eq!(actor, None, "an actor was lost");
     let granted = claims.get("scope").or(claims.get("scp")).map(texts).unwrap_or_default().join(" ");
     let granted: Vec<&str> = granted.split(' ').filter(|scope| !scope.is_empty()).collect();
-    assert_eq!(granted, found.bearer.scopes);
+    assert_eq!(granted, found.bearer.scopes.iter().collect::<Vec<_>>());
 }
 
 fn texts(value: &Value) -> Vec<String> {

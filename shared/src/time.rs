@@ -62,12 +62,15 @@ impl Timestamp {
         let year = yoe + era * 400 + u64::from(month <= 2);
         // Nanoseconds of 64 bits end in 2554.
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        let parts = [(0..4, year), (5..7, month), (8..10, day), (11..13, second / 3600), (14..16, second / 60 % 60)];
-        for (place, mut number) in parts.into_iter().chain([(17..19, second % 60), (20..23, millis)]) {
-            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
-                *digit += (number % 10) as u8;
-                number /= 10;
+        let parts = [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, second / 3600), (14, second / 60 % 60)];
+        // The last digit of the milliseconds stands alone.
+        for (place, number) in parts.into_iter().chain([(17, second % 60), (20, millis / 10)]) {
+            if let Some(two) = text.get_mut(place..).and_then(<[u8]>::first_chunk_mut::<2>) {
+                *two = [b'0' | (number / 10) as u8, b'0' | (number % 10) as u8];
             }
+        }
+        if let Some(last) = text.get_mut(22) {
+            *last = b'0' | (millis % 10) as u8;
         }
         out.push_str(core::str::from_utf8(&text).unwrap_or_default());
     }

@@ -5,7 +5,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use wardpoint_core::audit::Subject;
-use wardpoint_core::identity::Caller;
+use wardpoint_core::identity::{Caller, Scopes};
 use wardpoint_core::mcp_authz::{Ask, Item, Miss, Policy, explain};
 use wardpoint_core::policy::{Decision, Deny, Reason};
 
@@ -28,7 +28,7 @@ fn caller(agent: &str, user: bool, scopes: &[&str], groups: &[&str]) -> Caller {
     Caller {
         agent: Some(agent.into()).filter(|a: &std::rc::Rc<str>| !a.is_empty()),
         user: user.then(|| Subject { issuer: Some("https://idp".into()), user: "alice".into(), owner: None }),
-        scopes: texts(scopes),
+        scopes: Scopes::read(&scopes.join(" ")),
         groups: texts(groups),
         verified: user,
         ..Caller::default()

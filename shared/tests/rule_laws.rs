@@ -2,7 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "what a test makes itself is there")]
 
 use wardpoint_core::audit::Subject;
-use wardpoint_core::identity::Caller;
+use wardpoint_core::identity::{Caller, Scopes};
 use wardpoint_core::mcp_authz::{Ask, Item, Policy, RuleKind, explain};
 use wardpoint_core::policy::{Decision, Reason};
 
@@ -95,7 +95,7 @@ fn callers() -> Vec<Caller> {
     let one = |agent: &str, user, scopes: &[&str]| Caller {
         agent: Some(agent.into()),
         user,
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        scopes: Scopes::read(&scopes.join(" ")),
         ..Caller::default()
     };
     let mut all = Vec::new();

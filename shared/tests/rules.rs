@@ -4,7 +4,7 @@
 use wardpoint_core::audit::Subject;
 use wardpoint_core::filter::{Plugin as _, Properties, PropertyError};
 use wardpoint_core::http::Headers;
-use wardpoint_core::identity::{Caller, Claim};
+use wardpoint_core::identity::{Caller, Claim, Scopes};
 use wardpoint_core::mcp::Method;
 use wardpoint_core::mcp_authz::{Ask, Fit, Item, McpAuthz, Outcome, Policy, UriPattern, caller};
 use wardpoint_core::policy::{Decision, Deny};
@@ -30,7 +30,7 @@ fn alice(scopes: &[&str]) -> Caller {
     Caller {
         agent: Some(PLANNER.into()),
         user: Some(Subject { issuer: Some("https://idp".into()), user: "alice".into(), owner: None }),
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        scopes: Scopes::read(&scopes.join(" ")),
         client: Some("planner".into()),
         verified: true,
         ..Caller::default()

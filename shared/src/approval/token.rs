@@ -26,7 +26,7 @@ impl Server {
         // What is only a proof is used by nobody.
         let used = self.outgoing.as_ref().map(|client| {
             [
-                (stated.client.as_ref() != Some(client), "it is another client's"),
+                (stated.client.as_deref() != Some(client), "it is another client's"),
                 (stated.expires.is_none_or(|expires| expires <= now), "it is over"),
                 (stated.begins.is_some_and(|begins| begins > now + MAX_SKEW), "it is not good yet"),
                 (stated.bound, "it is good with a key only"),

@@ -18,6 +18,7 @@ mod document;
 mod from;
 mod reach;
 pub mod revocation;
+mod scopes;
 pub mod secret;
 pub mod tokens;
 mod value;
@@ -26,6 +27,8 @@ pub use claim::{Claim, ClaimPath};
 use document::{Asked, Content, Document, Fault, Fetching};
 pub use from::RawFrom;
 use reach::Reach;
+pub use scopes::Scopes;
+use scopes::granted;
 pub use value::{Value, ValueError};
 
 use std::rc::Rc;
@@ -112,7 +115,7 @@ pub struct Caller {
     /// The user, if a verified token names one.
     pub user: Option<Subject>,
     /// What the token grants.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     /// Values of the configured roles claim.
     pub groups: Vec<String>,
     /// Prior actors, outermost first. They never grant (RFC 8693 section 4.1).
@@ -131,15 +134,15 @@ pub struct Caller {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Bearer {
     /// `iss`.
-    pub issuer: Option<String>,
+    pub issuer: Option<Rc<str>>,
     /// `sub`.
-    pub subject: Option<String>,
+    pub subject: Option<Rc<str>>,
     /// What it grants.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     /// Values of the configured roles claim.
     pub groups: Vec<String>,
     /// The OAuth client that it was issued to.
-    pub client: Option<String>,
+    pub client: Option<Rc<str>>,
     /// `act.sub`, outermost first (RFC 8693 section 4.1).
     pub actors: Vec<String>,
     /// It says itself that no user is behind it, by other marks than that `sub` is the client (rules.md 3.9).
@@ -247,6 +250,7 @@ impl Source {
         let [idtyp, gty] = kinds.map(Option::unwrap_or_default);
         let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
         let scopes = only([scope, scp]).map_err(unreadable)?.unwrap_or_default();
+        let [issuer, subject, client] = [issuer, subject, client].map(|text| text.map(Into::into));
         let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
         let caller = self.caller(peer, &bearer)?;
         let Bearer { scopes, groups, actors, .. } = bearer;
@@ -290,21 +294,15 @@ impl Source {
         let Bearer { issuer, subject, client, actors, machine, expires, .. } = bearer;
         let mapped = self.mapped(peer.as_deref());
         let (client_of_caller, agent) = match self.peer {
-            Peer::None => {
-                let client: Option<Rc<str>> = client.as_deref().map(Into::into);
-                (client.clone(), actors.first().map(|id| id.as_str().into()).or(client))
-            }
+            Peer::None => (client.clone(), actors.first().map(|id| id.as_str().into()).or(client.clone())),
             Peer::Mtls | Peer::Waypoint => {
                 self.agree(peer.as_deref(), mapped, actors.first().map(String::as_str), client.as_deref())?;
                 (mapped.map(Into::into), peer)
             }
         };
         let verified = issuer.is_some() || subject.is_some();
-        let user = subject.as_deref().filter(|subject| !machine && client.as_deref() != Some(*subject)).map(|user| Subject {
-            issuer: issuer.as_deref().map(Into::into),
-            user: user.into(),
-            owner: None,
-        });
+        let user = subject.as_ref().filter(|subject| !machine && client.as_ref() != Some(*subject));
+        let user = user.map(|user| Subject { issuer: issuer.clone(), user: user.clone(), owner: None });
         Ok(Caller { agent, user, client: client_of_caller, verified, expires: *expires, ..Caller::default() })
     }
 
@@ -352,31 +350,6 @@ impl Caller {
     fn spiffe(&self) -> Option<(&str, &str)> {
         self.agent.as_deref()?.strip_prefix("spiffe://")?.split_once('/')
     }
-}
-
-/// The scopes of a `scope` claim: separated by one space each (RFC 6749 section 3.3); a set, never a substring (OA-J-11, BY-T-15).
-pub(crate) fn scopes(text: &str) -> Vec<String> {
-    let (mut found, mut rest) = (Vec::with_capacity(4), text);
-    // `split` is made for long texts.
-    while let Some(end) = rest.bytes().position(|byte| byte == b' ') {
-        found.extend(rest.get(..end).filter(|part| !part.is_empty()).map(Into::into));
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    found.extend(Some(rest).filter(|part| !part.is_empty()).map(Into::into));
-    found
-}
-
-/// `scope` or `scp`: one string, or a list in which no item is two. Okta lists `scp`; Istio makes a list of every `scope`
-/// (`normalize_payload_in_metadata`).
-fn granted(value: Value<'_>) -> Result<Option<Vec<String>>, ValueError> {
-    if value.is_absent() {
-        return Ok(None);
-    }
-    if let Ok(text) = value.clone().into_text() {
-        return Ok(text.as_deref().map(scopes));
-    }
-    let items = value.into_texts()?;
-    if items.iter().any(|item| item.contains(' ')) { Err(ValueError) } else { Ok(Some(items)) }
 }
 
 /// The one value that is there. Claims that mean the same must say the same (OA-J-10, OA-J-11).

@@ -1,5 +1,8 @@
 //! The claims of an access token (RFC 7519 section 4.1, RFC 9068 section 2.2), read strictly and then judged.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use super::TokenError;
 use super::TokenError::{ClaimMalformed, ClaimMissing};
 use super::compact::whole;
@@ -7,27 +10,27 @@ use super::issuer::Issuer;
 use super::names::by_name;
 use super::stated::{Actor, Stated};
 use super::verified::{StatusRef, Verified};
-use crate::identity::{self, Bearer, MAX_ACTORS, is_service_account};
+use crate::identity::{Bearer, MAX_ACTORS, Scopes, is_service_account};
 use crate::json::{self, Kind, Reader, Str, has_control};
 use crate::time::Timestamp;
 
 /// What the claims say. None of it is judged yet, and nobody may have looked at the signature.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    issuer: Option<String>,
+    issuer: Option<Rc<str>>,
     /// `iss` is there, of whatever type.
     names_issuer: bool,
-    subject: Option<String>,
+    subject: Option<Rc<str>>,
     audience: Option<Vec<String>>,
     expires: Option<Timestamp>,
     begins: Option<Timestamp>,
     issued: Option<Timestamp>,
     id: Option<String>,
     /// `client_id`, `azp`, `cid`, `appid`: which client it is, by the habit of the issuer (OA-J-10).
-    client: Option<String>,
-    scope: Option<Vec<String>>,
+    client: Option<Rc<str>>,
+    scope: Option<Scopes>,
     /// `scp` of Okta (a list) and Entra (a string).
-    scp: Option<Vec<String>>,
+    scp: Option<Scopes>,
     actors: Vec<String>,
     /// `act.iss`, one for each of the actors.
     actor_issuers: Vec<Option<String>>,
@@ -115,9 +118,9 @@ impl Claims {
             "cnf" => self.confirmation(reader)?,
             "at_hash" | "c_hash" | "events" | "htm" | "htu" | "nonce" | "s_hash" => self.foreign = true,
             // Keycloak says in the claims what kind of token it is.
-            "typ" => self.foreign |= !self.text("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
-            "idtyp" => self.machine |= self.text("idtyp", reader)?.as_deref() == Some("app"),
-            "gty" => self.machine |= self.text("gty", reader)?.as_deref() == Some("client-credentials"),
+            "typ" => self.foreign |= !self.plain("typ", reader)?.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
+            "idtyp" => self.machine |= self.plain("idtyp", reader)?.as_deref() == Some("app"),
+            "gty" => self.machine |= self.plain("gty", reader)?.as_deref() == Some("client-credentials"),
             "preferred_username" => if reader.peek()? == Kind::String { self.username = self.text("preferred_username", reader)? },
         }
         Ok(())
@@ -199,9 +202,13 @@ impl Claims {
     }
 
     /// A string with something in it and no control characters.
-    fn text(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<String>, json::Error> {
+    fn text<'t, T: From<Cow<'t, str>>>(&mut self, claim: &'static str, from: &mut Reader<'t>) -> Result<Option<T>, json::Error> {
+        Ok(self.plain(claim, from)?.map(T::from))
+    }
+
+    fn plain<'t>(&mut self, claim: &'static str, reader: &mut Reader<'t>) -> Result<Option<Cow<'t, str>>, json::Error> {
         let text = match reader.peek()? {
-            Kind::String => Some(reader.string()?.text().into_owned()),
+            Kind::String => Some(reader.string()?.text()),
             _ => None,
         };
         let text = text.filter(|text| !text.is_empty() && !has_control(text));
@@ -230,8 +237,8 @@ impl Claims {
             Kind::Number => {
                 let number = reader.number()?;
                 // Most are whole; those that an f64 holds exactly are the same either way.
-                let whole = number.parse().ok().filter(|secs: &u64| *secs < 1 << 53);
-                whole.or_else(|| number.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number as u64))
+                whole_number(number)
+                    .or_else(|| number.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number as u64))
             }
             _ => None,
         };
@@ -252,11 +259,11 @@ impl Claims {
     }
 
     /// A string of scopes; `scp` may be a list of single ones (BY-T-15).
-    fn scopes(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, json::Error> {
+    fn scopes(&mut self, claim: &'static str, reader: &mut Reader<'_>) -> Result<Option<Scopes>, json::Error> {
         match reader.peek()? {
             Kind::List if claim == "scp" => {
-                let scopes = self.texts(claim, reader)?;
-                if scopes.iter().flatten().any(|scope| scope.contains(' ')) {
+                let scopes = self.texts(claim, reader)?.and_then(|items| Scopes::of_items(&items));
+                if scopes.is_none() {
                     self.fault(ClaimMalformed(claim));
                 }
                 Ok(scopes)
@@ -267,7 +274,7 @@ impl Claims {
                 if has_control(&text) {
                     self.fault(ClaimMalformed(claim));
                 }
-                Ok(Some(identity::scopes(&text)))
+                Ok(Some(Scopes::read(&text)))
             }
             _ => {
                 self.fault(ClaimMalformed(claim));
@@ -376,8 +383,14 @@ impl Claims {
     }
 }
 
+/// A number of few digits and nothing else: `parse` costs four times as much. So few wrap nowhere, and to ask whether they do is a call.
+fn whole_number(text: &str) -> Option<u64> {
+    let few = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    few.then(|| text.bytes().fold(0_u64, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit & 15))))
+}
+
 /// `scope` or `scp`; where both are there they must agree.
-fn one_of(scope: Option<Vec<String>>, scp: Option<Vec<String>>) -> Result<Option<Vec<String>>, TokenError> {
+fn one_of(scope: Option<Scopes>, scp: Option<Scopes>) -> Result<Option<Scopes>, TokenError> {
     match (scope, scp) {
         (Some(scope), Some(scp)) if scope != scp => Err(TokenError::ClaimsDisagree),
         (scope, scp) => Ok(scope.or(scp)),

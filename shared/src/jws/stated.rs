@@ -1,7 +1,10 @@
 //! What a token says of itself, for tokens that came straight from their issuer or were verified by another.
 
+use std::rc::Rc;
+
 use super::claims::Claims;
 use super::{Jws, TokenError};
+use crate::identity::Scopes;
 use crate::time::Timestamp;
 
 /// What a token says. Nobody has looked at its signature: believe it only of a token that the issuer itself has just given
@@ -11,17 +14,17 @@ pub struct Stated {
     /// `typ` of the header in lower case, without `application/`.
     pub kind: Option<String>,
     /// `iss`.
-    pub issuer: Option<String>,
+    pub issuer: Option<Rc<str>>,
     /// `sub`.
-    pub subject: Option<String>,
+    pub subject: Option<Rc<str>>,
     /// `oid` of Entra, whose `sub` is another for each client.
     pub object: Option<String>,
     /// `aud`.
     pub audience: Vec<String>,
     /// The OAuth client that it was issued to: `client_id`, `azp`, `cid` or `appid` (OA-J-10).
-    pub client: Option<String>,
+    pub client: Option<Rc<str>>,
     /// What it grants; `None`: it does not say.
-    pub scopes: Option<Vec<String>>,
+    pub scopes: Option<Scopes>,
     /// Who acts, outermost first (RFC 8693 section 4.1).
     pub actors: Vec<Actor>,
     /// The names of the one party that may act (RFC 8693 section 4.4).

@@ -1,7 +1,7 @@
 //! What a caller's token may be turned into, before anything is asked: scopes and actors only narrow.
 
 use super::issued::Refusal;
-use crate::identity::Caller;
+use crate::identity::{Caller, Scopes};
 use crate::jws::{Actor, Stated};
 
 /// Which scopes of a token service stand for which scopes of the caller's token.
@@ -30,7 +30,7 @@ impl ScopeMap {
     }
 
     /// Whether a token with these scopes has this one.
-    fn has(&self, scopes: &[String], wanted: &String) -> bool {
+    fn has(&self, scopes: &Scopes, wanted: &String) -> bool {
         if self.0.is_empty() {
             return scopes.contains(wanted);
         }
@@ -41,8 +41,8 @@ impl ScopeMap {
 impl Askable {
     /// What of the route's scopes the subject token has.
     pub fn new(route: &[String], subject: &Stated, map: &ScopeMap) -> Self {
-        let has = subject.scopes.as_deref().unwrap_or_default();
-        Self(route.iter().filter(|scope| map.has(has, scope)).cloned().collect())
+        let has = subject.scopes.clone().unwrap_or_default();
+        Self(route.iter().filter(|scope| map.has(&has, scope)).cloned().collect())
     }
 
     /// The scopes to ask for.
@@ -104,6 +104,6 @@ pub fn is_that_of(subject: &Stated, caller: &Caller) -> bool {
     named
         && caller.verified
         && caller.expires == subject.expires
-        && caller.scopes == subject.scopes.as_deref().unwrap_or_default()
+        && caller.scopes == subject.scopes.clone().unwrap_or_default()
         && caller.actors.iter().eq(actors)
 }

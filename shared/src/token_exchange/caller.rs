@@ -62,6 +62,8 @@ impl Asker<'_> {
     /// The token, if its claims were verified.
     pub(super) fn verified(&self) -> Result<&str, Reason> {
         let token = self.brought.as_ref().map_err(|reason| *reason)?.token();
+        // A token68 is ASCII.
+        let token = core::str::from_utf8(token).map_err(|_| Reason::InvalidToken)?;
         if self.caller.verified { Ok(token) } else { Err(Reason::InvalidToken) }
     }
 
@@ -92,15 +94,15 @@ impl Asker<'_> {
 /// The token that a request brings.
 pub(super) struct Brought<'a> {
     /// As it stands there: the token, or a reference to it.
-    text: &'a str,
+    text: &'a [u8],
     /// What the reference stands for.
     opened: Option<Secret<String>>,
 }
 
 impl Brought<'_> {
     /// The token itself.
-    pub(super) fn token(&self) -> &str {
-        self.opened.as_ref().map_or(self.text, |token| token.reveal())
+    pub(super) fn token(&self) -> &[u8] {
+        self.opened.as_ref().map_or(self.text, |token| token.reveal().as_bytes())
     }
 }
 
@@ -117,20 +119,22 @@ impl Policy {
     }
 
     /// What a bearer token stands for: where references are opened, that of a reference which is this agent's.
-    fn brought<'a>(&self, text: &'a str, head: Head<'a>, fx: &mut Effects<'_>) -> Result<Brought<'a>, Unknown> {
+    fn brought<'a>(&self, text: &'a [u8], head: Head<'a>, fx: &mut Effects<'_>) -> Result<Brought<'a>, Unknown> {
         let plain = Ok(Brought { text, opened: None });
         let Some(referring) = self.references.as_ref().filter(|referring| referring.opens) else { return plain };
-        if !is_reference(text) {
+        // A token68 is ASCII; a reference is one, too.
+        let reference = core::str::from_utf8(text).ok().filter(|text| is_reference(text));
+        let Some(reference) = reference else {
             return if referring.plain { plain } else { Err(refused(Refused::plain(Reason::ReferenceRequired))) };
-        }
+        };
         let peer = self.source.read(head.properties).map_err(|reason| refused(Refused::plain(reason)))?;
         let agent = peer.agent.ok_or_else(|| refused(Refused::plain(Reason::NoAgent)))?;
         let now = fx.now();
         referring.keys.want(now, fx).or_else_unknown()?;
-        if let Some(call) = text.strip_prefix(PREFIX).and_then(|sealed| referring.keys.want_for(sealed, now, fx)) {
+        if let Some(call) = reference.strip_prefix(PREFIX).and_then(|sealed| referring.keys.want_for(sealed, now, fx)) {
             return Err(Unknown::Wait(call));
         }
-        let opened = referring.references(now).map_or(Err(NotOpened::UnknownKey), |own| own.redeem(text, &agent, now));
+        let opened = referring.references(now).map_or(Err(NotOpened::UnknownKey), |own| own.redeem(reference, &agent, now));
         let opened = opened.map_err(|why| {
             let detail = match why {
                 NotOpened::Expired => "expired",
@@ -144,7 +148,7 @@ impl Policy {
         Ok(Brought { text, opened: Some(opened) })
     }
 
-    fn caller(&self, head: Head<'_>, token: Option<&str>, fx: &mut Effects<'_>) -> Result<Caller, Unknown> {
+    fn caller(&self, head: Head<'_>, token: Option<&[u8]>, fx: &mut Effects<'_>) -> Result<Caller, Unknown> {
         let (caller, verified) = match (&self.tokens, token) {
             (Some(tokens), Some(token)) => {
                 let verified = verified(tokens, token, fx)?;
@@ -157,7 +161,7 @@ impl Policy {
         let Some(revocation) = &self.revocation else { return Ok(caller) };
         // What else the proxy verified is not in its claims. A token of which that is not true goes nowhere anyhow.
         let token = token.filter(|_| verified.is_none());
-        let stated = token.and_then(|token| Stated::read(token.as_bytes()).ok()).filter(|stated| is_that_of(stated, &caller));
+        let stated = token.and_then(|token| Stated::read(token).ok()).filter(|stated| is_that_of(stated, &caller));
         let bearing = Bearing::of(&caller, verified.as_deref());
         let bearing = stated.as_ref().map_or(bearing, |stated| bearing.saying(stated));
         match revocation.judge(&bearing, fx.now(), fx) {
@@ -179,12 +183,12 @@ impl Ready {
     }
 }
 
-fn verified(tokens: &Tokens, token: &str, fx: &mut Effects<'_>) -> Result<Rc<Verified>, Unknown> {
-    match tokens.verify(token.as_bytes(), fx.now(), fx) {
+fn verified(tokens: &Tokens, token: &[u8], fx: &mut Effects<'_>) -> Result<Rc<Verified>, Unknown> {
+    match tokens.verify(token, fx.now(), fx) {
         Verdict::Known(verified) => Ok(verified),
         Verdict::Refused(error) => {
             let steps = matches!(error, TokenError::AuthenticationTooOld | TokenError::AuthenticationTooWeak);
-            let issuer = Stated::read(token.as_bytes()).ok().filter(|_| steps).and_then(|stated| stated.issuer);
+            let issuer = Stated::read(token).ok().filter(|_| steps).and_then(|stated| stated.issuer);
             Err(refused(Refused::token(error, issuer.map(|issuer| tokens.requirement(&issuer)).as_ref())))
         }
         Verdict::Wait(call) => Err(Unknown::Wait(call)),

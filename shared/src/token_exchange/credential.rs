@@ -13,28 +13,32 @@ const STRIPPED: &[&str] = &["proxy-authorization", "txn-token", "dpop", consent:
 const WORKLOAD: &[u8] = b"workload-";
 
 /// The bearer token of a request: one header line, one credential, one space (RFC 6750 section 2.1, BY-T-17).
-pub(super) fn bearer(headers: &Headers) -> Result<&str, Reason> {
+pub(super) fn bearer(headers: &Headers) -> Result<&[u8], Reason> {
     let value = headers.one("authorization").map_err(|_| Reason::RepeatedHeader)?.ok_or(Reason::NoToken)?;
     // A comma is how a proxy joins two lines; no token has one.
     credential(value).map_err(|reason| if value.contains(&b',') { Reason::RepeatedHeader } else { reason })
 }
 
-fn credential(value: &[u8]) -> Result<&str, Reason> {
-    let text = core::str::from_utf8(value).map_err(|_| Reason::MalformedCredential)?;
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if scheme.eq_ignore_ascii_case("dpop") {
+fn credential(value: &[u8]) -> Result<&[u8], Reason> {
+    let end = memchr::memchr(b' ', value).unwrap_or(value.len());
+    let (scheme, token) = (value.get(..end).unwrap_or_default(), value.get(end + 1..).unwrap_or_default());
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        // All characters of a token68 are ASCII: no need to look at them twice.
+        return if token.len() <= MAX_TOKEN && is_token68(token) { Ok(token) } else { Err(Reason::MalformedCredential) };
+    }
+    if core::str::from_utf8(value).is_err() {
+        return Err(Reason::MalformedCredential);
+    }
+    if scheme.eq_ignore_ascii_case(b"dpop") {
         return Err(Reason::SenderConstrained);
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        // Other schemes say nothing that could be exchanged; what is no scheme at all is malformed.
-        let known = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') && !token.is_empty();
-        return Err(if known { Reason::NoToken } else { Reason::MalformedCredential });
-    }
-    if token.len() <= MAX_TOKEN && is_token68(token.as_bytes()) { Ok(token) } else { Err(Reason::MalformedCredential) }
+    // Other schemes say nothing that could be exchanged; what is no scheme at all is malformed.
+    let known = scheme.iter().all(|c| c.is_ascii_alphanumeric() || *c == b'-') && !token.is_empty();
+    Err(if known { Reason::NoToken } else { Reason::MalformedCredential })
 }
 
 /// The headers that must not go on: credentials, and whatever else has one of these tokens in it.
-pub(super) fn others(headers: &Headers, tokens: &[&str]) -> Vec<String> {
+pub(super) fn others(headers: &Headers, tokens: &[&[u8]]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (name, value) in headers.iter() {
         let listed = STRIPPED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
@@ -53,8 +57,8 @@ pub(super) fn others(headers: &Headers, tokens: &[&str]) -> Vec<String> {
 }
 
 /// Whether a header's value has this token in it.
-pub(super) fn holds(value: &[u8], token: &str) -> bool {
-    value.len() >= token.len() && memchr::memmem::find(value, token.as_bytes()).is_some()
+pub(super) fn holds(value: &[u8], token: &[u8]) -> bool {
+    value.len() >= token.len() && memchr::memmem::find(value, token).is_some()
 }
 
 #[cfg(test)]
@@ -63,7 +67,7 @@ mod tests {
 
     fn read(values: &[&str]) -> Result<String, Reason> {
         let headers: Headers = values.iter().map(|value| ("authorization", value)).collect();
-        bearer(&headers).map(str::to_owned)
+        bearer(&headers).map(|token| String::from_utf8_lossy(token).into_owned())
     }
 
     #[test]
@@ -83,8 +87,13 @@ mod tests {
             (&["Bearer é"], Reason::MalformedCredential),
             (&["Basic YTpi"], Reason::NoToken),
             (&["DPoP a"], Reason::SenderConstrained),
+            (&["DPoP"], Reason::SenderConstrained),
         ] {
             assert_eq!(read(values), Err(want), "{values:?}");
+        }
+        for value in [&b"Bearer a\xff"[..], b"DPoP a\xff", b"Basic a\xff", b"\xff"] {
+            let headers: Headers = [("authorization", value)].into_iter().collect();
+            assert_eq!(bearer(&headers), Err(Reason::MalformedCredential), "{value:?}");
         }
         assert_eq!(read(&[&format!("Bearer {}", "a".repeat(MAX_TOKEN + 1))]), Err(Reason::MalformedCredential));
     }
@@ -106,7 +115,7 @@ mod tests {
         .into_iter()
         .collect();
         let all = ["Proxy-Authorization", "x-copy", "workload-identity-token", "Workload-Proof-Token", "txn-token", "dpop"];
-        assert_eq!(others(&headers, &["secret-token"]), all);
+        assert_eq!(others(&headers, &[b"secret-token"]), all);
         assert!(!others(&headers, &[]).contains(&"x-copy".to_owned()));
     }
 }

@@ -84,7 +84,8 @@ impl Filter for ExchangeFilter {
         }
         let policy = &self.exchanger.policy;
         let wants_tool = |head: Head<'_>| policy.destination(head).is_ok_and(|to| policy.routes.want_tool(&to));
-        if head.end_of_stream || !wants_tool(head) {
+        // To read the destination costs more than to look whether any route depends on a tool; mostly none does.
+        if head.end_of_stream || !policy.routes.want_tools() || !wants_tool(head) {
             fx.skip_body();
             return self.arrive(Arrival::first(head), fx);
         }
@@ -137,7 +138,7 @@ impl Filter for ExchangeFilter {
                 // Revoked, perhaps. The challenge passes; the next request asks anew.
                 self.exchanger.forget(&key);
             }
-            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default();
+            let token = held.header.reveal().strip_prefix("Bearer ").unwrap_or_default().as_bytes();
             let mut gone: Vec<&str> = Vec::new();
             for (name, value) in head.headers.iter() {
                 let Ok(name) = core::str::from_utf8(name) else { continue };

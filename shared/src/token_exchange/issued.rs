@@ -7,6 +7,7 @@ use core::fmt;
 
 use super::authority::{Askable, ChainLimits, is_same};
 use super::profile::{AgentClaim, Grant, Prior, Profile, UserClaim};
+use crate::identity::Scopes;
 use crate::jws::{Actor, MAX_SKEW, Stated, TokenError};
 use crate::oauth::{Issued, TokenType, Usage};
 use crate::secret::Secret;
@@ -288,13 +289,16 @@ impl Expected<'_> {
     fn judge_scopes(&self, stated: Option<&Stated>, issued: &Issued) -> Result<Vec<String>, Refusal> {
         let claimed = stated.and_then(|stated| stated.scopes.as_ref());
         let asked = self.asked.scopes();
-        let said = [claimed, issued.scopes.as_ref()];
-        let beyond = |scope: &&String| !asked.contains(scope) && !self.besides.contains(&scope.as_str());
-        if said.into_iter().flatten().flatten().any(|scope| beyond(&scope)) {
+        let told = issued.scopes.as_ref();
+        let mut said = claimed.into_iter().flat_map(Scopes::iter).chain(told.into_iter().flatten().map(String::as_str));
+        let within = |scope: &str| asked.iter().any(|own| own == scope) || self.besides.contains(&scope);
+        if !said.all(within) {
             return Err(Refusal::ScopeWider);
         }
         // RFC 8693 section 2.2.1: what is not said is as it was asked.
-        let granted = |scope: &&String| said.into_iter().flatten().all(|scopes| scopes.contains(scope));
+        let granted = |scope: &&String| {
+            claimed.is_none_or(|scopes| scopes.contains(scope)) && told.is_none_or(|scopes| scopes.contains(scope))
+        };
         let scopes: Vec<String> = asked.iter().filter(granted).cloned().collect();
         if scopes.is_empty() { Err(Refusal::NothingGranted) } else { Ok(scopes) }
     }

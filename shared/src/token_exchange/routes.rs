@@ -87,6 +87,11 @@ impl Routes {
         self.first(to, of_tool)
     }
 
+    /// Whether any depends on the tool that is called.
+    pub(super) fn want_tools(&self) -> bool {
+        self.0.iter().any(|route| !route.tools.is_empty())
+    }
+
     /// Whether the route of a destination depends on the tool that is called there.
     pub(super) fn want_tool(&self, to: &Destination) -> bool {
         self.first(to, |_| true).is_ok_and(|route| route.is_some_and(|route| !route.tools.is_empty()))
@@ -292,10 +297,11 @@ mod tests {
             assert_eq!(found(path, tool).as_deref(), Some(want), "{path} {tool:?}");
         }
         let wants = |path: &str| routes.want_tool(&to("a.example.com", path).unwrap());
-        assert!(wants("/") && !wants("/deep"));
+        assert!(wants("/") && !wants("/deep") && routes.want_tools());
         let (routes, twins) = Routes::new(vec![of("one", "", &["a", "b"]), of("two", "", &["c", "b"])]);
         assert_eq!(twins, [("one".into(), "two".into())]);
         assert!(routes.find(&to("a.example.com", "/").unwrap(), None).unwrap().is_none());
+        assert!(routes.want_tools() && !Routes::new(vec![of("all", "", &[])]).0.want_tools());
     }
 
     /// What the caller says of the host moves nothing from one service to another.

@@ -98,7 +98,7 @@ impl Asker {
             Standing::Refused(error) => return refuse(error, fx),
             Standing::Wait(call) => return Step::Await(call),
         }
-        let about = About { action: verified.bearer.subject.clone(), ..About::default() };
+        let about = About { action: verified.bearer.subject.as_deref().map(str::to_owned), ..About::default() };
         fx.enforce(Ruling { about, ..Ruling::new(Decision::allow("known")) })
     }
 }

@@ -26,13 +26,29 @@ fn all_fit(chunk: &[u8; 16]) -> bool {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[inline(always)]
 fn all_fit(chunk: &[u8; 16]) -> bool {
-    use core::arch::wasm32::{u8x16_all_true, u8x16_eq, u8x16_lt, u8x16_splat, u8x16_sub, v128, v128_or};
+    use core::arch::wasm32::{i8x16_swizzle, u8x16_all_true, u8x16_shr, u8x16_splat, v128, v128_and};
 
+    const BITS: ([u8; 16], [u8; 16]) = bits();
     let bytes: v128 = bytemuck::must_cast(*chunk);
-    let is = |byte| u8x16_eq(bytes, u8x16_splat(byte));
-    let among = |bytes, first, count| u8x16_lt(u8x16_sub(bytes, u8x16_splat(first)), u8x16_splat(count));
-    let letter = among(v128_or(bytes, u8x16_splat(0x20)), b'a', 26);
-    // `-`, `.`, `/` and the digits.
-    let digit = among(bytes, b'-', 13);
-    u8x16_all_true(v128_or(v128_or(letter, digit), v128_or(v128_or(is(b'+'), is(b'_')), is(b'~'))))
+    // Each half of a byte has a set of upper halves, a bit each: it fits where both sets have one in common.
+    let low = i8x16_swizzle(bytemuck::must_cast(BITS.0), v128_and(bytes, u8x16_splat(0x0f)));
+    let high = i8x16_swizzle(bytemuck::must_cast(BITS.1), u8x16_shr(bytes, 4));
+    u8x16_all_true(v128_and(low, high))
+}
+
+/// For each lower half of a byte, the upper ones with which it [`fits`], a bit each; and the bit of each upper half. Beyond ASCII there is
+/// none.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[expect(clippy::indexing_slicing, reason = "it runs when this is compiled")]
+const fn bits() -> ([u8; 16], [u8; 16]) {
+    let (mut low, mut high) = ([0; 16], [0; 16]);
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        high[byte as usize >> 4] = 1 << (byte >> 4);
+        if fits(byte) {
+            low[byte as usize & 15] |= 1 << (byte >> 4);
+        }
+        byte += 1;
+    }
+    (low, high)
 }

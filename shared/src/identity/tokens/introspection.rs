@@ -3,6 +3,8 @@
 //! Its answer is believed for `cache`, so what is revoked at the issuer passes for no longer than that. One call at a time for
 //! each token; where there is no answer, the token is refused.
 
+use std::rc::Rc;
+
 use super::Refusal;
 use super::remembered::{Place, Remembered};
 use crate::config::{Problems, record};
@@ -41,7 +43,7 @@ struct Asked {
     place: Place,
     size: usize,
     /// `sub` and `exp` of the token: an answer about another is none.
-    subject: Option<String>,
+    subject: Option<Rc<str>>,
     expires: Timestamp,
     until: Timestamp,
 }
@@ -143,7 +145,7 @@ impl Introspection {
         let said = match said {
             Some(Introspected::Inactive) => (now + self.raw.cache, Err(TokenError::Revoked)),
             Some(Introspected::Active(token)) => {
-                let same = token.subject.is_none_or(|subject| Some(subject) == asked.subject)
+                let same = token.subject.is_none_or(|subject| Some(&*subject) == asked.subject.as_deref())
                     && token.expires.is_none_or(|expires| expires == asked.expires);
                 if same { (now + self.raw.cache, Ok(())) } else { unknown }
             }

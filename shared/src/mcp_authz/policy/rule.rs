@@ -218,7 +218,7 @@ impl Rule {
 
 impl ScopeNeed {
     pub(super) fn has(&self, caller: &Caller) -> bool {
-        caller.scopes.iter().any(|scope| *scope == self.scope || self.implied_by.contains(scope))
+        caller.scopes.iter().any(|scope| scope == self.scope || self.implied_by.iter().any(|wider| wider == scope))
     }
 }
 

@@ -12,6 +12,7 @@ mod reader;
 mod scan;
 mod splice;
 mod text;
+mod verbatim;
 mod write;
 
 pub use error::{Error, ErrorKind};

@@ -1,6 +1,6 @@
 //! Writing JSON strings.
 
-use super::scan::{HIGH, ONES, stops};
+use super::verbatim::is_plain;
 
 /// Appends `text` as a JSON string with its quotes (RFC 8259 section 7); control characters are escaped.
 pub fn push_string(out: &mut String, text: &str) {
@@ -76,18 +76,6 @@ fn push_escaped(out: &mut String, text: &str) {
 /// Whether there is a control character, of ASCII or beyond.
 pub fn has_control(text: &str) -> bool {
     !is_plain(text) && text.chars().any(char::is_control)
-}
-
-/// ASCII without anything to escape, eight bytes at a time. Now and then one that is plain is not told to be.
-#[inline(never)]
-fn is_plain(text: &str) -> bool {
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    let odd = |word: u64| {
-        let delete = word ^ 0x7f7f_7f7f_7f7f_7f7f;
-        (stops(word) | word | delete.wrapping_sub(ONES) & !delete) & HIGH
-    };
-    let last = rest.iter().fold(0x2020_2020_2020_2020, |word, byte| word << 8 | u64::from(*byte));
-    words.iter().fold(odd(last), |found, word| found | odd(u64::from_le_bytes(*word))) == 0
 }
 
 #[cold]
