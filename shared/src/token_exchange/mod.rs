@@ -16,6 +16,7 @@ pub mod config;
 mod consent;
 mod counters;
 mod credential;
+mod destination;
 mod exchanged;
 mod exchanger;
 mod failure;

@@ -3,11 +3,10 @@
 //! The host is what the request says. Where the proxy goes by something else (an Istio waypoint by the address that was dialled),
 //! only the cluster that it has chosen is the destination.
 
+use super::destination::{Destination, is_host};
 use super::policy::Action;
 use crate::filter::upstream;
-use crate::http::Headers;
-use crate::path;
-use crate::policy::{Reason, RuleId};
+use crate::policy::RuleId;
 
 /// Routes, the most specific first.
 #[derive(Clone, Debug, Default)]
@@ -48,17 +47,6 @@ pub(super) enum Host {
 /// A route depends on the cluster, and the proxy has not said which one it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct ClusterUnknown;
-
-/// Where a request goes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Destination {
-    /// What the proxy calls it; `None`: it has not said.
-    cluster: Option<String>,
-    host: String,
-    port: Option<u16>,
-    /// Decoded once.
-    path: String,
-}
 
 impl Routes {
     /// Sorts them; two of which each request could take either are told, by their indices.
@@ -172,56 +160,11 @@ impl Host {
     }
 }
 
-impl Destination {
-    /// Reads where a request goes; `cluster` is what the proxy says. What two readers could read in two ways is refused.
-    pub(super) fn read(headers: &Headers, cluster: Option<&str>) -> Result<Self, Reason> {
-        let authority = headers.one(":authority").map_err(|_| Reason::RepeatedHeader)?.unwrap_or_default();
-        let text = core::str::from_utf8(authority).map_err(|_| Reason::InvalidHost)?.to_ascii_lowercase();
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (text.as_str(), None),
-        };
-        if !is_host(host) {
-            return Err(Reason::InvalidHost);
-        }
-        let port = match (port, headers.one(":scheme").ok().flatten()) {
-            (Some(port), _) if port.bytes().all(|c| c.is_ascii_digit()) => Some(port.parse().map_err(|_| Reason::InvalidHost)?),
-            (Some(_), _) => return Err(Reason::InvalidHost),
-            (None, Some(b"https")) => Some(443),
-            (None, Some(b"http")) => Some(80),
-            (None, _) => None,
-        };
-        let path = headers.one(":path").ok().flatten().and_then(path::split);
-        let (path, query) = path.ok_or(Reason::InvalidPath)?;
-        if query.is_some_and(has_token) {
-            return Err(Reason::TokenInQuery);
-        }
-        // A segment that is written with `%` is the same to a server, so it is here.
-        let path = path::decode(path).ok_or(Reason::InvalidPath)?;
-        Ok(Self { cluster: cluster.map(str::to_owned), host: host.to_owned(), port, path })
-    }
-}
-
-/// A name of labels, or an address; no user, no port, no dot at the end.
-fn is_host(text: &str) -> bool {
-    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.contains(':') && address.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b':' | b'.'));
-    }
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_');
-    !text.is_empty() && text.len() <= 253 && text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
-}
-
-/// Whether a query has a token, where logs and referrers show it (MCP-Z-04, RFC 6750 section 5.3).
-fn has_token(query: &str) -> bool {
-    query.split(['&', ';']).any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        path::decode(name).is_none_or(|name| name.eq_ignore_ascii_case("access_token"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Headers;
+    use crate::policy::Reason;
 
     fn route(id: &str, host: &str, port: Option<u16>, path: &str) -> Route {
         Route {
@@ -385,28 +328,6 @@ mod tests {
             Route { cluster: Cluster::named("files"), ..route("d", "*.example.com", None, "/mcp") },
         ]);
         assert_eq!(twins, [("a".into(), "c".into())]);
-    }
-
-    #[test]
-    fn a_destination_is_read_in_one_way_only() {
-        for authority in [
-            "",
-            "a.example.com.",
-            "a..example.com",
-            "user@a.example.com",
-            "a.example.com:",
-            "a.example.com:x",
-            "a.example.com:99999",
-            "a b",
-        ] {
-            assert_eq!(to(authority, "/"), Err(Reason::InvalidHost), "{authority}");
-        }
-        assert_eq!(to("a.example.com", "/x/../mcp"), Err(Reason::InvalidPath));
-        assert_eq!(to("a.example.com", "/mcp?a=b&access_token=x"), Err(Reason::TokenInQuery));
-        assert_eq!(to("a.example.com", "/mcp?acc%65ss_token=x"), Err(Reason::TokenInQuery));
-        assert!(to("[::1]:80", "/").is_ok());
-        let twice: Headers = [(":authority", "a"), (":authority", "b"), (":path", "/")].into_iter().collect();
-        assert_eq!(Destination::read(&twice, None), Err(Reason::RepeatedHeader));
     }
 
     #[test]
