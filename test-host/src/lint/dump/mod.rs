@@ -45,7 +45,7 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             guard::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
-            records::check(&dump, chain, filter, plugin, &mut found);
+            records::check(&dump, chain, index, filter, plugin, &mut found);
         }
     }
     let mut findings = found.findings;

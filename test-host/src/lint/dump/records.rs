@@ -4,15 +4,23 @@ use super::Found;
 use super::chain::{Chain, Dump, Filter, Plugin};
 use crate::lint::finding::Check;
 
-pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
+pub(super) fn check(
+    dump: &Dump<'_>,
+    chain: &Chain<'_>,
+    index: usize,
+    filter: &Filter<'_>,
+    plugin: &Plugin<'_>,
+    found: &mut Found<'_>,
+) {
     let places = plugin.at("audit").and_then(|audit| audit.get("to")).and_then(serde_json::Value::as_array);
     let goes = |place: &str| places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)));
     if !goes("accessLog") {
         return;
     }
-    let before = chain.filters.iter().take_while(|it| it.spot.path != filter.spot.path);
-    let same = |it: &&Filter<'_>| it.plugin.as_ref().is_some_and(|it| it.filter_state() == plugin.filter_state());
-    if let Some(other) = before.filter(same).last() {
+    let name = plugin.filter_state();
+    let shares = |it: &&Filter<'_>| it.plugin.as_ref().is_some_and(|it| it.filter_state() == name);
+    let mut before = chain.filters.iter().take(index);
+    if let Some(other) = before.rfind(shares) {
         let text = format!("its records take the place of those of the filter {}", other.name);
         found.add(
             Check::AuditShared,
@@ -22,15 +30,14 @@ pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plu
             "audit: {as: NAME}   # in one of the two policies",
         );
     }
-    if prints(chain, plugin) {
+    if prints(chain, &name) {
         return;
     }
     let same = |other: &&Chain<'_>| other.filters.iter().any(|it| it.plugin.as_ref().is_some_and(|it| it.name == plugin.name));
-    let elsewhere = dump.chains.iter().filter(same).any(|other| prints(other, plugin));
+    let elsewhere = dump.chains.iter().filter(same).any(|other| prints(other, &name));
     if elsewhere || !goes("log") {
         let fix = format!(
-            "access_log: […]   # Istio: a Telemetry about this service, in its namespace; with %FILTER_STATE({}:PLAIN)%",
-            plugin.filter_state()
+            "access_log: […]   # Istio: a Telemetry about this service, in its namespace; with %FILTER_STATE({name}:PLAIN)%"
         );
         let why = if elsewhere { "other chains print them" } else { "they go nowhere else" };
         let text = format!("no access log of this chain prints the records of {}, and {why}", plugin.name);
@@ -39,8 +46,7 @@ pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plu
 }
 
 /// Whether an access log of this chain prints what the plugin leaves in filter state.
-fn prints(chain: &Chain<'_>, plugin: &Plugin<'_>) -> bool {
-    let name = plugin.filter_state();
+fn prints(chain: &Chain<'_>, name: &str) -> bool {
     let mut printed = false;
     for log in chain.manager.items("access_log") {
         log.each(&mut |spot| {
@@ -48,7 +54,7 @@ fn prints(chain: &Chain<'_>, plugin: &Plugin<'_>) -> bool {
             // The name of another may begin with it.
             let ends =
                 |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || matches!(next, '.' | '_' | '-'));
-            printed |= text.split(&name).skip(1).any(ends);
+            printed |= text.split(name).skip(1).any(ends);
         });
     }
     printed
