@@ -47,16 +47,21 @@ kind: WasmPlugin
   {{- include "wardpoint.wasm" . | nindent 2 }}
 {{- end }}
 
-{{/* Behind rbac, in every HTTP chain: grpc_stats is always there. Of several the one that is applied last stands nearest to it. */}}
-{{- define "wardpoint.behindrbac" }}
+{{/* A patch beside a filter of a waypoint's HTTP chains: where (operation, filter). */}}
+{{- define "wardpoint.patch" }}
   - applyTo: HTTP_FILTER
     match:
       context: SIDECAR_INBOUND
       listener:
         name: main_internal
-        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.grpc_stats}}}
+        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: {{ .filter }}}}}
     patch:
-      operation: INSERT_BEFORE
+      operation: {{ .operation }}
+{{- end }}
+
+{{/* Behind rbac, in every HTTP chain: grpc_stats is always there. Of several the one that is applied last stands nearest to it. */}}
+{{- define "wardpoint.behindrbac" }}
+{{- template "wardpoint.patch" (dict "operation" "INSERT_BEFORE" "filter" "envoy.filters.http.grpc_stats") }}
 {{- end }}
 
 {{- define "wardpoint.envoyfilter" }}
@@ -152,14 +157,7 @@ spec:
 {{- end }}
   configPatches:
 {{- range $names }}
-  - applyTo: HTTP_FILTER
-    match:
-      context: SIDECAR_INBOUND
-      listener:
-        name: main_internal
-        filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: extensions.istio.io/{{ . }}}}}
-    patch:
-      operation: INSERT_AFTER
+{{- template "wardpoint.patch" (dict "operation" "INSERT_AFTER" "filter" (printf "extensions.istio.io/%s" .)) }}
 {{- $guard }}
 {{- end }}
 {{- end }}

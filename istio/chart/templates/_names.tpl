@@ -31,13 +31,13 @@
 
 {{/* The waypoints that a policy is in, as far as they are this release's. */}}
 {{- define "wardpoint.gateways" -}}
-{{- $root := .root }}{{ $found := list $root.Values.waypoint.name }}
-{{- range $root.Values.egress.providers }}
-{{- if eq $.policy.tier "mesh" }}{{ $found = list $root.Values.waypoint.name $root.Values.egress.waypoint }}
-{{- else if and (eq $.policy.tier "service") (eq .name $.policy.target) }}{{ $found = list $root.Values.egress.waypoint }}
+{{- $own := .root.Values.waypoint.name }}{{ $egress := .root.Values.egress.waypoint }}{{ $outside := list }}
+{{- range .root.Values.egress.providers }}{{ $outside = append $outside .name }}{{ end }}
+{{- $found := list $own }}
+{{- if eq .policy.tier "gateway" }}{{ $found = list (.policy.target | default $own) }}
+{{- else if and (eq .policy.tier "mesh") $outside }}{{ $found = list $own $egress }}
+{{- else if and (eq .policy.tier "service") (has .policy.target $outside) }}{{ $found = list $egress }}
 {{- end }}
-{{- end }}
-{{- if eq .policy.tier "gateway" }}{{ $found = list (.policy.target | default $root.Values.waypoint.name) }}{{ end }}
 {{- dict "all" $found | toYaml }}
 {{- end }}
 
