@@ -1,7 +1,7 @@
 //! Long runs of plain ASCII, which are most of a large text.
 
-/// Bytes that are looked at in one go.
-const BLOCK: usize = 64;
+use super::scan::BLOCK;
+
 /// Bytes that are looked at in one step.
 const STRIDE: usize = 2 * BLOCK;
 
@@ -60,6 +60,7 @@ mod vectors {
     };
     use core::hint::black_box;
 
+    use super::super::scan::load;
     use super::BLOCK;
 
     /// What bytes are held against. What is known to be constant would be made anew in each step.
@@ -96,10 +97,5 @@ mod vectors {
     #[inline(always)]
     fn behind(a: v128, b: v128) -> v128 {
         i8x16_shuffle::<1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16>(a, b)
-    }
-
-    #[inline(always)]
-    fn load(chunk: &[u8; 16]) -> v128 {
-        bytemuck::must_cast(*chunk)
     }
 }

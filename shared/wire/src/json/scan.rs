@@ -50,7 +50,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Result<Body, Error> {
 }
 
 /// Bytes that are looked at in one step: a bit for each.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 #[inline(never)]
 fn long_string(text: &[u8], start: usize) -> Result<Body, Error> {
@@ -175,9 +175,9 @@ fn stops_in(block: &[u8; BLOCK], foreign: &mut u32) -> u64 {
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub(super) use vectors::Marks;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use vectors::stops_in;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) use vectors::{Marks, load};
 
 /// The same in vectors.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -236,7 +236,7 @@ mod vectors {
     }
 
     #[inline(always)]
-    fn load(chunk: &[u8; 16]) -> v128 {
+    pub(in crate::json) fn load(chunk: &[u8; 16]) -> v128 {
         bytemuck::must_cast(*chunk)
     }
 }

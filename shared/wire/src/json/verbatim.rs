@@ -32,11 +32,13 @@ fn fits(chunk: &[u8; 16]) -> bool {
 /// The same in vectors.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vectors {
-    use core::arch::wasm32::{i8x16_lt, i8x16_splat, u8x16_eq, u8x16_splat, v128, v128_any_true, v128_or};
+    use core::arch::wasm32::{i8x16_lt, i8x16_splat, u8x16_eq, u8x16_splat, v128_any_true, v128_or};
+
+    use super::super::scan::load;
 
     #[inline(always)]
     pub(super) fn fits(chunk: &[u8; 16]) -> bool {
-        let bytes: v128 = bytemuck::must_cast(*chunk);
+        let bytes = load(chunk);
         let is = |byte| u8x16_eq(bytes, u8x16_splat(byte));
         // With its sign a byte beyond ASCII is less than any other.
         let below = i8x16_lt(bytes, i8x16_splat(0x20));
