@@ -226,12 +226,14 @@ bless: plugins ## Rewrites expectations and schemas; then read the diff
 	@$(HOST) run test-host/scenarios examples --engine native --bless
 
 DENY := 0.20.2
+CARGO_DENY := target/tools/deny-$(DENY)/bin/cargo-deny
+$(CARGO_DENY):
+	@cargo install --quiet --debug --root target/tools/deny-$(DENY) --target-dir target/tools/build cargo-deny --version $(DENY)
+
 .PHONY: deny
 deny: toolchain ## Licences, bans and sources of all dependencies; lock files that are up to date
 	$(call tier,deny,cargo metadata --quiet --locked --format-version 1 --manifest-path fuzz/guided/Cargo.toml >/dev/null; \
-	  test -x target/tools/deny-$(DENY)/bin/cargo-deny || \
-	  cargo install --quiet --debug --root target/tools/deny-$(DENY) --target-dir target/tools/build cargo-deny --version $(DENY); \
-	  target/tools/deny-$(DENY)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources)
+	  $(MAKE) -s --no-print-directory $(CARGO_DENY); $(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources)
 
 .PHONY: presubmit
 presubmit: lint test-core test-scenarios ## What to run before every push

@@ -8,7 +8,7 @@
 //! | `load`, `exchange`, `message`, `next` | values to a [`Scenario`]: exchanges and the bytes that they send |
 //! | [`expect`], [`compare`](mod@compare) | what must be seen, and the differences |
 //! | [`invariants`] | what holds for every exchange |
-//! | [`run`](mod@run) | plays all of that on engines, in parallel |
+//! | [`run`](mod@run), `queue` | plays all of that on engines, in parallel |
 //! | [`bless`] | writes what was seen back into the text |
 //! | [`cut`], [`play`](mod@play) | a case, a profile and a cut to an [`crate::engine::Play`] |
 
@@ -27,6 +27,7 @@ mod message;
 mod model;
 mod next;
 pub mod play;
+mod queue;
 pub mod run;
 mod scalar;
 mod sse;

@@ -1,6 +1,5 @@
 //! Plays cases on engines and says what came of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use super::invariants::{broken, leaked};
 use super::made::unmade;
 use super::model::{Case, Profile, Scenario};
 use super::play;
+use super::queue::Queue;
 use crate::engine::{Engine, EngineError, Need, Play};
 use crate::report::sketch;
 use crate::transcript::{Ending, Transcript, UpstreamSaw};
@@ -97,32 +97,28 @@ pub fn run(
     engines: &dyn Engines,
     mut on_line: impl FnMut(Line),
 ) -> Result<(), EngineError> {
-    let jobs: Vec<(usize, usize)> =
-        (0..).zip(scenarios).flat_map(|(s, file)| (0..file.cases.len()).map(move |c| (s, c))).collect();
-    let next = AtomicUsize::new(0);
+    let queue = Queue::of(scenarios);
     let (sender, results) = mpsc::channel::<Result<(usize, Vec<Line>), EngineError>>();
     let mut failed = None;
     thread::scope(|scope| {
-        for _ in 0..setting.workers.max(1).min(jobs.len()) {
-            let (sender, next, jobs) = (sender.clone(), &next, &jobs);
+        for worker in 0..setting.workers.max(1).min(queue.len()) {
+            let (sender, queue) = (sender.clone(), &queue);
             scope.spawn(move || {
                 let made: Result<Vec<_>, _> = setting.engines.iter().map(|name| engines.make(name)).collect();
                 let mut made = match made {
                     Ok(made) => made,
                     Err(error) => {
-                        next.store(usize::MAX / 2, Ordering::Relaxed);
+                        queue.clear();
                         let _ = sender.send(Err(error));
                         return;
                     }
                 };
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((s, c)) = jobs.get(index).copied() else { return };
+                while let Some((place, s, c)) = queue.take(worker) {
                     let Some((scenario, case)) = scenarios.get(s).and_then(|file| Some((file, file.cases.get(c)?))) else {
                         return;
                     };
                     let lines = run_case(scenario, case, (s, c), setting, &mut made);
-                    if sender.send(Ok((index, lines))).is_err() {
+                    if sender.send(Ok((place, lines))).is_err() {
                         return;
                     }
                 }
@@ -133,7 +129,7 @@ pub fn run(
         let mut due = 0;
         for result in results {
             match result {
-                Ok((index, lines)) => early.insert(index, lines),
+                Ok((place, lines)) => early.insert(place, lines),
                 Err(error) => {
                     failed.get_or_insert(error);
                     continue;
