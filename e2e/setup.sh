@@ -15,6 +15,10 @@ if [ "${1:-}" != python ]; then
   [ "$(printf '%s\n' go1.26 "$(go env GOVERSION)" | sort -V | head -n 1)" = go1.26 ] || needs 'go >= 1.26' 'https://go.dev/dl'
 fi
 
+# One at a time; whoever comes second finds all done.
+mkdir -p "$target"
+if command -v flock >/dev/null; then exec 9>"$target/e2e-setup.lock"; flock 9; fi
+
 started=$SECONDS
 # A stamp keeps the second run quick: it is as old as the last list that was installed.
 if ! cmp -s requirements.txt "$venv/installed.txt"; then

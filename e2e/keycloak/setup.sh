@@ -13,6 +13,10 @@ major=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/ *java.specific
 command -v mvn >/dev/null || needs 'mvn' 'apt-get install maven'
 command -v unzip >/dev/null || needs 'unzip' 'apt-get install unzip'
 
+# One at a time; whoever comes second finds all done.
+mkdir -p "$(dirname "$home")"
+if command -v flock >/dev/null; then exec 9>"$(dirname "$home").lock"; flock 9; fi
+
 # The stamp is written last: what was interrupted is done again.
 if [ ! -f "$home/.ready" ]; then
   started=$SECONDS
@@ -22,7 +26,6 @@ if [ ! -f "$home/.ready" ]; then
     -Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip" -DoutputDirectory="$download" -Dmdep.useBaseVersion=true
   echo "$sha256  $download/keycloak-quarkus-dist-$version.zip" | sha256sum --check --quiet
   rm -rf "$home"
-  mkdir -p "$(dirname "$home")"
   unzip -q "$download/keycloak-quarkus-dist-$version.zip" -d "$download"
   mv "$download/keycloak-$version" "$home"
   "$home/bin/kc.sh" build --db=dev-mem --cache=local --features=spiffe --health-enabled=true >"$home/build.log" 2>&1 || { cat "$home/build.log"; exit 1; }
