@@ -20,7 +20,8 @@ pub(super) const BETWEEN: char = '\t';
 /// A cluster without a server, for the authority [`engine::NOWHERE`].
 pub(super) const NOWHERE: &str = engine::CLUSTERS[2];
 
-/// What Envoy starts with: an admin interface on a free port, and two files that it watches.
+/// What Envoy starts with: an admin interface on a free port, two files that it watches, and of its statistics those that are asked for:
+/// it goes through all of them each time.
 pub(super) fn bootstrap(folder: &Path) -> Value {
     let source = |file: &str| {
         json!({
@@ -32,6 +33,13 @@ pub(super) fn bootstrap(folder: &Path) -> Value {
         "node": { "id": "wardpoint", "cluster": "wardpoint" },
         "admin": { "address": address(0) },
         "dynamic_resources": { "lds_config": source("lds.json"), "cds_config": source("cds.json") },
+        "stats_config": { "stats_matcher": { "inclusion_list": { "patterns": [
+            { "prefix": "wasm" },
+            { "prefix": "server." },
+            { "prefix": "listener_manager." },
+            { "prefix": "cluster_manager." },
+            { "exact": format!("http.{STATS}.downstream_rq_active") },
+        ] } } },
     })
 }
 
