@@ -80,6 +80,7 @@ ahead: toolchain
 	@-$(MAKE) -s --no-print-directory $(BINDGEN_RUNNER) $(CARGO_DENY)
 	@-cargo build --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint
 	@-for crates in '$(CORE)' '-p wardpoint-fuzz' '-p wardpoint-test-host' '-p wardpoint-bench'; do $(CARGO_TEST) --no-run $$crates; done
+	@-cd istio/xds && go vet -mod=readonly ./... && go test -mod=readonly -run '^$$' ./...
 
 .PHONY: lint
 lint: toolchain ## Format and clippy, native and wasm
