@@ -69,8 +69,8 @@ TIERS := lint plugins e2e e2e-keycloak test-core test-laws test-host test-elsewh
   test-bench test-oci test-goldens test-istio test-node deny
 .PHONY: test
 test: toolchain ## All tests; each tier prints its time
-	@mkdir -p target; nice -n 19 $(MAKE) --no-print-directory ahead >target/ahead.log 2>&1 & ahead=$$!; \
-	  trap 'kill $$ahead 2>/dev/null || true; wait' EXIT; $(MAKE) --no-print-directory $(TIERS)
+	@mkdir -p target; set -m; nice -n 19 $(MAKE) --no-print-directory ahead >target/ahead.log 2>&1 & ahead=$$!; set +m; \
+	  trap 'kill -- -$$ahead 2>/dev/null || true; wait' EXIT; $(MAKE) --no-print-directory $(TIERS)
 	@echo "=== all tiers done"
 
 # Whoever needs one of these sooner waits for it or makes it: cargo and the setup scripts have locks.
