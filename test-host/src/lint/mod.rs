@@ -12,6 +12,7 @@ mod identity;
 mod manifest;
 mod routes;
 mod services;
+mod spot;
 mod target;
 
 pub use dump::{NoDump, lint_dump};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::spot::Spot;
 use crate::lint::delivery::DEFAULT_BUFFER;
 use crate::lint::extension::module;
 use crate::lint::manifest::Known;
+use crate::lint::spot::Spot;
 use crate::transcript::filter_state;
 
 /// What of a dump is looked at.

@@ -9,15 +9,14 @@ mod guard;
 mod identity;
 mod records;
 mod routes;
-mod spot;
 mod standing;
 
 use std::path::Path;
 
 use super::finding::Finding;
 use super::manifest::Known;
+use super::spot::Spot;
 use chain::Dump;
-use spot::Spot;
 
 /// A file that is no `config_dump`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

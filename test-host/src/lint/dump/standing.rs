@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Found;
 use super::chain::{Chain, Dump, Filter, Missing};
-use super::spot::Spot;
 use crate::lint::finding::Check;
 use crate::lint::identity::takes_all;
+use crate::lint::spot::Spot;
 
 pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
     for (spot, why) in &dump.refused {
