@@ -99,6 +99,9 @@ checks! {
     /// A worker that has no VM of the plugin lets everything through.
     WorkerUnguarded "worker-unguarded" Warning
         "where the VM of a worker cannot be made, Envoy has no such filter there, whatever failure_policy says: what nobody decided passes",
+    /// A guard asks for what is not left.
+    GuardRefusesAll "guard-refuses-all" Error
+        "a guard lets through what has the record of its plugin: where none is left, or one of another name, it refuses every request",
     /// No order is stated.
     PriorityUnset "priority-unset" Error
         "an unset priority is the lowest of all: the plugin runs behind those that it should run before",

@@ -10,6 +10,7 @@ mod extension;
 mod finding;
 mod identity;
 mod manifest;
+mod rbac;
 mod routes;
 mod services;
 mod spot;

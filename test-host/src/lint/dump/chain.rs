@@ -127,6 +127,17 @@ impl Plugin<'_> {
         filter_state(self.name, self.config.as_ref().unwrap_or(&Value::Null))
     }
 
+    /// Whether its records go to a place.
+    pub(super) fn records_to(&self, place: &str) -> bool {
+        let places = self.at("audit.to").and_then(Value::as_array);
+        places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)))
+    }
+
+    /// Whether it leaves its records in filter state.
+    pub(super) fn leaves_records(&self) -> bool {
+        self.records_to("accessLog")
+    }
+
     /// Whether it counts on headers that wait.
     pub(super) fn holds_headers(&self) -> bool {
         self.at("hostProfile.holdHeaders").and_then(Value::as_bool) == Some(true)

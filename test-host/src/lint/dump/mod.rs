@@ -37,11 +37,11 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
     standing::check(&dump, &mut found);
     for chain in &dump.chains {
         identity::check_chain(chain, &mut found);
+        guard::check(chain, &mut found);
         for (index, filter) in chain.filters.iter().enumerate() {
             let Some(plugin) = &filter.plugin else { continue };
             delivery::check(chain, filter, plugin, plugins, &mut found);
             identity::check(chain, index, filter, plugin, &mut found);
-            guard::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
             records::check(&dump, chain, index, filter, plugin, &mut found);
