@@ -8,6 +8,8 @@ mod dump;
 mod egress;
 mod extension;
 mod finding;
+mod guard;
+mod guards;
 mod identity;
 mod manifest;
 mod rbac;
@@ -37,6 +39,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
             callouts::check(world, extension, &mut found);
             services::believed(world, extension, &mut found);
             routes::check(world, extension, &mut found);
+            guard::check(world, &extensions, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);
