@@ -5,6 +5,8 @@
 mod dump;
 #[path = "lint/guards.rs"]
 mod guards;
+#[path = "lint/mirrors.rs"]
+mod mirrors;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,6 +75,38 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "route-elsewhere",
         "tools: [\"search_*\"], scopes: [\"files:read\"]}",
         "tools: [\"search_*\"], when: 'request.cluster != \"inbound-vip|8080|http|idp.example.com\"'}",
+    ),
+    (
+        "token-mirrored",
+        "rules: [{backendRefs",
+        "rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copies, port: 8080}}}], backendRefs",
+    ),
+    (
+        "token-mirrored",
+        "kind: HTTPRoute\nmetadata: {name: mcp-server, namespace: tools}\nspec:\n  parentRefs: [{kind: Service, group: \"\", name: mcp-server}]\n  \
+         rules: [{backendRefs: [{name: mcp-server, port: 8080}]}]",
+        "kind: GRPCRoute\nmetadata: {name: mcp-server, namespace: tools}\nspec:\n  parentRefs: [{name: waypoint}]\n  \
+         rules: [{backendRefs: [{name: mcp-server, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copies}}}]}]}]",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [mcp-server.tools]\n  http: [{mirrors: [{destination: {host: copies}}], ",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [\"*.tools.svc.cluster.local\"]\n  gateways: [mesh, x/y]\n  http: [{mirror: {host: copies}, ",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [mcp-server.tools.svc.cluster.local]\n  http: [{mirror: {host: copies}, ",
+    ),
+    (
+        "token-mirrored",
+        "      value:\n        typed_per_filter_config:",
+        "      value:\n        route: {request_mirror_policies: [{cluster: copies}]}\n        typed_per_filter_config:",
     ),
     ("audit-gap", "name: elsewhere-audit, namespace: other", "name: elsewhere-audit, namespace: tools"),
     ("audit-gap", "kind: Service, name: elsewhere}", "kind: Service, name: elsewhere-2}"),
@@ -185,7 +219,7 @@ fn findings(manifest: &str) -> Vec<Value> {
 #[test]
 fn nothing_is_found_where_all_is_well() {
     let (exit, out, err) = lint(GOOD, &["manifest.yaml"]);
-    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "16 objects, 0 errors, 0 warnings\n", ""));
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "18 objects, 0 errors, 0 warnings\n", ""));
 }
 
 #[test]
@@ -224,7 +258,7 @@ fn a_finding_names_place_object_reason_and_fix() {
     fix:
       spec:
         priority: 300
-16 objects, 1 errors, 0 warnings
+18 objects, 1 errors, 0 warnings
 ";
     assert_eq!((exit, out.as_str()), (Some(1), want));
 }
@@ -390,7 +424,7 @@ fn lists_and_several_files_are_one_world() {
     fs::write(folder.path().join("a.yaml"), first).unwrap();
     fs::write(folder.path().join("b.yaml"), format!("apiVersion: extensions.istio.io{second}")).unwrap();
     let (exit, out, _) = run(folder.path(), &["a.yaml", "b.yaml"]);
-    assert_eq!((exit, out.as_str()), (Some(0), "16 objects, 0 errors, 0 warnings\n"));
+    assert_eq!((exit, out.as_str()), (Some(0), "18 objects, 0 errors, 0 warnings\n"));
     let (exit, out, _) = run(folder.path(), &["b.yaml"]);
     assert_eq!(exit, Some(1));
     assert!(out.contains("error[target-missing]"), "{out}");

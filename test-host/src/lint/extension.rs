@@ -86,6 +86,13 @@ impl<'w> Extension<'w> {
         self.setting("url", URI)
     }
 
+    /// Its routes that put tokens into requests.
+    pub(super) fn exchanging(&self) -> Vec<&Node> {
+        let puts = |route: &&Node| route.get("action").and_then(Node::as_str).is_none_or(|action| action == "exchange");
+        let config = self.config.as_ref().filter(|_| self.plugin == "token-exchange");
+        config.map(|config| items(config.at("routes")).iter().filter(puts).collect()).unwrap_or_default()
+    }
+
     /// Whether it leaves its records where an access log finds them.
     pub(super) fn leaves_records(&self) -> bool {
         let to = self.config.as_ref().map(|config| items(config.at("audit.to"))).unwrap_or_default();

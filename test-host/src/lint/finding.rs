@@ -153,6 +153,9 @@ checks! {
     /// A policy goes by what the caller says of the destination.
     HostBelieved "host-believed" Error
         "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
+    /// Copies of requests go elsewhere.
+    TokenMirrored "token-mirrored" Error
+        "the router copies a request as it leaves the filters: who gets the copy has a token that was issued for another",
     /// A route or a condition is for what the waypoint sends nothing to.
     RouteElsewhere "route-elsewhere" Error
         "a route or a condition binds to the service that the waypoint sends the request to: one that it sends none to is that of no request, so another route or none is taken, and a deny rule denies nothing",

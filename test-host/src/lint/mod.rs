@@ -12,6 +12,7 @@ mod guard;
 mod guards;
 mod identity;
 mod manifest;
+mod mirrors;
 mod rbac;
 mod routes;
 mod services;
@@ -40,6 +41,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
             services::believed(world, extension, &mut found);
             routes::check(world, extension, &mut found);
             guard::check(world, &extensions, extension, &mut found);
+            mirrors::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);

@@ -90,6 +90,25 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ("guard-refuses-all", Move("token_exchange.guard", 2)),
     ("guard-refuses-all", Without("tools", &["exchange"])),
     ("guard-refuses-all", Without("others", &["tools.mcp-authz"])),
+    (
+        "token-mirrored",
+        Text(
+            "\"timeout\":\"0s\"",
+            "\"timeout\":\"0s\",\"request_mirror_policies\":[{\"cluster\":\"outbound|443||idp.example.com\"}]",
+        ),
+    ),
+    ("token-mirrored", Text("\"domains\":[\"*\"]", "\"domains\":[\"*\"],\"request_mirror_policies\":[{\"cluster\":\"copies\"}]")),
+    (
+        "token-mirrored",
+        Text("\"virtual_hosts\":[", "\"request_mirror_policies\":[{\"cluster_header\":\"x-to\"}],\"virtual_hosts\":["),
+    ),
+    (
+        "token-mirrored",
+        Text(
+            "v3.Cluster\",\"name\":\"tools\"",
+            "v3.Cluster\",\"typed_extension_protocol_options\":{\"x\":{\"request_mirror_policies\":[{\"cluster\":\"copies\"}]}},\"name\":\"tools\"",
+        ),
+    ),
     ("hold-headers", Text("\"allow_on_headers_stop_iteration\":true", "\"allow_on_headers_stop_iteration\":false")),
     (
         "digest-missing",
@@ -136,7 +155,7 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ),
 ];
 
-fn findings(dump: &str, words: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn findings(dump: &str, words: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("dump.json"), dump).unwrap();
     run(folder.path(), words)

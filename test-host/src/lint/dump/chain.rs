@@ -97,6 +97,14 @@ impl<'d> Dump<'d> {
         let routes = sections("RoutesConfigDump").iter().flat_map(|it| it.items("dynamic_route_configs")).collect();
         Some(Self { chains, clusters: clusters(&sections("ClustersConfigDump")), routes, refused })
     }
+
+    /// The routes that a chain takes: its own, or those that it asks for. Which those of scopes are, is not looked at.
+    pub(super) fn routes_of(&self, chain: &Chain<'d>) -> Vec<Spot<'d>> {
+        let named = chain.manager.text("rds.route_config_name");
+        let scoped = chain.manager.get("scoped_routes");
+        let came = self.routes.iter().filter(|it| scoped.is_some() || named.is_some() && it.text("route_config.name") == named);
+        chain.manager.get("route_config").into_iter().chain(came.cloned()).chain(scoped.clone()).collect()
+    }
 }
 
 impl Chain<'_> {
@@ -131,6 +139,13 @@ impl Plugin<'_> {
     pub(super) fn records_to(&self, place: &str) -> bool {
         let places = self.at("audit.to").and_then(Value::as_array);
         places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)))
+    }
+
+    /// Whether tokens that it gets are put into requests.
+    pub(super) fn exchanges(&self) -> bool {
+        let routes = self.at("routes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let action = |route: &Value| route.get("action").and_then(Value::as_str).is_none_or(|action| action == "exchange");
+        self.name == "token-exchange" && routes.iter().any(action)
     }
 
     /// Whether it leaves its records in filter state.

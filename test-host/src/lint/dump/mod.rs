@@ -7,6 +7,7 @@ mod chain;
 mod delivery;
 mod guard;
 mod identity;
+mod mirrors;
 mod records;
 mod routes;
 mod standing;
@@ -44,6 +45,7 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             identity::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
+            mirrors::check(&dump, chain, filter, plugin, &mut found);
             records::check(&dump, chain, index, filter, plugin, &mut found);
         }
     }
