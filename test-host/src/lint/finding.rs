@@ -153,6 +153,9 @@ checks! {
     /// A policy goes by what the caller says of the destination.
     HostBelieved "host-believed" Error
         "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
+    /// The caller says where a request goes.
+    DestinationChosen "destination-chosen" Error
+        "where a header of the caller's says where a request goes, a token for one destination can be sent to another",
     /// Copies of requests go elsewhere.
     TokenMirrored "token-mirrored" Error
         "the router copies a request as it leaves the filters: who gets the copy has a token that was issued for another",

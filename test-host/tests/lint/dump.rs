@@ -109,6 +109,14 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
             "v3.Cluster\",\"typed_extension_protocol_options\":{\"x\":{\"request_mirror_policies\":[{\"cluster\":\"copies\"}]}},\"name\":\"tools\"",
         ),
     ),
+    ("destination-chosen", Text("\"route\":{\"cluster\":\"tools\"", "\"route\":{\"cluster_header\":\"x-to\"")),
+    (
+        "destination-chosen",
+        Text(
+            "v3.Cluster\",\"name\":\"tools\"",
+            "v3.Cluster\",\"original_dst_lb_config\":{\"use_http_header\":true},\"name\":\"tools\"",
+        ),
+    ),
     ("hold-headers", Text("\"allow_on_headers_stop_iteration\":true", "\"allow_on_headers_stop_iteration\":false")),
     (
         "digest-missing",

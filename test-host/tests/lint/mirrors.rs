@@ -1,4 +1,4 @@
-//! Copies of requests: which have a token in them that was put in for somebody else, and which have none.
+//! Tokens and where they go: which copies of requests have one that was put in for somebody else, and who says where a request goes.
 
 use serde_json::Value;
 
@@ -92,8 +92,7 @@ fn a_dump_shows_which_copies_have_a_token() {
     let found = |dump: &str| {
         let (_, out, _) = dumped(dump, &["--format", "json", "--config-dump", "dump.json"]);
         let found: Vec<Value> = serde_json::from_str(&out).unwrap();
-        assert!(found.iter().all(|it| it["check"] == "token-mirrored"), "{found:#?}");
-        found.len()
+        found.iter().filter(|it| it["check"] == "token-mirrored").count()
     };
     // Of three chains one has the plugin, and its routes are those that it asks for.
     assert_eq!(found(&all), 1);
@@ -117,4 +116,55 @@ fn a_dump_shows_which_copies_have_a_token() {
     assert_eq!(found(&aside.replace("\"route\":{\"cluster\":\"tools\"", "\"route\":{\"cluster_header\":\"x-to\"")), 1);
     let weighted = "\"route\":{\"weighted_clusters\":{\"clusters\":[{\"name\":\"outbound|443||idp.example.com\",\"weight\":1}]}";
     assert_eq!(found(&aside.replace("\"route\":{\"cluster\":\"tools\"", weighted)), 1);
+}
+
+/// Where a header says where a request goes, tokens may go by that only.
+#[test]
+fn a_dump_shows_who_says_where_a_token_goes() {
+    let dump = DUMP.parse::<Value>().unwrap().to_string();
+    let checks = |dump: &str| {
+        let (_, out, _) = dumped(dump, &["--format", "json", "--config-dump", "dump.json"]);
+        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+        found.iter().map(|it| it["check"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (to, none) = (vec!["destination-chosen".to_owned()], Vec::<String>::new());
+    // Both chains take such routes; one has the plugin.
+    let header = dump.replace("\"route\":{\"cluster\":\"tools\"", "\"route\":{\"cluster_header\":\"x-to\"");
+    assert_eq!(checks(&header), to);
+    let route = r#"\"host\":\"tools.example.com\""#;
+    assert_eq!(checks(&header.replace(route, r#"\"host\":\"tools.example.com\",\"upstreamCluster\":\"tools\""#)), none);
+    assert_eq!(checks(&header.replace(route, r#"\"service\":\"idp.example.com\""#)), none);
+    let weighted = "\"route\":{\"weighted_clusters\":{\"clusters\":[{\"cluster_header\":\"x-to\",\"weight\":1}]}";
+    assert_eq!(checks(&dump.replace("\"route\":{\"cluster\":\"tools\"", weighted)), to);
+    // An address in a header: a bound route says the cluster, not who is behind it.
+    let cluster = "v3.Cluster\",\"name\":\"tools\"";
+    let address =
+        |own: &str| dump.replace(cluster, &format!("v3.Cluster\",\"original_dst_lb_config\":{{{own}}},\"name\":\"tools\""));
+    let open = address("\"use_http_header\":true");
+    assert_eq!(checks(&open.replace(route, r#"\"upstreamCluster\":\"tools\""#)), to);
+    assert_eq!(checks(&address("\"use_http_header\":false")), none);
+    assert_eq!(checks(&address("\"http_header_name\":\"x-to\"")), none);
+    // A filter that puts its own value there, or takes the caller's away.
+    let router = "{\"name\":\"envoy.filters.http.router\"";
+    assert_eq!(open.matches(router).count(), 3);
+    let with = |text: &str, mutation: &str| {
+        let filter = format!(
+            "{{\"name\":\"own\",\"typed_config\":{{\"@type\":\"x/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation\",\
+             \"mutations\":{{\"request_mutations\":[{mutation}]}}}}}},{router}"
+        );
+        text.replace(router, &filter)
+    };
+    let own = |name: &str, action: &str| {
+        format!("{{\"append\":{{\"header\":{{\"key\":\"{name}\",\"value\":\"127.0.0.1:1\"}},\"append_action\":\"{action}\"}}}}")
+    };
+    let name = "X-Envoy-Original-Dst-Host";
+    assert_eq!(checks(&with(&open, &own(name, "OVERWRITE_IF_EXISTS_OR_ADD"))), none);
+    assert_eq!(checks(&with(&open, &format!("{{\"remove\":\"{name}\"}}"))), none);
+    assert_eq!(checks(&with(&open, &own(name, "ADD_IF_ABSENT"))), to);
+    assert_eq!(checks(&with(&open, &own("x-other", "OVERWRITE_IF_EXISTS_OR_ADD"))), to);
+    let named = address("\"use_http_header\":true,\"http_header_name\":\"x-to\"");
+    assert_eq!(checks(&with(&named, &own("x-to", "OVERWRITE_IF_EXISTS_OR_ADD"))), none);
+    assert_eq!(checks(&with(&named, &own(name, "OVERWRITE_IF_EXISTS_OR_ADD"))), to);
+    // The route is taken before a filter can say otherwise.
+    assert_eq!(checks(&with(&header, &own("x-to", "OVERWRITE_IF_EXISTS_OR_ADD"))), to);
 }

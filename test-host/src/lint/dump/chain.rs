@@ -141,11 +141,11 @@ impl Plugin<'_> {
         places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)))
     }
 
-    /// Whether tokens that it gets are put into requests.
-    pub(super) fn exchanges(&self) -> bool {
+    /// Its routes that put tokens into requests.
+    pub(super) fn exchanging(&self) -> Vec<&Value> {
         let routes = self.at("routes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let action = |route: &Value| route.get("action").and_then(Value::as_str).is_none_or(|action| action == "exchange");
-        self.name == "token-exchange" && routes.iter().any(action)
+        let puts = |route: &&Value| route.get("action").and_then(Value::as_str).is_none_or(|action| action == "exchange");
+        routes.iter().filter(puts).filter(|_| self.name == "token-exchange").collect()
     }
 
     /// Whether it leaves its records in filter state.

@@ -5,8 +5,10 @@
 mod callouts;
 mod chain;
 mod delivery;
+mod destination;
 mod guard;
 mod identity;
+mod leads;
 mod mirrors;
 mod records;
 mod routes;
@@ -46,6 +48,7 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
             mirrors::check(&dump, chain, filter, plugin, &mut found);
+            destination::check(&dump, chain, filter, plugin, &mut found);
             records::check(&dump, chain, index, filter, plugin, &mut found);
         }
     }
