@@ -3,6 +3,10 @@
 
 #[path = "lint/dump.rs"]
 mod dump;
+#[path = "lint/guards.rs"]
+mod guards;
+#[path = "lint/mirrors.rs"]
+mod mirrors;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -72,6 +76,38 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "tools: [\"search_*\"], scopes: [\"files:read\"]}",
         "tools: [\"search_*\"], when: 'request.cluster != \"inbound-vip|8080|http|idp.example.com\"'}",
     ),
+    (
+        "token-mirrored",
+        "rules: [{backendRefs",
+        "rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copies, port: 8080}}}], backendRefs",
+    ),
+    (
+        "token-mirrored",
+        "kind: HTTPRoute\nmetadata: {name: mcp-server, namespace: tools}\nspec:\n  parentRefs: [{kind: Service, group: \"\", name: mcp-server}]\n  \
+         rules: [{backendRefs: [{name: mcp-server, port: 8080}]}]",
+        "kind: GRPCRoute\nmetadata: {name: mcp-server, namespace: tools}\nspec:\n  parentRefs: [{name: waypoint}]\n  \
+         rules: [{backendRefs: [{name: mcp-server, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copies}}}]}]}]",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [mcp-server.tools]\n  http: [{mirrors: [{destination: {host: copies}}], ",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [\"*.tools.svc.cluster.local\"]\n  gateways: [mesh, x/y]\n  http: [{mirror: {host: copies}, ",
+    ),
+    (
+        "token-mirrored",
+        "  hosts: [elsewhere]\n  http: [{",
+        "  hosts: [mcp-server.tools.svc.cluster.local]\n  http: [{mirror: {host: copies}, ",
+    ),
+    (
+        "token-mirrored",
+        "      value:\n        typed_per_filter_config:",
+        "      value:\n        route: {request_mirror_policies: [{cluster: copies}]}\n        typed_per_filter_config:",
+    ),
     ("audit-gap", "name: elsewhere-audit, namespace: other", "name: elsewhere-audit, namespace: tools"),
     ("audit-gap", "kind: Service, name: elsewhere}", "kind: Service, name: elsewhere-2}"),
     ("audit-gap", "accessLogging: [{providers: [{name: wardpoint-audit}]}]", "accessLogging: [{providers: [{name: debug}]}]"),
@@ -122,8 +158,42 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("egress-open", "policyTypes: [Egress]", "policyTypes: [Ingress]"),
     ("cors-wildcard", "{exact: \"https://console.example.com\"}", "{safe_regex: {regex: \".*\"}}"),
     ("cors-wildcard", "{exact: \"https://console.example.com\"}", "{prefix: \"\"}"),
-    ("filter-anchor", "subFilter: {name: envoy.filters.http.grpc_stats}", "subFilter: {name: envoy.filters.http.rbac}"),
-    ("filter-anchor", "operation: INSERT_BEFORE", "operation: INSERT_AFTER"),
+    (
+        "filter-anchor",
+        "grpc_stats}}}}\n    patch:\n      operation: INSERT_BEFORE\n      value: {",
+        "rbac}}}}\n    patch:\n      operation: INSERT_BEFORE\n      value: {",
+    ),
+    ("filter-anchor", "operation: INSERT_BEFORE\n      value: {", "operation: INSERT_AFTER\n      value: {"),
+    ("worker-unguarded", "trafficextension/tools.tools-authz}", "trafficextension/tools.other}"),
+    ("worker-unguarded", "tools.exchange~istio-translated-wasmplugin}", "tools.exchange}"),
+    ("worker-unguarded", "wasmplugin/tools.exchange}", "wasmplugin/exchange}"),
+    ("worker-unguarded", "metadata: {name: guards, namespace: tools}", "metadata: {name: guards, namespace: other}"),
+    (
+        "worker-unguarded",
+        "match: {context: SIDECAR_INBOUND, listener: {name: main_internal, filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: extensions.istio.io/trafficextension/tools.tools-authz}",
+        "match: {context: SIDECAR_OUTBOUND, listener: {name: main_internal, filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: extensions.istio.io/trafficextension/tools.tools-authz}",
+    ),
+    (
+        "worker-unguarded",
+        "patch:\n      operation: INSERT_AFTER\n      value:\n        name: tools-authz-guard",
+        "patch:\n      operation: INSERT_BEFORE\n      value:\n        name: tools-authz-guard",
+    ),
+    ("worker-unguarded", "key: wasm.wardpoint_mcp_authz,", "key: wasm.other,"),
+    ("worker-unguarded", "key: wasm.wardpoint_mcp_authz.approvals", "key: wasm.other"),
+    ("guard-refuses-all", "key: wasm.wardpoint_mcp_authz,", "key: wasm.wardpoint_mcp_authz.mesh,"),
+    ("guard-refuses-all", "key: wasm.wardpoint_mcp_authz.approvals", "key: wasm.wardpoint_mcp_authz.approval"),
+    ("guard-refuses-all", "key: wasm.wardpoint_token_exchange,", "key: wasm.wardpoint_token_exchange.mesh,"),
+    ("guard-refuses-all", "\"audit\":{\"as\":\"approvals\"}", "\"audit\":{\"as\":\"approvals\",\"to\":[\"log\"]}"),
+    (
+        "guard-refuses-all",
+        "    pluginConfig:\n      version: 1\n",
+        "    pluginConfig:\n      version: 1\n      audit: {to: [log]}\n",
+    ),
+    (
+        "guard-refuses-all",
+        "    pluginConfig:\n      version: 1\n",
+        "    pluginConfig:\n      version: 1\n      audit: {as: tier}\n",
+    ),
 ];
 
 /// Exit code, output and errors of `wardpoint lint` with these words, in a folder that has `manifest.yaml`.
@@ -149,7 +219,7 @@ fn findings(manifest: &str) -> Vec<Value> {
 #[test]
 fn nothing_is_found_where_all_is_well() {
     let (exit, out, err) = lint(GOOD, &["manifest.yaml"]);
-    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "15 objects, 0 errors, 0 warnings\n", ""));
+    assert_eq!((exit, out.as_str(), err.as_str()), (Some(0), "18 objects, 0 errors, 0 warnings\n", ""));
 }
 
 #[test]
@@ -188,7 +258,7 @@ fn a_finding_names_place_object_reason_and_fix() {
     fix:
       spec:
         priority: 300
-15 objects, 1 errors, 0 warnings
+18 objects, 1 errors, 0 warnings
 ";
     assert_eq!((exit, out.as_str()), (Some(1), want));
 }
@@ -317,12 +387,10 @@ fn records_that_nobody_prints_are_somebodys_choice() {
     let silent =
         |text: &str| text.replace("pluginConfig:\n      version: 1", "pluginConfig:\n      version: 1\n      audit: {to: [log]}");
     let unprinted = GOOD.replace(service, &service.replace("Telemetry", "Other"));
-    let found = findings(
-        &silent(&unprinted)
-            .replace("{\"version\":1,\"hostProfile\"", "{\"version\":1,\"audit\":{\"to\":[\"log\"]},\"hostProfile\""),
-    );
-    assert_eq!(found, Vec::<Value>::new());
-    assert_eq!(findings(&silent(&unprinted)).len(), 1);
+    // So no guard is behind it either: that is another finding.
+    let gaps = |text: &str| findings(text).iter().filter(|it| it["check"] == "audit-gap").count();
+    assert_eq!(gaps(&silent(&unprinted).replace("\"audit\":{\"as\"", "\"audit\":{\"to\":[\"log\"],\"as\"")), 0);
+    assert_eq!(gaps(&silent(&unprinted)), 1);
 }
 
 #[test]
@@ -356,7 +424,7 @@ fn lists_and_several_files_are_one_world() {
     fs::write(folder.path().join("a.yaml"), first).unwrap();
     fs::write(folder.path().join("b.yaml"), format!("apiVersion: extensions.istio.io{second}")).unwrap();
     let (exit, out, _) = run(folder.path(), &["a.yaml", "b.yaml"]);
-    assert_eq!((exit, out.as_str()), (Some(0), "15 objects, 0 errors, 0 warnings\n"));
+    assert_eq!((exit, out.as_str()), (Some(0), "18 objects, 0 errors, 0 warnings\n"));
     let (exit, out, _) = run(folder.path(), &["b.yaml"]);
     assert_eq!(exit, Some(1));
     assert!(out.contains("error[target-missing]"), "{out}");

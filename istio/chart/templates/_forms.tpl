@@ -137,7 +137,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* A guard behind an extension, in every chain that has it. The names are istiod's: before 1.30 a WasmPlugin had one of its own. */}}
+{{/* A guard (name) behind an extension, in every chain that has it. The names are istiod's: before 1.30 a WasmPlugin had one of its own. */}}
 {{- define "wardpoint.guarded" }}
 {{- $guard := include "wardpoint.guard" . }}
 {{- if $guard }}
@@ -148,7 +148,7 @@ spec:
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
 metadata:
-  name: {{ .policy.name }}-guard
+  name: {{ .name }}-guard
   namespace: {{ .root.Release.Namespace }}
 spec:
   targetRefs:

@@ -14,7 +14,7 @@ type Names<'w> = BTreeSet<&'w str>;
 /// missing. That nothing is printed for anybody is somebody's choice: the proxy's log has the records too.
 pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec<Finding>) {
     let mut judged: Vec<&Manifest> = Vec::new();
-    for extension in extensions.iter().filter(|extension| leaves_records(extension)) {
+    for extension in extensions.iter().filter(|extension| extension.leaves_records()) {
         judged.extend(extension.behind(world));
     }
     judged.sort_by_key(|object| (&object.file, object.node.place));
@@ -36,12 +36,6 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], found: &mut Vec
         );
         found.push(Finding::new(Check::AuditGap, object, "metadata.name", text, fix));
     }
-}
-
-/// Whether it leaves its records where an access log finds them.
-fn leaves_records(extension: &Extension<'_>) -> bool {
-    let to = extension.config.as_ref().map(|config| items(config.at("audit.to"))).unwrap_or_default();
-    to.is_empty() || to.iter().any(|place| place.as_str() == Some("accessLog"))
 }
 
 /// What surely prints what goes to an object behind a waypoint, or, without an object, to none. As istiod does it (istio/xds/audit_test.go):

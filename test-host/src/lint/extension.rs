@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, World, items};
 use crate::scenario::yaml::{Data, Node, parse};
+use crate::transcript::filter_state;
 
 /// The form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +84,24 @@ impl<'w> Extension<'w> {
     /// Where the module comes from.
     pub(super) fn url(&self) -> Option<&'w str> {
         self.setting("url", URI)
+    }
+
+    /// Its routes that put tokens into requests.
+    pub(super) fn exchanging(&self) -> Vec<&Node> {
+        let puts = |route: &&Node| route.get("action").and_then(Node::as_str).is_none_or(|action| action == "exchange");
+        let config = self.config.as_ref().filter(|_| self.plugin == "token-exchange");
+        config.map(|config| items(config.at("routes")).iter().filter(puts).collect()).unwrap_or_default()
+    }
+
+    /// Whether it leaves its records where an access log finds them.
+    pub(super) fn leaves_records(&self) -> bool {
+        let to = self.config.as_ref().map(|config| items(config.at("audit.to"))).unwrap_or_default();
+        to.is_empty() || to.iter().any(|place| place.as_str() == Some("accessLog"))
+    }
+
+    /// What its records are left in.
+    pub(super) fn filter_state(&self) -> String {
+        filter_state(self.plugin, &self.config.as_ref().map(|config| config.node.to_json()).unwrap_or_default())
     }
 
     /// What it is attached to.

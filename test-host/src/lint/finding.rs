@@ -99,6 +99,9 @@ checks! {
     /// A worker that has no VM of the plugin lets everything through.
     WorkerUnguarded "worker-unguarded" Warning
         "where the VM of a worker cannot be made, Envoy has no such filter there, whatever failure_policy says: what nobody decided passes",
+    /// A guard asks for what is not left.
+    GuardRefusesAll "guard-refuses-all" Error
+        "a guard lets through what has the record of its plugin: where none is left, or one of another name, it refuses every request",
     /// No order is stated.
     PriorityUnset "priority-unset" Error
         "an unset priority is the lowest of all: the plugin runs behind those that it should run before",
@@ -150,6 +153,12 @@ checks! {
     /// A policy goes by what the caller says of the destination.
     HostBelieved "host-believed" Error
         "a waypoint sends a request where it was sent to, whatever its Host says: a token for one service can go to another",
+    /// The caller says where a request goes.
+    DestinationChosen "destination-chosen" Error
+        "where a header of the caller's says where a request goes, a token for one destination can be sent to another",
+    /// Copies of requests go elsewhere.
+    TokenMirrored "token-mirrored" Error
+        "the router copies a request as it leaves the filters: who gets the copy has a token that was issued for another",
     /// A route or a condition is for what the waypoint sends nothing to.
     RouteElsewhere "route-elsewhere" Error
         "a route or a condition binds to the service that the waypoint sends the request to: one that it sends none to is that of no request, so another route or none is taken, and a deny rule denies nothing",

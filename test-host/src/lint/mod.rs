@@ -8,10 +8,15 @@ mod dump;
 mod egress;
 mod extension;
 mod finding;
+mod guard;
+mod guards;
 mod identity;
 mod manifest;
+mod mirrors;
+mod rbac;
 mod routes;
 mod services;
+mod spot;
 mod target;
 
 pub use dump::{NoDump, lint_dump};
@@ -35,6 +40,8 @@ pub fn lint(world: &World) -> Vec<Finding> {
             callouts::check(world, extension, &mut found);
             services::believed(world, extension, &mut found);
             routes::check(world, extension, &mut found);
+            guard::check(world, &extensions, extension, &mut found);
+            mirrors::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);

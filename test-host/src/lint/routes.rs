@@ -72,7 +72,7 @@ fn by_conditions(config: &Config) -> Vec<Said> {
 }
 
 /// The host of `inbound-vip|PORT|PROTOCOL|HOST`: what istiod calls the clusters of a waypoint.
-fn inbound(cluster: &str) -> Option<&str> {
+pub(super) fn inbound(cluster: &str) -> Option<&str> {
     cluster.strip_prefix("inbound-vip|")?.splitn(3, '|').nth(2)
 }
 

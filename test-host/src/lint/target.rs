@@ -5,6 +5,9 @@ use super::finding::{Check, Finding};
 use super::manifest::{World, items};
 use crate::scenario::yaml::Node;
 
+/// It is in every HTTP chain of a waypoint, behind rbac.
+pub(super) const ALWAYS: &str = "envoy.filters.http.grpc_stats";
+
 const GATEWAY: &str = "spec:\n  targetRefs:\n  - {group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}";
 
 /// Whether it is in the chains that its targets name.
@@ -104,7 +107,7 @@ fn anchors(extension: &Extension<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let anchor = text("match.listener.filterChain.filter.subFilter.name");
-        let good = anchor == "envoy.filters.http.grpc_stats" && text("patch.operation") == "INSERT_BEFORE";
+        let good = anchor == ALWAYS && text("patch.operation") == "INSERT_BEFORE";
         if !good {
             let path = format!("spec.configPatches[{index}].match");
             let where_ = if anchor.is_empty() { "no filter".to_owned() } else { format!("`{anchor}`") };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::declaration::Declaration;
 use super::raw::{RawAgent, RawServer};
-use crate::guard::typed_config;
+use crate::guard::{envoy_filter, extension_filter};
 use crate::transcript::filter_state;
 
 pub(super) fn objects(declaration: &Declaration) -> Vec<Value> {
@@ -36,28 +36,10 @@ fn extension(declaration: &Declaration, name: &str, server: &RawServer) -> Value
     })
 }
 
-/// Behind the plugin, in every chain that has it: the name of the filter is istiod's.
+/// Behind the plugin, in every chain that has it.
 fn guard(name: &str, RawServer { namespace, waypoint, .. }: &RawServer) -> Value {
-    let behind = json!({ "name": format!("extensions.istio.io/trafficextension/{namespace}.{name}-tools") });
-    let manager = json!({ "name": "envoy.filters.network.http_connection_manager", "subFilter": behind });
-    let value =
-        json!({ "name": format!("{name}-tools-guard"), "typed_config": typed_config(&filter_state("mcp-authz", &Value::Null)) });
-    json!({
-        "apiVersion": "networking.istio.io/v1alpha3",
-        "kind": "EnvoyFilter",
-        "metadata": { "name": format!("{name}-tools-guard"), "namespace": namespace },
-        "spec": {
-            "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": waypoint }],
-            "configPatches": [{
-                "applyTo": "HTTP_FILTER",
-                "match": {
-                    "context": "SIDECAR_INBOUND",
-                    "listener": { "name": "main_internal", "filterChain": { "filter": manager } },
-                },
-                "patch": { "operation": "INSERT_AFTER", "value": value },
-            }],
-        },
-    })
+    let behind = extension_filter(namespace, &format!("{name}-tools"));
+    envoy_filter(&format!("{name}-tools-guard"), (namespace, waypoint), &[behind], &filter_state("mcp-authz", &Value::Null))
 }
 
 fn config(declaration: &Declaration, server: &str) -> Value {

@@ -27,8 +27,8 @@ pub(crate) enum Break {
     Text(&'static str, &'static str),
     /// This filter of the chain `tools` stands at this number.
     Move(&'static str, usize),
-    /// This chain has not this filter.
-    Drop(&'static str, &'static str),
+    /// This chain has not these filters.
+    Drop(&'static str, &'static [&'static str]),
     /// The chain `tools` has this filter twice.
     Twice(&'static str),
 }
@@ -37,8 +37,8 @@ use Break::{Drop as Without, Move, Text, Twice};
 
 /// What is found of which change.
 pub(crate) const BROKEN: &[(&str, Break)] = &[
-    ("not-in-chain", Text("envoy.extensions.filters.http.wasm.v3.Wasm\",\"config\"", "x.Lua\",\"config\"")),
-    ("chain-unguarded", Without("others", "tools.mcp-authz")),
+    ("not-in-chain", Text("\"http_filters\":[", "\"was\":[")),
+    ("chain-unguarded", Without("others", &["tools.mcp-authz", "mcp_authz.guard"])),
     (
         "not-in-force",
         Text(
@@ -73,11 +73,50 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ("fail-strategy", Text("\"failure_policy\":\"FAIL_RELOAD\"", "\"fail_open\":true")),
     ("fail-strategy", Text(",\"failure_policy\":\"FAIL_RELOAD\"", "")),
     ("fail-strategy", Text("FAIL_RELOAD", "FAIL_OPEN")),
-    ("worker-unguarded", Without("tools", "mcp_authz.guard")),
-    ("worker-unguarded", Without("others", "mcp_authz.guard")),
-    ("worker-unguarded", Without("tools", "token_exchange.guard")),
-    ("worker-unguarded", Move("token_exchange.guard", 2)),
+    ("worker-unguarded", Without("tools", &["mcp_authz.guard"])),
+    ("worker-unguarded", Without("others", &["mcp_authz.guard"])),
+    ("worker-unguarded", Without("tools", &["token_exchange.guard"])),
     ("worker-unguarded", Text("\"key\":\"wasm.wardpoint_token_exchange\"", "\"key\":\"wasm.other\"")),
+    (
+        "worker-unguarded",
+        Text(
+            "\"principals\":[{\"filter_state\":{\"key\":\"wasm.wardpoint_token_exchange\"",
+            "\"principals\":[{\"any\":true},{\"filter_state\":{\"key\":\"wasm.wardpoint_token_exchange\"",
+        ),
+    ),
+    ("guard-refuses-all", Text("\\\"limits\\\":{", "\\\"audit\\\":{\\\"to\\\":[\\\"log\\\"]},\\\"limits\\\":{")),
+    ("guard-refuses-all", Text("\\\"limits\\\":{", "\\\"audit\\\":{\\\"as\\\":\\\"tier\\\"},\\\"limits\\\":{")),
+    ("guard-refuses-all", Text("\"wasm.wardpoint_token_exchange\"", "\"wasm.wardpoint_token_exchange.tier\"")),
+    ("guard-refuses-all", Move("token_exchange.guard", 2)),
+    ("guard-refuses-all", Without("tools", &["exchange"])),
+    ("guard-refuses-all", Without("others", &["tools.mcp-authz"])),
+    (
+        "token-mirrored",
+        Text(
+            "\"timeout\":\"0s\"",
+            "\"timeout\":\"0s\",\"request_mirror_policies\":[{\"cluster\":\"outbound|443||idp.example.com\"}]",
+        ),
+    ),
+    ("token-mirrored", Text("\"domains\":[\"*\"]", "\"domains\":[\"*\"],\"request_mirror_policies\":[{\"cluster\":\"copies\"}]")),
+    (
+        "token-mirrored",
+        Text("\"virtual_hosts\":[", "\"request_mirror_policies\":[{\"cluster_header\":\"x-to\"}],\"virtual_hosts\":["),
+    ),
+    (
+        "token-mirrored",
+        Text(
+            "v3.Cluster\",\"name\":\"tools\"",
+            "v3.Cluster\",\"typed_extension_protocol_options\":{\"x\":{\"request_mirror_policies\":[{\"cluster\":\"copies\"}]}},\"name\":\"tools\"",
+        ),
+    ),
+    ("destination-chosen", Text("\"route\":{\"cluster\":\"tools\"", "\"route\":{\"cluster_header\":\"x-to\"")),
+    (
+        "destination-chosen",
+        Text(
+            "v3.Cluster\",\"name\":\"tools\"",
+            "v3.Cluster\",\"original_dst_lb_config\":{\"use_http_header\":true},\"name\":\"tools\"",
+        ),
+    ),
     ("hold-headers", Text("\"allow_on_headers_stop_iteration\":true", "\"allow_on_headers_stop_iteration\":false")),
     (
         "digest-missing",
@@ -124,7 +163,7 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ),
 ];
 
-fn findings(dump: &str, words: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn findings(dump: &str, words: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("dump.json"), dump).unwrap();
     run(folder.path(), words)
@@ -150,7 +189,7 @@ fn broken(change: Break) -> Option<String> {
             let filter = filters.get(at)?.clone();
             filters.insert(at, filter);
         }
-        Without(chain, name) => filters(&mut dump, chain)?.retain(|filter| filter["name"] != name),
+        Without(chain, names) => filters(&mut dump, chain)?.retain(|filter| names.iter().all(|name| filter["name"] != *name)),
     }
     Some(dump.to_string())
 }
@@ -281,6 +320,54 @@ fn a_log_of_another_plugin_prints_no_records_of_this_one() {
     }
 }
 
+/// What a guard asks for must be left before it: what is said names the one place that is wrong.
+#[test]
+fn a_guard_asks_for_what_is_left_before_it() {
+    let (authz, exchange) = ("wasm.wardpoint_mcp_authz", "wasm.wardpoint_token_exchange");
+    let limits = r#"\"limits\":{"#;
+    for (change, path, text, fix) in [
+        (
+            Text(limits, r#"\"audit\":{\"to\":[\"log\"]},\"limits\":{"#),
+            "configuration.value",
+            format!(
+                "audit.to: [\"log\"]: the filter mcp_authz.guard behind it asks for {authz}, which is left for the access log only"
+            ),
+            "audit: {to: [log, accessLog]}",
+        ),
+        (
+            Text(limits, r#"\"audit\":{\"as\":\"tier\"},\"limits\":{"#),
+            "http_filters[3]",
+            format!("it asks for {authz}, and the filter tools.mcp-authz before it leaves {authz}.tier"),
+            r#""key":"wasm.wardpoint_mcp_authz.tier""#,
+        ),
+        (
+            Move("token_exchange.guard", 2),
+            "http_filters[2]",
+            format!("it asks for {exchange}, and the filter exchange, which leaves that, stands behind it"),
+            "- name: exchange\n- name: token_exchange.guard",
+        ),
+        (
+            Without("tools", &["exchange"]),
+            "http_filters[4]",
+            format!("it asks for {exchange}, and no filter before it leaves that"),
+            "# the plugin before it",
+        ),
+    ] {
+        let (exit, out, _) = findings(&broken(change).unwrap(), &["--format", "json", "--config-dump", "dump.json"]);
+        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+        let says = |it: &Value, name: &str, what: &str| it[name].as_str().unwrap().contains(what);
+        let all = |it: &Value| says(it, "path", path) && says(it, "text", &text) && says(it, "fix", fix);
+        assert!(exit == Some(1) && found.iter().all(|it| it["check"] == "guard-refuses-all"), "{change:?}: {found:#?}");
+        assert!(found.iter().any(all), "{change:?}, {text}: {found:#?}");
+    }
+    // A plugin that leaves nothing for a guard has none.
+    let silent = broken(Text(limits, r#"\"audit\":{\"to\":[\"log\"]},\"limits\":{"#)).unwrap();
+    let (_, out, _) =
+        findings(&silent.replace(&format!("\"{authz}\""), "\"wasm.other\""), &["--format", "json", "--config-dump", "dump.json"]);
+    let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert!(found.len() == 2 && found.iter().all(|it| it["check"] == "worker-unguarded"), "{found:#?}");
+}
+
 #[test]
 fn a_chain_that_refuses_everything_needs_no_plugin() {
     for (rbac, warnings) in [
@@ -293,6 +380,7 @@ fn a_chain_that_refuses_everything_needs_no_plugin() {
         let filter =
             format!(r#"{{"name":"rbac","typed_config":{{"@type":"x/envoy.extensions.filters.http.rbac.v3.RBAC",{rbac}}}}}"#);
         let filters = filters(&mut dump, "others").unwrap();
+        filters.retain(|filter| filter["name"] != "mcp_authz.guard");
         let at = filters.iter().position(|filter| filter["name"] == "tools.mcp-authz").unwrap();
         *filters.get_mut(at).unwrap() = serde_json::from_str(&filter).unwrap();
         let (_, out, _) = findings(&dump.to_string(), &["--config-dump", "dump.json"]);

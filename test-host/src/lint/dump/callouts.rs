@@ -2,8 +2,8 @@
 
 use super::Found;
 use super::chain::{Dump, Plugin};
-use super::spot::Spot;
 use crate::lint::finding::Check;
+use crate::lint::spot::Spot;
 
 pub(super) fn check(dump: &Dump<'_>, plugin: &Plugin<'_>, object: &str, found: &mut Found<'_>) {
     let mut called = Vec::new();

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::spot::Spot;
 use crate::lint::delivery::DEFAULT_BUFFER;
 use crate::lint::extension::module;
 use crate::lint::manifest::Known;
+use crate::lint::spot::Spot;
 use crate::transcript::filter_state;
 
 /// What of a dump is looked at.
@@ -97,6 +97,14 @@ impl<'d> Dump<'d> {
         let routes = sections("RoutesConfigDump").iter().flat_map(|it| it.items("dynamic_route_configs")).collect();
         Some(Self { chains, clusters: clusters(&sections("ClustersConfigDump")), routes, refused })
     }
+
+    /// The routes that a chain takes: its own, or those that it asks for. Which those of scopes are, is not looked at.
+    pub(super) fn routes_of(&self, chain: &Chain<'d>) -> Vec<Spot<'d>> {
+        let named = chain.manager.text("rds.route_config_name");
+        let scoped = chain.manager.get("scoped_routes");
+        let came = self.routes.iter().filter(|it| scoped.is_some() || named.is_some() && it.text("route_config.name") == named);
+        chain.manager.get("route_config").into_iter().chain(came.cloned()).chain(scoped.clone()).collect()
+    }
 }
 
 impl Chain<'_> {
@@ -125,6 +133,24 @@ impl Plugin<'_> {
     /// What its records are left in.
     pub(super) fn filter_state(&self) -> String {
         filter_state(self.name, self.config.as_ref().unwrap_or(&Value::Null))
+    }
+
+    /// Whether its records go to a place.
+    pub(super) fn records_to(&self, place: &str) -> bool {
+        let places = self.at("audit.to").and_then(Value::as_array);
+        places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)))
+    }
+
+    /// Its routes that put tokens into requests.
+    pub(super) fn exchanging(&self) -> Vec<&Value> {
+        let routes = self.at("routes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let puts = |route: &&Value| route.get("action").and_then(Value::as_str).is_none_or(|action| action == "exchange");
+        routes.iter().filter(puts).filter(|_| self.name == "token-exchange").collect()
+    }
+
+    /// Whether it leaves its records in filter state.
+    pub(super) fn leaves_records(&self) -> bool {
+        self.records_to("accessLog")
     }
 
     /// Whether it counts on headers that wait.

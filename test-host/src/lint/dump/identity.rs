@@ -2,9 +2,9 @@
 
 use super::Found;
 use super::chain::{Chain, Filter, Plugin};
-use super::spot::Spot;
 use crate::lint::delivery::priority;
 use crate::lint::finding::Check;
+use crate::lint::spot::Spot;
 
 /// About one plugin, the filter number `index` of its chain.
 pub(super) fn check(chain: &Chain<'_>, index: usize, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {

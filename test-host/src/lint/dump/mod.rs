@@ -5,19 +5,21 @@
 mod callouts;
 mod chain;
 mod delivery;
+mod destination;
 mod guard;
 mod identity;
+mod leads;
+mod mirrors;
 mod records;
 mod routes;
-mod spot;
 mod standing;
 
 use std::path::Path;
 
 use super::finding::Finding;
 use super::manifest::Known;
+use super::spot::Spot;
 use chain::Dump;
-use spot::Spot;
 
 /// A file that is no `config_dump`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,13 +40,15 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
     standing::check(&dump, &mut found);
     for chain in &dump.chains {
         identity::check_chain(chain, &mut found);
+        guard::check(chain, &mut found);
         for (index, filter) in chain.filters.iter().enumerate() {
             let Some(plugin) = &filter.plugin else { continue };
             delivery::check(chain, filter, plugin, plugins, &mut found);
             identity::check(chain, index, filter, plugin, &mut found);
-            guard::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
+            mirrors::check(&dump, chain, filter, plugin, &mut found);
+            destination::check(&dump, chain, filter, plugin, &mut found);
             records::check(&dump, chain, index, filter, plugin, &mut found);
         }
     }

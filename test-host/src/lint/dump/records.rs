@@ -12,9 +12,7 @@ pub(super) fn check(
     plugin: &Plugin<'_>,
     found: &mut Found<'_>,
 ) {
-    let places = plugin.at("audit").and_then(|audit| audit.get("to")).and_then(serde_json::Value::as_array);
-    let goes = |place: &str| places.is_none_or(|places| places.iter().any(|it| it.as_str() == Some(place)));
-    if !goes("accessLog") {
+    if !plugin.leaves_records() {
         return;
     }
     let name = plugin.filter_state();
@@ -35,7 +33,7 @@ pub(super) fn check(
     }
     let same = |other: &&Chain<'_>| other.filters.iter().any(|it| it.plugin.as_ref().is_some_and(|it| it.name == plugin.name));
     let elsewhere = dump.chains.iter().filter(same).any(|other| prints(other, &name));
-    if elsewhere || !goes("log") {
+    if elsewhere || !plugin.records_to("log") {
         let fix = format!(
             "access_log: […]   # Istio: a Telemetry about this service, in its namespace; with %FILTER_STATE({name}:PLAIN)%"
         );

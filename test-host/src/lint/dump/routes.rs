@@ -4,9 +4,9 @@ use wardpoint_core::filter::upstream::service as host;
 
 use super::Found;
 use super::chain::{Dump, Plugin};
-use super::spot::Spot;
 use crate::lint::conditions::{Compared, compared};
 use crate::lint::finding::Check;
+use crate::lint::spot::Spot;
 
 pub(super) fn check(dump: &Dump<'_>, plugin: &Plugin<'_>, object: &str, found: &mut Found<'_>) {
     let Some(config) = &plugin.config else { return };

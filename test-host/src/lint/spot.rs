@@ -1,4 +1,4 @@
-//! A value of a dump, and where it stands.
+//! A value of JSON, and where it stands.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub(super) struct Spot<'d> {
 }
 
 impl<'d> Spot<'d> {
-    /// The whole dump.
+    /// The whole of it.
     pub(super) fn root(value: &'d Value) -> Self {
         Self { value, path: String::new() }
     }

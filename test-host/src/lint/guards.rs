@@ -1,0 +1,123 @@
+//! Where EnvoyFilters put filters that ask for records of plugins, and where a plugin stands that they may be behind.
+
+use std::collections::BTreeSet;
+
+use super::extension::{Extension, Form, gateways, targets};
+use super::manifest::{Manifest, World};
+use super::rbac::asks_for;
+use super::spot::Spot;
+use super::target::ALWAYS;
+use crate::guard::extension_filter;
+use crate::scenario::yaml::{Data, Node};
+
+/// A filter that lets pass only what has records of plugins.
+pub(super) struct Guard<'w> {
+    pub(super) manifest: &'w Manifest,
+    /// Where it stands in that.
+    pub(super) path: String,
+    /// What it asks for.
+    pub(super) records: BTreeSet<String>,
+    put: Put<'w>,
+}
+
+/// A patch that puts a filter beside another one.
+#[derive(Clone, Copy)]
+struct Put<'w> {
+    index: usize,
+    operation: &'w str,
+    beside: &'w str,
+}
+
+/// A name under which a plugin stands in a chain, and, if an EnvoyFilter put it there, beside what.
+pub(super) struct Place<'w> {
+    pub(super) filter: String,
+    pub(super) operation: &'w str,
+    pub(super) beside: &'w str,
+    /// The number of the patch.
+    index: usize,
+}
+
+/// The guards that are put into the chains of a waypoint.
+pub(super) fn guards<'w>(world: &'w World, gateway: (&str, &str)) -> Vec<Guard<'w>> {
+    let wide = |it: &&Manifest| targets(it).iter().all(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
+    let about = world.of("EnvoyFilter").filter(wide).filter(|it| gateways(world, it).contains(&gateway));
+    about.flat_map(|manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(manifest, put, value))).collect()
+}
+
+/// Where a plugin stands. Of one WasmPlugin Istio has two names: before 1.30 one of its own.
+pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
+    let Manifest { namespace, name, .. } = extension.manifest;
+    let named = |filter| Place { filter, operation: "", beside: "", index: 0 };
+    let full = extension_filter(namespace, name);
+    match (extension.form, extension.manifest.kind.as_str()) {
+        (Form::Istio, "WasmPlugin") => vec![
+            named(format!("{full}~istio-translated-wasmplugin")),
+            named(format!("extensions.istio.io/wasmplugin/{namespace}.{name}")),
+        ],
+        (Form::Istio, _) => vec![named(full)],
+        (Form::EnvoyFilter, _) => {
+            let value = extension.base.strip_suffix(".typed_config.config").unwrap_or(&extension.base);
+            let filter = extension.manifest.text(&format!("{value}.name")).unwrap_or_default();
+            let own = puts(extension.manifest).filter(|(_, value)| value.get("name").and_then(Node::as_str) == Some(filter));
+            own.map(|(Put { index, operation, beside }, _)| Place { filter: filter.to_owned(), operation, beside, index })
+                .collect()
+        }
+    }
+}
+
+/// The filters that an EnvoyFilter puts into the chains of a waypoint.
+fn puts(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, &Node)> {
+    manifest.list("spec.configPatches").iter().enumerate().filter_map(|(index, patch)| {
+        let text = |path: &str| patch.locate_node(path).and_then(Node::as_str);
+        let here = text("match.context").is_none_or(|context| matches!(context, "SIDECAR_INBOUND" | "ANY"))
+            && text("match.listener.name").is_none_or(|name| name == "main_internal");
+        let value = patch.locate_node("patch.value").filter(|_| here && text("applyTo") == Some("HTTP_FILTER"))?;
+        let beside = text("match.listener.filterChain.filter.subFilter.name")?;
+        Some((Put { index, operation: text("patch.operation")?, beside }, value))
+    })
+}
+
+impl<'w> Guard<'w> {
+    fn read(manifest: &'w Manifest, put: Put<'w>, value: &Node) -> Option<Self> {
+        let config = value.get("typed_config")?.to_json();
+        let records: BTreeSet<String> = asks_for(&Spot::root(&config)).into_iter().map(str::to_owned).collect();
+        let path = format!("spec.configPatches[{}].patch.value", put.index);
+        (!records.is_empty()).then_some(Self { manifest, path, records, put })
+    }
+
+    /// Whether it is put where it is for this plugin and no other.
+    pub(super) fn is_for(&self, extension: &Extension<'_>, place: &Place<'_>) -> bool {
+        self.put.beside == place.filter || std::ptr::eq(self.manifest, extension.manifest)
+    }
+
+    /// Whether it stands behind a plugin in every chain that has it.
+    pub(super) fn is_behind(&self, world: &World, extension: &Extension<'_>, place: &Place<'_>) -> bool {
+        let Put { operation, beside, .. } = self.put;
+        let last = (operation, beside) == ("INSERT_BEFORE", "envoy.filters.http.router");
+        let after = operation == "INSERT_AFTER" && beside == place.filter;
+        match extension.form {
+            Form::Istio => {
+                let decides = extension.manifest.text("spec.phase") == Some("AUTHZ");
+                after || last || decides && beside == ALWAYS && operation.starts_with("INSERT_")
+            }
+            Form::EnvoyFilter => {
+                // Of what is put before one filter the last stands nearest to it.
+                let near = operation == "INSERT_BEFORE" && (operation, beside) == (place.operation, place.beside);
+                let beyond = operation == "INSERT_AFTER" && beside == place.beside && place.operation == "INSERT_BEFORE";
+                (after || near) && self.is_later(world, extension, place) || beyond || last && place.beside == ALWAYS
+            }
+        }
+    }
+
+    /// Whether its patch is applied behind that of a plugin: the mesh's come first, then by priority, then in their order.
+    fn is_later(&self, world: &World, extension: &Extension<'_>, place: &Place<'_>) -> bool {
+        if std::ptr::eq(self.manifest, extension.manifest) {
+            return self.put.index > place.index;
+        }
+        let rank = |manifest: &Manifest| match manifest.at("spec.priority").map(|node| &node.data) {
+            Some(Data::Number(priority)) => (manifest.namespace != world.root(), priority.as_i64().unwrap_or_default()),
+            _ => (manifest.namespace != world.root(), 0),
+        };
+        rank(self.manifest) > rank(extension.manifest)
+    }
+}

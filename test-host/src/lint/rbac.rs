@@ -1,0 +1,86 @@
+//! What an `rbac` filter asks for: a guard lets pass only what has the record of a plugin.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::spot::Spot;
+use crate::transcript::filter_state;
+
+/// Names of filter state.
+pub(super) type Names<'d> = BTreeSet<&'d str>;
+
+/// What a policy must say whose records a guard asks for.
+pub(super) const LEAVE: &str = "audit: {to: [log, accessLog]}";
+
+/// The records of our plugins without which nothing passes this filter. What one of several policies, or one of several principals,
+/// lets through without a record is let through.
+pub(super) fn asks_for<'d>(config: &Spot<'d>) -> Names<'d> {
+    let rules = config.get("rules").filter(|_| config.is("RBAC"));
+    let Some(rules) = rules.filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")) else {
+        return Names::new();
+    };
+    in_each(rules.members("policies").into_iter().map(|(_, policy)| in_each(policy.items("principals").iter().map(needed))))
+}
+
+/// Whether a plugin leaves this record, under its own name or one that its policy gives it.
+pub(super) fn is_record_of(record: &str, plugin: &str) -> bool {
+    let plain = filter_state(plugin, &Value::Null);
+    record.strip_prefix(&plain).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// What a request must have to be this principal.
+fn needed<'d>(principal: &Spot<'d>) -> Names<'d> {
+    // Of an empty name nothing is left but what all have in common.
+    let ours = filter_state("", &Value::Null);
+    let own = principal.text("filter_state.key").filter(|key| key.starts_with(&ours));
+    let all = principal.items("and_ids.ids").into_iter().flat_map(|it| needed(&it));
+    let one = in_each(principal.items("or_ids.ids").iter().map(needed));
+    own.into_iter().chain(all).chain(one).collect()
+}
+
+fn in_each<'d>(sets: impl Iterator<Item = Names<'d>>) -> Names<'d> {
+    sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::guard::typed_config;
+
+    #[test]
+    fn a_guard_asks_for_what_nothing_passes_without() {
+        let (authz, exchange) = ("wasm.wardpoint_mcp_authz.mesh", "wasm.wardpoint_token_exchange");
+        let state = |key: &str| json!({ "filter_state": { "key": key, "string_match": { "prefix": "[" } } });
+        let rbac =
+            |action: &str, policies: Value| json!({ "@type": "x/y.RBAC", "rules": { "action": action, "policies": policies } });
+        let of = |principals: Value| json!({ "principals": principals });
+        let any = json!({ "any": true });
+        for (config, asks) in [
+            (typed_config(authz), &[authz][..]),
+            (
+                rbac("ALLOW", json!({ "a": of(json!([{ "and_ids": { "ids": [state(authz), any, state(exchange)] } }])) })),
+                &[authz, exchange],
+            ),
+            (
+                rbac("ALLOW", json!({ "a": of(json!([{ "andIds": { "ids": [{ "filterState": { "key": authz } }] } }])) })),
+                &[authz],
+            ),
+            (rbac("ALLOW", json!({ "a": of(json!([state(authz)])), "b": of(json!([state(authz)])) })), &[authz]),
+            (rbac("ALLOW", json!({ "a": of(json!([{ "or_ids": { "ids": [state(authz), state(authz)] } }])) })), &[authz]),
+            (rbac("ALLOW", json!({ "a": of(json!([{ "or_ids": { "ids": [state(authz), any] } }])) })), &[]),
+            (rbac("ALLOW", json!({ "a": of(json!([state(authz)])), "b": of(json!([any])) })), &[]),
+            (rbac("ALLOW", json!({ "a": of(json!([state(authz), state(exchange)])) })), &[]),
+            (rbac("ALLOW", json!({ "a": of(json!([{ "not_id": state(authz) }])) })), &[]),
+            (rbac("ALLOW", json!({ "a": of(json!([state("wasm.other")])) })), &[]),
+            (rbac("ALLOW", json!({})), &[]),
+            (rbac("DENY", json!({ "a": of(json!([state(authz)])) })), &[]),
+            (rbac("LOG", json!({ "a": of(json!([state(authz)])) })), &[]),
+            (json!({ "@type": "x/y.Other", "rules": typed_config(authz)["rules"] }), &[]),
+        ] {
+            assert_eq!(asks_for(&Spot::root(&config)), asks.iter().copied().collect::<Names<'_>>(), "{config}");
+        }
+    }
+}
