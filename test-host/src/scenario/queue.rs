@@ -43,7 +43,7 @@ impl Queue {
     /// The next for this worker.
     pub(super) fn take(&self, worker: usize) -> Option<Job> {
         self.with(|Left { waiting, quick }| {
-            let (first, then) = if worker % 2 == 0 { (waiting, quick) } else { (quick, waiting) };
+            let (first, then) = if worker.is_multiple_of(2) { (waiting, quick) } else { (quick, waiting) };
             first.pop_front().or_else(|| then.pop_front())
         })
     }
