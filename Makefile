@@ -80,6 +80,7 @@ ahead: toolchain
 	@-$(MAKE) -s --no-print-directory $(BINDGEN_RUNNER) $(CARGO_DENY)
 	@-cargo build --quiet --locked --profile host -p wardpoint-test-host --bin wardpoint
 	@-for crates in '$(CORE)' '-p wardpoint-fuzz' '-p wardpoint-test-host' '-p wardpoint-bench'; do $(CARGO_TEST) --no-run $$crates; done
+	@-$(IN_NODE) --no-run
 	@-cd istio/xds && go vet -mod=readonly ./... && go test -mod=readonly -run '^$$' ./...
 
 .PHONY: lint
@@ -121,10 +122,11 @@ BINDGEN_RUNNER := target/tools/$(BINDGEN)/bin/wasm-bindgen-test-runner
 $(BINDGEN_RUNNER):
 	@cargo install --quiet --debug --root target/tools/$(BINDGEN) --target-dir target/tools/build wasm-bindgen-cli --version $(BINDGEN)
 
+IN_NODE = CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/$(BINDGEN_RUNNER) cargo test --locked --target wasm32-unknown-unknown \
+  -p wardpoint-core -p wardpoint-wire --test decisions --test strings --test token68 --test base64 --test written
 .PHONY: in-node
 in-node: $(BINDGEN_RUNNER)
-	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/$(BINDGEN_RUNNER) \
-	  cargo test --locked --target wasm32-unknown-unknown -p wardpoint-core -p wardpoint-wire --test decisions --test strings --test token68 --test base64 --test written
+	@$(IN_NODE)
 
 # Plays in Envoy wait more than they compute.
 ENVOY_JOBS ?= 8
