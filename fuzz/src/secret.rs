@@ -66,28 +66,37 @@ pub(crate) fn run(text: &[u8]) {
     }
     if let Ok(keys) = Wanted::Sealing.read(text, now) {
         assert!(keys.text().reveal().is_empty() && text.len() <= MAX_KEY + 2);
-        let set: Value = serde_json::from_slice(text).unwrap_or_else(|error| panic!("taken, but {error}"));
         let is_one = |key: &Value| {
             key["kty"] == "oct" && key["kid"].is_string() && key["k"].as_str().is_some_and(|k| decoded(k).len() == 32)
         };
-        assert!(set["keys"].as_array().is_some_and(|keys| (1..=8).contains(&keys.len()) && keys.iter().all(is_one)), "{set}");
+        let is_set = |keys: &Vec<Value>| (1..=8).contains(&keys.len()) && keys.iter().all(is_one);
+        if let Some(set) = parsed(text) {
+            assert!(set["keys"].as_array().is_some_and(is_set), "{set}");
+        }
     }
     let mut parts = text.splitn(2, |byte| *byte == b'\n');
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let token = [header, claims, &[1; 64]].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
     for body in [text, token.as_bytes(), format!("{token}\r\n").as_bytes()] {
         let Some(token) = shown(&svid, body, MAX_TOKEN) else { continue };
-        let read =
-            |part: &str| -> Value { serde_json::from_slice(&decoded(part)).unwrap_or_else(|error| panic!("taken, but {error}")) };
         let parts: Vec<&str> = token.split('.').collect();
         let [header, claims, _] = parts.as_slice() else { panic!("{} parts", parts.len()) };
-        let (header, claims) = (read(header), read(claims));
+        let Some((header, claims)) = parsed(&decoded(header)).zip(parsed(&decoded(claims))) else { continue };
         assert!(header["alg"].is_string() && header["alg"] != "none", "{header}");
         let alone = claims["aud"] == AUDIENCE || claims["aud"].as_array().is_some_and(|all| all == &[AUDIENCE]);
         assert!(claims["sub"] == SUBJECT && alone, "{claims}");
         assert!(claims["exp"].as_f64().is_some_and(|ends| ends > NOW as f64), "{claims}");
         assert!(claims["nbf"].as_f64().is_none_or(|begins| begins <= NOW as f64), "{claims}");
     }
+}
+
+/// What was taken as JSON, read by another reader; nothing if that has no place for a number that nobody asked for.
+fn parsed(text: &[u8]) -> Option<Value> {
+    let value = serde_json::from_slice(text);
+    if let Err(error) = &value {
+        assert!(error.to_string().contains("out of range"), "taken, but {error}");
+    }
+    value.ok()
 }
 
 fn decoded(text: &str) -> Vec<u8> {
