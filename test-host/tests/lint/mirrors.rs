@@ -15,6 +15,13 @@ fn copied(hosts: &str) -> String {
     GOOD.replace(own, &format!("{hosts}\n  http: [{{mirrors: [{{destination: {{host: copies}}}}], "))
 }
 
+/// The checks that find something in a dump.
+fn checks(dump: &str) -> Vec<String> {
+    let (_, out, _) = dumped(dump, &["--format", "json", "--config-dump", "dump.json"]);
+    let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+    found.iter().map(|it| it["check"].as_str().unwrap().to_owned()).collect()
+}
+
 /// Attached to a waypoint, the plugin puts tokens in for the services that its routes are bound to, or, by host, for any.
 #[test]
 fn a_route_that_is_bound_to_a_service_puts_tokens_in_for_that() {
@@ -89,11 +96,7 @@ fn a_dump_shows_which_copies_have_a_token() {
     let dump = DUMP.parse::<Value>().unwrap().to_string();
     let policies = |own: &str| format!("\"request_mirror_policies\":[{{\"cluster\":\"copies\"{own}}}],\"virtual_hosts\":[");
     let all = dump.replace("\"virtual_hosts\":[", &policies(""));
-    let found = |dump: &str| {
-        let (_, out, _) = dumped(dump, &["--format", "json", "--config-dump", "dump.json"]);
-        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
-        found.iter().filter(|it| it["check"] == "token-mirrored").count()
-    };
+    let found = |dump: &str| checks(dump).iter().filter(|check| *check == "token-mirrored").count();
     // Of three chains one has the plugin, and its routes are those that it asks for.
     assert_eq!(found(&all), 1);
     assert_eq!(found(&all.replace("\"route_config_name\":\"tools\"", "\"route_config_name\":\"more\"")), 0);
@@ -122,11 +125,6 @@ fn a_dump_shows_which_copies_have_a_token() {
 #[test]
 fn a_dump_shows_who_says_where_a_token_goes() {
     let dump = DUMP.parse::<Value>().unwrap().to_string();
-    let checks = |dump: &str| {
-        let (_, out, _) = dumped(dump, &["--format", "json", "--config-dump", "dump.json"]);
-        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
-        found.iter().map(|it| it["check"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
     let (to, none) = (vec!["destination-chosen".to_owned()], Vec::<String>::new());
     // Both chains take such routes; one has the plugin.
     let header = dump.replace("\"route\":{\"cluster\":\"tools\"", "\"route\":{\"cluster_header\":\"x-to\"");

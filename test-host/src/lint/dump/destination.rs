@@ -3,18 +3,14 @@
 use serde_json::Value;
 
 use super::Found;
-use super::chain::{Chain, Dump, Filter, Plugin};
+use super::chain::{Chain, Filter, Plugin};
 use super::leads::Leads;
 use crate::lint::finding::Check;
 
 /// What Envoy reads an address from where no other name is given.
 const ADDRESS: &str = "x-envoy-original-dst-host";
 
-pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
-    if plugin.exchanging().is_empty() {
-        return;
-    }
-    let leads = Leads::of(dump, chain);
+pub(super) fn check(leads: &Leads<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
     // A route that is bound to a cluster or a service asks where the request really goes.
     let bound = |route: &Value| ["service", "upstreamCluster"].iter().any(|name| route.get(name).is_some());
     let free = plugin.exchanging().iter().any(|route| !bound(route));
@@ -25,7 +21,7 @@ pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plu
         let fix = "routes:\n- upstreamCluster: NAME   # of token-exchange: where the proxy sends the request, beside or instead of `host`";
         found.add(Check::DestinationChosen, &chain.says(filter), &header.path, text, fix);
     }
-    for cluster in leads.clusters(dump) {
+    for cluster in &leads.clusters {
         let Some(config) = cluster.get("original_dst_lb_config").filter(|config| config.is_true("use_http_header")) else {
             continue;
         };

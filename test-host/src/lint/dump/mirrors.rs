@@ -1,19 +1,14 @@
 //! Whether a token that is put in for one destination goes to another one too: the router copies requests as they leave the filters.
 
 use super::Found;
-use super::chain::{Chain, Dump, Filter, Plugin};
+use super::chain::{Chain, Filter};
 use super::leads::Leads;
 use crate::lint::finding::Check;
 use crate::lint::mirrors::{MEMBER, goes_without_token};
 
-pub(super) fn check(dump: &Dump<'_>, chain: &Chain<'_>, filter: &Filter<'_>, plugin: &Plugin<'_>, found: &mut Found<'_>) {
-    if plugin.exchanging().is_empty() {
-        return;
-    }
-    let leads = Leads::of(dump, chain);
+pub(super) fn check(leads: &Leads<'_>, chain: &Chain<'_>, filter: &Filter<'_>, found: &mut Found<'_>) {
     // By the routes, or by the clusters that they lead to.
-    let clusters = leads.clusters(dump);
-    let options = clusters.iter().flat_map(|cluster| cluster.members("typed_extension_protocol_options"));
+    let options = leads.clusters.iter().flat_map(|cluster| cluster.members("typed_extension_protocol_options"));
     let mirrors = leads.mirrors.iter().cloned().chain(options.flat_map(|(_, options)| options.items(MEMBER)));
     for mirror in mirrors.filter(|mirror| !goes_without_token(mirror)) {
         let to = mirror.text("cluster").filter(|to| !to.is_empty()).or_else(|| mirror.text("cluster_header")).unwrap_or_default();

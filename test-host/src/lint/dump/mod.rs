@@ -20,6 +20,7 @@ use super::finding::Finding;
 use super::manifest::Known;
 use super::spot::Spot;
 use chain::Dump;
+use leads::Leads;
 
 /// A file that is no `config_dump`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -47,8 +48,11 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
             identity::check(chain, index, filter, plugin, &mut found);
             callouts::check(&dump, plugin, &chain.says(filter), &mut found);
             routes::check(&dump, plugin, &chain.says(filter), &mut found);
-            mirrors::check(&dump, chain, filter, plugin, &mut found);
-            destination::check(&dump, chain, filter, plugin, &mut found);
+            if !plugin.exchanging().is_empty() {
+                let leads = Leads::of(&dump, chain);
+                mirrors::check(&leads, chain, filter, &mut found);
+                destination::check(&leads, chain, filter, plugin, &mut found);
+            }
             records::check(&dump, chain, index, filter, plugin, &mut found);
         }
     }
