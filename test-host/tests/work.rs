@@ -153,7 +153,7 @@ fn a_warm_exchange_is_no_longer_than_this() -> anyhow::Result<()> {
     let count: u64 = cost.host_calls.values().sum();
     println!("{:28} {:8} instructions, {count:2} host calls {:?}", "warm exchange", cost.instructions, cost.host_calls);
     assert!(!cost.host_calls.contains_key("proxy_http_call"), "it was asked for again");
-    assert!(cost.instructions <= 79_000, "{} instructions", cost.instructions);
+    assert!(cost.instructions <= 75_500, "{} instructions", cost.instructions);
     assert!(count <= 10, "{count} host calls: {:?}", cost.host_calls);
     Ok(())
 }
