@@ -3,12 +3,13 @@
 //! Time is measured in Envoy (`make bench`); this is what tells early that a path has become longer.
 mod plays;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plays::sent;
 use serde_json::{Value, json};
 use wardpoint_test_host::engine::{Play, Sent};
 use wardpoint_test_host::host::Manners;
+use wardpoint_test_host::scenario::{self, Expectations, Profile};
 use wardpoint_test_host::wasm::{Compiled, Cost, Vm};
 
 /// Exchanges before the one that is counted: tables and caches are filled then.
@@ -132,5 +133,27 @@ fn no_path_is_longer_than_this() -> anyhow::Result<()> {
         assert!(cost.instructions <= instructions, "{name}: {} instructions, not {instructions} at the most", cost.instructions);
         assert!(count <= calls, "{name}: {count} host calls, not {calls} at the most: {:?}", cost.host_calls);
     }
+    Ok(())
+}
+
+#[test]
+fn a_warm_exchange_is_no_longer_than_this() -> anyhow::Result<()> {
+    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/token-exchange/tokens.yaml"));
+    let scenario = scenario::load(file, Expectations::Required)?;
+    // A token that is good and verified here; the exchanges before the one that is counted have brought its successor.
+    let mut play = scenario::play::play(&scenario.plugin, &scenario.cases[0], Profile::Hold);
+    let mut config: Value = serde_json::from_slice(&play.config)?;
+    config["audit"] = json!({"to": ["accessLog"]});
+    config["servers"][0]["client"] = json!({"of": "gate", "id": "planner"});
+    config["servers"][0]["clients"] = json!([{"id": "planner", "auth": {"method": "cluster"}}]);
+    config["identity"] = json!({"peer": "none", "tokens": config["identity"]["tokens"]});
+    play.config = config.to_string().into_bytes();
+    play.peer = None;
+    let cost = cost(&play)?;
+    let count: u64 = cost.host_calls.values().sum();
+    println!("{:28} {:8} instructions, {count:2} host calls {:?}", "warm exchange", cost.instructions, cost.host_calls);
+    assert!(!cost.host_calls.contains_key("proxy_http_call"), "it was asked for again");
+    assert!(cost.instructions <= 75_500, "{} instructions", cost.instructions);
+    assert!(count <= 10, "{count} host calls: {:?}", cost.host_calls);
     Ok(())
 }
