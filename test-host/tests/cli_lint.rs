@@ -7,6 +7,8 @@ mod dump;
 mod guards;
 #[path = "lint/mirrors.rs"]
 mod mirrors;
+#[path = "lint/switched.rs"]
+mod switched;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -17,6 +17,7 @@ mod rbac;
 mod routes;
 mod services;
 mod spot;
+mod switched;
 mod target;
 
 pub use dump::{NoDump, lint_dump};

@@ -14,9 +14,10 @@ pub(super) type Names<'d> = BTreeSet<&'d str>;
 pub(super) const LEAVE: &str = "audit: {to: [log, accessLog]}";
 
 /// The records of our plugins without which nothing passes this filter. What one of several policies, or one of several principals,
-/// lets through without a record is let through.
+/// lets through without a record is let through. A route's own has the same inside; an empty one lets everything pass.
 pub(super) fn asks_for<'d>(config: &Spot<'d>) -> Names<'d> {
-    let rules = config.get("rules").filter(|_| config.is("RBAC"));
+    let own = if config.is("RBACPerRoute") { config.get("rbac") } else { Some(config.clone()).filter(|it| it.is("RBAC")) };
+    let rules = own.and_then(|own| own.get("rules"));
     let Some(rules) = rules.filter(|rules| rules.text("action").is_none_or(|action| action == "ALLOW")) else {
         return Names::new();
     };
@@ -78,6 +79,9 @@ mod tests {
             (rbac("ALLOW", json!({})), &[]),
             (rbac("DENY", json!({ "a": of(json!([state(authz)])) })), &[]),
             (rbac("LOG", json!({ "a": of(json!([state(authz)])) })), &[]),
+            (json!({ "@type": "x/y.RBACPerRoute", "rbac": { "rules": typed_config(authz)["rules"] } }), &[authz]),
+            (json!({ "@type": "x/y.RBACPerRoute" }), &[]),
+            (json!({ "@type": "x/y.RBACPerRoute", "rules": typed_config(authz)["rules"] }), &[]),
             (json!({ "@type": "x/y.Other", "rules": typed_config(authz)["rules"] }), &[]),
         ] {
             assert_eq!(asks_for(&Spot::root(&config)), asks.iter().copied().collect::<Names<'_>>(), "{config}");

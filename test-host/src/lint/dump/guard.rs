@@ -19,23 +19,27 @@ pub(super) fn check(chain: &Chain<'_>, found: &mut Found<'_>) {
     for (index, filter) in chain.filters.iter().enumerate() {
         let Some(plugin) = filter.plugin.as_ref().filter(|_| !told.contains(&index)) else { continue };
         let record = plugin.filter_state();
-        if !chain.filters.iter().skip(index + 1).any(|behind| asked(behind).contains(record.as_str())) {
-            let fix = format!(
-                "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config: {}",
-                typed_config(&record)
-            );
-            found.add(
-                Check::WorkerUnguarded,
-                &chain.says(filter),
-                &filter.spot.path,
-                "nothing behind it asks for its record",
-                fix,
-            );
+        let behind = || chain.filters.iter().skip(index + 1).filter(|behind| asked(behind).contains(record.as_str()));
+        if behind().any(Filter::is_on) {
+            continue;
         }
+        let object = chain.says(filter);
+        if let Some(off) = behind().next() {
+            let text =
+                format!("{} behind it asks for its record and is disabled wherever a route does not switch it on", off.name);
+            found.add(Check::WorkerUnguarded, &object, &format!("{}.disabled", off.spot.path), text, "disabled: false");
+            continue;
+        }
+        let fix = format!(
+            "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config: {}",
+            typed_config(&record)
+        );
+        found.add(Check::WorkerUnguarded, &object, &filter.spot.path, "nothing behind it asks for its record", fix);
     }
 }
 
-fn asked<'d>(filter: &Filter<'d>) -> Names<'d> {
+/// The records without which nothing passes a filter.
+pub(super) fn asked<'d>(filter: &Filter<'d>) -> Names<'d> {
     filter.config.as_ref().map(asks_for).unwrap_or_default()
 }
 
