@@ -12,6 +12,8 @@ use crate::scenario::yaml::{Data, Node};
 
 /// A filter that lets pass only what has records of plugins.
 pub(super) struct Guard<'w> {
+    /// What it is called in its chain.
+    pub(super) name: &'w str,
     pub(super) manifest: &'w Manifest,
     /// Where it stands in that.
     pub(super) path: String,
@@ -34,20 +36,27 @@ pub(super) struct Place<'w> {
     pub(super) operation: &'w str,
     pub(super) beside: &'w str,
     /// The number of the patch.
-    index: usize,
+    pub(super) index: usize,
+    /// Whether it is asked only where a route says so.
+    pub(super) is_off: bool,
 }
 
 /// The guards that are put into the chains of a waypoint.
 pub(super) fn guards<'w>(world: &'w World, gateway: (&str, &str)) -> Vec<Guard<'w>> {
     let wide = |it: &&Manifest| targets(it).iter().all(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
-    let about = world.of("EnvoyFilter").filter(wide).filter(|it| gateways(world, it).contains(&gateway));
+    let about = filters(world, gateway).filter(wide);
     about.flat_map(|manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(manifest, put, value))).collect()
+}
+
+/// The EnvoyFilters about a waypoint.
+pub(super) fn filters<'w>(world: &'w World, gateway: (&str, &str)) -> impl Iterator<Item = &'w Manifest> {
+    world.of("EnvoyFilter").filter(move |it| gateways(world, it).contains(&gateway))
 }
 
 /// Where a plugin stands. Of one WasmPlugin Istio has two names: before 1.30 one of its own.
 pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
     let Manifest { namespace, name, .. } = extension.manifest;
-    let named = |filter| Place { filter, operation: "", beside: "", index: 0 };
+    let named = |filter| Place { filter, operation: "", beside: "", index: 0, is_off: false };
     let full = extension_filter(namespace, name);
     match (extension.form, extension.manifest.kind.as_str()) {
         (Form::Istio, "WasmPlugin") => vec![
@@ -59,8 +68,11 @@ pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
             let value = extension.base.strip_suffix(".typed_config.config").unwrap_or(&extension.base);
             let filter = extension.manifest.text(&format!("{value}.name")).unwrap_or_default();
             let own = puts(extension.manifest).filter(|(_, value)| value.get("name").and_then(Node::as_str) == Some(filter));
-            own.map(|(Put { index, operation, beside }, _)| Place { filter: filter.to_owned(), operation, beside, index })
-                .collect()
+            let place = |(Put { index, operation, beside }, value)| {
+                let (filter, is_off) = (filter.to_owned(), is_off(value));
+                Place { filter, operation, beside, index, is_off }
+            };
+            own.map(place).collect()
         }
     }
 }
@@ -77,12 +89,18 @@ fn puts(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, &Node)> {
     })
 }
 
+/// Whether a filter is put there so that it is asked only where a route says so.
+fn is_off(value: &Node) -> bool {
+    value.get("disabled").is_some_and(|it| it.data == Data::Bool(true))
+}
+
 impl<'w> Guard<'w> {
-    fn read(manifest: &'w Manifest, put: Put<'w>, value: &Node) -> Option<Self> {
-        let config = value.get("typed_config")?.to_json();
+    fn read(manifest: &'w Manifest, put: Put<'w>, value: &'w Node) -> Option<Self> {
+        let name = value.get("name").and_then(Node::as_str).unwrap_or_default();
+        let config = value.get("typed_config").filter(|_| !is_off(value))?.to_json();
         let records: BTreeSet<String> = asks_for(&Spot::root(&config)).into_iter().map(str::to_owned).collect();
         let path = format!("spec.configPatches[{}].patch.value", put.index);
-        (!records.is_empty()).then_some(Self { manifest, path, records, put })
+        (!records.is_empty()).then_some(Self { name, manifest, path, records, put })
     }
 
     /// Whether it is put where it is for this plugin and no other.

@@ -43,6 +43,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
             routes::check(world, extension, &mut found);
             guard::check(world, &extensions, extension, &mut found);
             mirrors::check(world, extension, &mut found);
+            switched::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::GOOD;
 use crate::dump::{DUMP, findings};
 
 const FILTER: &str = "type.googleapis.com/envoy.config.route.v3.FilterConfig";
@@ -41,7 +42,9 @@ fn found(said: &[(&str, &str, Value)]) -> Vec<(String, String, String)> {
             json!({ "weighted_clusters": { "clusters": [{ "name": "tools", "weight": 1 }, { "name": "tools", "weight": 1 }] } });
     }
     for (place, filter, entry) in said {
-        routes.pointer_mut(place).unwrap()["typed_per_filter_config"][*filter] = entry.clone();
+        let at = routes.pointer_mut(place).unwrap().as_object_mut().unwrap();
+        let all = at.entry("typed_per_filter_config").or_insert_with(|| json!({})).as_object_mut().unwrap();
+        all.insert((*filter).to_owned(), entry.clone());
     }
     told(&dump)
 }
@@ -126,4 +129,85 @@ fn routes_that_no_chain_with_the_plugin_takes_are_not_looked_at() {
     other["route_config"]["typed_per_filter_config"] = json!({ "exchange": off(), "token_exchange.guard": off() });
     all.push(other);
     assert_eq!(told(&dump), []);
+}
+
+/// Which patches reach the routes of a waypoint, and what they say.
+#[test]
+fn what_is_merged_into_routes_of_a_waypoint_is_looked_at() {
+    let plugin = "extensions.istio.io/trafficextension/tools.tools-authz";
+    let filter = |namespace: &str, apply: &str, route: &str, operation: &str, value: Value| {
+        let patch = json!({ "operation": operation, "value": value });
+        let text = json!({
+            "kind": "EnvoyFilter",
+            "metadata": { "name": "routes", "namespace": namespace },
+            "spec": {
+                "targetRefs": [{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint" }],
+                "configPatches": [{ "applyTo": apply, "match": serde_json::from_str::<Value>(route).unwrap(), "patch": patch }],
+            },
+        });
+        let found = crate::findings(&format!("{GOOD}---\n{text}\n"));
+        let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
+        found.iter().map(|it| (text(it, "check"), text(it, "path"))).collect::<Vec<_>>()
+    };
+    let says = |name: &str, entry: Value| json!({ "typed_per_filter_config": { name: entry } });
+    let path = |inner: &str, name: &str| format!("spec.configPatches[0].patch.value.{inner}typed_per_filter_config.{name}");
+    let hosts = |inner: Value| json!({ "virtual_hosts": [{ "routes": [inner] }] });
+    let inner = "virtual_hosts[0].routes[0].";
+    let (all, none) = (r#"{"context":"SIDECAR_INBOUND"}"#, "{}");
+    let (off_here, unguarded) = (("filter-disabled", ""), ("worker-unguarded", ""));
+    let direct = r#"{"routeConfiguration":{"vhost":{"route":{"action":"DIRECT_RESPONSE"}}}}"#;
+    let answers = json!({ "direct_response": { "status": 200 }, "typed_per_filter_config": { plugin: off() } });
+    let guard = "tools-authz-guard";
+    let record = "wasm.wardpoint_mcp_authz";
+    for (apply, route, operation, value, wanted) in [
+        ("HTTP_ROUTE", all, "MERGE", says(plugin, off()), Some((off_here, plugin))),
+        ("VIRTUAL_HOST", none, "MERGE", says(plugin, off()), Some((off_here, plugin))),
+        ("ROUTE_CONFIGURATION", r#"{"context":"ANY"}"#, "MERGE", says(plugin, off()), Some((off_here, plugin))),
+        ("ROUTE_CONFIGURATION", none, "MERGE", hosts(says(plugin, off())), Some((("filter-disabled", inner), plugin))),
+        ("HTTP_ROUTE", none, "INSERT_FIRST", says(plugin, off()), Some((off_here, plugin))),
+        ("HTTP_ROUTE", none, "INSERT_FIRST", answers, None),
+        ("HTTP_ROUTE", direct, "MERGE", says(plugin, off()), None),
+        ("HTTP_ROUTE", r#"{"context":"SIDECAR_OUTBOUND"}"#, "MERGE", says(plugin, off()), None),
+        ("HTTP_ROUTE", all, "REMOVE", says(plugin, off()), None),
+        ("CLUSTER", all, "MERGE", says(plugin, off()), None),
+        ("HTTP_ROUTE", all, "MERGE", says(plugin, on()), None),
+        ("HTTP_ROUTE", all, "MERGE", says("elsewhere", off()), None),
+        ("HTTP_ROUTE", all, "MERGE", says(guard, off()), Some((unguarded, guard))),
+        ("HTTP_ROUTE", all, "MERGE", says(guard, json!({ "@type": RBAC })), Some((unguarded, guard))),
+        (
+            "HTTP_ROUTE",
+            all,
+            "MERGE",
+            says(guard, json!({ "@type": FILTER, "config": asking("wasm.other") })),
+            Some((unguarded, guard)),
+        ),
+        ("HTTP_ROUTE", all, "MERGE", says(guard, asking(record)), None),
+        ("HTTP_ROUTE", all, "MERGE", says(guard, on()), None),
+    ] {
+        let found = filter("tools", apply, route, operation, value.clone());
+        let wanted: Vec<_> = wanted.into_iter().map(|((check, inner), name)| (check.to_owned(), path(inner, name))).collect();
+        assert_eq!(found, wanted, "{apply} {route} {operation} {value}");
+        // Another waypoint's.
+        assert_eq!(filter("other", apply, route, operation, value), []);
+    }
+}
+
+/// Of two that ask one is enough; of two guards that one patch switches off none is left.
+#[test]
+fn one_guard_that_is_left_is_enough() {
+    let (name, patch) = ("name: tools-authz-guard\n", "  - applyTo: HTTP_FILTER\n");
+    let second = |names: &[&str]| {
+        let (above, below) = GOOD.split_once(name).unwrap();
+        let (before, from) = above.rsplit_once(patch).unwrap();
+        let (to, behind) = below.split_once(patch).unwrap();
+        let own = |name: &str| format!("{patch}{from}{name}{to}");
+        let both = format!("{before}{}{}{patch}{behind}", own("name: second-guard\n"), own(name));
+        let off: String = names.iter().map(|name| format!("          {name}: {}\n", off())).collect();
+        let member = "        typed_per_filter_config:\n";
+        crate::findings(&both.replace(member, &format!("{member}{off}")))
+    };
+    assert_eq!(second(&["tools-authz-guard"]), Vec::<Value>::new());
+    assert_eq!(second(&["second-guard"]), Vec::<Value>::new());
+    let found = second(&["tools-authz-guard", "second-guard"]);
+    assert!(found.len() == 1 && found.iter().all(|it| it["check"] == "worker-unguarded"), "{found:#?}");
 }
