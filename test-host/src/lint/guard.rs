@@ -38,7 +38,7 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], extension: &Ext
             };
             let text = format!("it asks for {other}, and {} leaves {record}", extension.manifest);
             let fix = format!("typed_config: {}", typed_config(&record));
-            found.push(Finding::new(Check::GuardRefusesAll, guard.manifest, &guard.path, text, fix));
+            found.push(Finding::new(Check::GuardRefusesAll, guard.said.0, &guard.said.1, text, fix));
         }
         unguarded(extension, gateway, &open, &record, found);
     }

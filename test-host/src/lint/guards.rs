@@ -15,8 +15,8 @@ pub(super) struct Guard<'w> {
     /// What it is called in its chain.
     pub(super) name: &'w str,
     pub(super) manifest: &'w Manifest,
-    /// Where it stands in that.
-    pub(super) path: String,
+    /// Where what it asks for is said: in what object, and where in that.
+    pub(super) said: (&'w Manifest, String),
     /// What it asks for.
     pub(super) records: BTreeSet<String>,
     put: Put<'w>,
@@ -45,7 +45,8 @@ pub(super) struct Place<'w> {
 pub(super) fn guards<'w>(world: &'w World, gateway: (&str, &str)) -> Vec<Guard<'w>> {
     let wide = |it: &&Manifest| targets(it).iter().all(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
     let about = filters(world, gateway).filter(wide);
-    about.flat_map(|manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(manifest, put, value))).collect()
+    let read = |manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(world, gateway, (manifest, put, value)));
+    about.flat_map(read).collect()
 }
 
 /// The EnvoyFilters about a waypoint.
@@ -89,18 +90,35 @@ fn puts(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, &Node)> {
     })
 }
 
+/// What an EnvoyFilter gives for a filter of that name whose configuration is to come, and with which patch.
+fn extension_config<'w>(manifest: &'w Manifest, name: &str) -> Option<(&'w Manifest, usize, &'w Node)> {
+    manifest.list("spec.configPatches").iter().enumerate().find_map(|(index, patch)| {
+        let is = |path: &str, wanted: &str| patch.locate_node(path).and_then(Node::as_str) == Some(wanted);
+        let gives = is("applyTo", "EXTENSION_CONFIG") && is("patch.operation", "ADD") && is("patch.value.name", name);
+        Some((manifest, index, patch.locate_node("patch.value.typed_config").filter(|_| gives)?))
+    })
+}
+
 /// Whether a filter is put there so that it is asked only where a route says so.
 fn is_off(value: &Node) -> bool {
     value.get("disabled").is_some_and(|it| it.data == Data::Bool(true))
 }
 
 impl<'w> Guard<'w> {
-    fn read(manifest: &'w Manifest, put: Put<'w>, value: &'w Node) -> Option<Self> {
+    fn read(world: &'w World, gateway: (&str, &str), filter: (&'w Manifest, Put<'w>, &'w Node)) -> Option<Self> {
+        let (manifest, put, value) = filter;
+        if is_off(value) {
+            return None;
+        }
         let name = value.get("name").and_then(Node::as_str).unwrap_or_default();
-        let config = value.get("typed_config").filter(|_| !is_off(value))?.to_json();
+        let (said, index, config) = match (value.get("typed_config"), value.get("config_discovery")) {
+            (Some(config), _) => (manifest, put.index, config),
+            (None, discovery) => discovery.and_then(|_| filters(world, gateway).find_map(|it| extension_config(it, name)))?,
+        };
+        let config = config.to_json();
         let records: BTreeSet<String> = asks_for(&Spot::root(&config)).into_iter().map(str::to_owned).collect();
-        let path = format!("spec.configPatches[{}].patch.value", put.index);
-        (!records.is_empty()).then_some(Self { name, manifest, path, records, put })
+        let said = (said, format!("spec.configPatches[{index}].patch.value"));
+        (!records.is_empty()).then_some(Self { name, manifest, said, records, put })
     }
 
     /// Whether it is put where it is for this plugin and no other.

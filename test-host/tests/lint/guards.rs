@@ -110,3 +110,45 @@ fn a_policy_without_a_record_is_told_to_leave_one_first() {
     let [fix] = &fixes(&silent.replace("key: wasm.wardpoint_mcp_authz,", "key: wasm.other,"))[..] else { panic!() };
     assert!(fix.starts_with("audit: {to: [log, accessLog]}   # in the policy, and\napiVersion: "), "{fix}");
 }
+
+/// The configuration of a guard may come by itself, as that of a plugin.
+#[test]
+fn a_guard_that_is_to_come_is_what_is_given_for_its_name() {
+    let typed = "        typed_config:\n";
+    let (before, guard, behind) = cut(GOOD, "        name: tools-authz-guard\n", "  - applyTo");
+    let (name, config) = guard.split_once(typed).unwrap();
+    let discovery = "        config_discovery: {config_source: {ads: {}}, type_urls: [type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC]}\n";
+    let given = |operation: &str, name: &str| {
+        format!(
+            "  - applyTo: EXTENSION_CONFIG\n    patch:\n      operation: {operation}\n      value:\n        name: {name}\n{typed}{config}"
+        )
+    };
+    let apart = |waypoint: &str, patch: &str| {
+        format!(
+            "{before}{name}{discovery}{behind}---\nkind: EnvoyFilter\nmetadata: {{name: apart, namespace: tools}}\nspec:\n  \
+             targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: {waypoint}}}]\n  configPatches:\n{patch}"
+        )
+    };
+    let own = given("ADD", "tools-authz-guard");
+    for (text, open) in [
+        (format!("{before}{name}{discovery}{own}{behind}"), 0),
+        (apart("waypoint", &own), 0),
+        (apart("other", &own), 1),
+        (apart("waypoint", &given("ADD", "other")), 1),
+        (apart("waypoint", &given("MERGE", "tools-authz-guard")), 1),
+        (format!("{before}{name}{own}{behind}"), 1),
+    ] {
+        assert_eq!(fixes(&text).len(), open, "{text}");
+    }
+    let wrong = own.replace("key: wasm.wardpoint_mcp_authz,", "key: wasm.wardpoint_mcp_authz.mesh,");
+    let found = findings(&apart("waypoint", &wrong));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(
+        (&found[0]["check"], &found[0]["object"], &found[0]["path"]),
+        (
+            &Value::from("guard-refuses-all"),
+            &Value::from("EnvoyFilter tools/apart"),
+            &Value::from("spec.configPatches[0].patch.value")
+        )
+    );
+}

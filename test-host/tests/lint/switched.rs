@@ -104,6 +104,26 @@ fn what_is_closest_to_a_requests_way_says_whether_a_filter_is_asked() {
     }
 }
 
+/// A guard whose configuration came by discovery is one, and can be switched off.
+#[test]
+fn a_guard_of_a_dump_may_have_come_by_discovery() {
+    let mut dump: Value = serde_json::from_str(DUMP).unwrap();
+    let text = dump.to_string();
+    let (before, rest) = text.split_once(r#"{"name":"token_exchange.guard","typed_config":"#).unwrap();
+    let (config, behind) = rest.split_once(r#"},{"name":"envoy.filters.http.router""#).unwrap();
+    dump = serde_json::from_str(&format!(
+        r#"{before}{{"name":"token_exchange.guard","config_discovery":{{}}}},{{"name":"envoy.filters.http.router"{behind}"#
+    ))
+    .unwrap();
+    assert_eq!(told(&dump).len(), 2, "it is to come, and guards nothing meanwhile");
+    let config: Value = serde_json::from_str(config).unwrap();
+    let filters = dump.pointer_mut("/configs/1/ecds_filters").unwrap().as_array_mut().unwrap();
+    filters.push(json!({ "ecds_filter": { "name": "token_exchange.guard", "typed_config": config } }));
+    assert_eq!(told(&dump), []);
+    dump.pointer_mut(ROUTES).unwrap()["typed_per_filter_config"] = json!({ "token_exchange.guard": off() });
+    assert_eq!(told(&dump).len(), 1);
+}
+
 /// Who answers by itself sends nothing to anybody.
 #[test]
 fn a_route_that_leads_nowhere_needs_no_plugin() {
