@@ -50,10 +50,18 @@ fn unguarded(extension: &Extension<'_>, gateway: (&str, &str), open: &[Place<'_>
         return;
     }
     let (manifest, (namespace, name)) = (extension.manifest, gateway);
-    let names: Vec<String> = open.iter().map(|place| place.filter.clone()).collect();
+    let said = |place: &Place<'_>| match place.versions {
+        "" => place.filter.clone(),
+        versions => format!("{} (its name {versions})", place.filter),
+    };
+    let names: Vec<String> = open.iter().map(said).collect();
     let guard = format!("{}-guard", manifest.name);
     let mut fix = match extension.form {
-        Form::Istio => yaml(&[envoy_filter(&guard, gateway, &names, record)]),
+        Form::Istio => {
+            // Under each name, for it takes the place of an object of this name that has one of them.
+            let all: Vec<String> = places(extension).into_iter().map(|place| place.filter).collect();
+            yaml(&[envoy_filter(&guard, gateway, &all, record)])
+        }
         Form::EnvoyFilter => {
             let patches = open.iter().map(|place| patch(&guard, place.operation, place.beside, record));
             let behind = serde_json::json!({ "spec": { "configPatches": patches.collect::<Vec<_>>() } });

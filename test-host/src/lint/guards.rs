@@ -39,6 +39,8 @@ pub(super) struct Place<'w> {
     pub(super) index: usize,
     /// Whether it is asked only where a route says so.
     pub(super) is_off: bool,
+    /// Which versions of Istio call it so, if not all do.
+    pub(super) versions: &'static str,
 }
 
 /// The guards that are put into the chains of a waypoint.
@@ -57,21 +59,21 @@ pub(super) fn filters<'w>(world: &'w World, gateway: (&str, &str)) -> impl Itera
 /// Where a plugin stands. Of one WasmPlugin Istio has two names: before 1.30 one of its own.
 pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
     let Manifest { namespace, name, .. } = extension.manifest;
-    let named = |filter| Place { filter, operation: "", beside: "", index: 0, is_off: false };
+    let named = |filter, versions| Place { filter, operation: "", beside: "", index: 0, is_off: false, versions };
     let full = extension_filter(namespace, name);
     match (extension.form, extension.manifest.kind.as_str()) {
         (Form::Istio, "WasmPlugin") => vec![
-            named(format!("{full}~istio-translated-wasmplugin")),
-            named(format!("extensions.istio.io/wasmplugin/{namespace}.{name}")),
+            named(format!("{full}~istio-translated-wasmplugin"), "since Istio 1.30"),
+            named(format!("extensions.istio.io/wasmplugin/{namespace}.{name}"), "before Istio 1.30"),
         ],
-        (Form::Istio, _) => vec![named(full)],
+        (Form::Istio, _) => vec![named(full, "")],
         (Form::EnvoyFilter, _) => {
             let value = extension.base.strip_suffix(".typed_config.config").unwrap_or(&extension.base);
             let filter = extension.manifest.text(&format!("{value}.name")).unwrap_or_default();
             let own = puts(extension.manifest).filter(|(_, value)| value.get("name").and_then(Node::as_str) == Some(filter));
             let place = |(Put { index, operation, beside }, value)| {
                 let (filter, is_off) = (filter.to_owned(), is_off(value));
-                Place { filter, operation, beside, index, is_off }
+                Place { filter, operation, beside, index, is_off, versions: "" }
             };
             own.map(place).collect()
         }

@@ -152,3 +152,20 @@ fn a_guard_that_is_to_come_is_what_is_given_for_its_name() {
         )
     );
 }
+
+/// istiod has one name for the filter of a WasmPlugin, and another one since 1.30: what is behind one of them is not behind the other.
+#[test]
+fn a_wasm_plugin_that_is_guarded_under_one_name_is_told_which_one_is_missing() {
+    let (since, before) = ("trafficextension/tools.exchange~istio-translated-wasmplugin", "wasmplugin/tools.exchange");
+    for (gone, versions) in [(since, "since"), (before, "before")] {
+        let own = format!("extensions.istio.io/{gone}}}");
+        assert_eq!(GOOD.matches(&own).count(), 1);
+        let open = GOOD.replace(&own, "extensions.istio.io/other}");
+        let found = findings(&open);
+        let text = format!("nothing behind extensions.istio.io/{gone} (its name {versions} Istio 1.30) asks for its record");
+        assert!(found.len() == 1 && found.iter().all(|it| it["text"].as_str().unwrap().ends_with(&text)), "{found:#?}");
+        let [fix] = &fixes(&open)[..] else { panic!() };
+        assert!(fix.contains(since) && fix.contains(before), "{fix}");
+        assert_eq!(findings(&format!("{open}---\n{fix}")), Vec::<Value>::new());
+    }
+}
