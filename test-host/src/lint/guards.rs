@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::extension::{Extension, Form, gateways, targets};
 use super::manifest::{Manifest, World};
-use super::rbac::asks_for;
+use super::rbac::{asks_for, is_unclear};
 use super::spot::Spot;
 use super::target::ALWAYS;
 use crate::guard::extension_filter;
 use crate::scenario::yaml::{Data, Node};
 
-/// A filter that lets pass only what has records of plugins.
+/// A filter that lets pass only what has records of plugins, or may.
 pub(super) struct Guard<'w> {
     /// What it is called in its chain.
     pub(super) name: &'w str,
@@ -19,6 +19,8 @@ pub(super) struct Guard<'w> {
     pub(super) said: (&'w Manifest, String),
     /// What it asks for.
     pub(super) records: BTreeSet<String>,
+    /// It may ask for more, in a way that is not understood here.
+    pub(super) is_unclear: bool,
     put: Put<'w>,
 }
 
@@ -118,9 +120,11 @@ impl<'w> Guard<'w> {
             (None, discovery) => discovery.and_then(|_| filters(world, gateway).find_map(|it| extension_config(it, name)))?,
         };
         let config = config.to_json();
-        let records: BTreeSet<String> = asks_for(&Spot::root(&config)).into_iter().map(str::to_owned).collect();
+        let root = Spot::root(&config);
+        let records: BTreeSet<String> = asks_for(&root).into_iter().map(str::to_owned).collect();
+        let is_unclear = is_unclear(&root);
         let said = (said, format!("spec.configPatches[{index}].patch.value"));
-        (!records.is_empty()).then_some(Self { name, manifest, said, records, put })
+        (is_unclear || !records.is_empty()).then_some(Self { name, manifest, said, records, is_unclear, put })
     }
 
     /// Whether it is put where it is for this plugin and no other.

@@ -12,6 +12,7 @@ mod guard;
 mod guards;
 mod identity;
 mod manifest;
+mod matcher;
 mod mirrors;
 mod rbac;
 mod routes;

@@ -397,6 +397,9 @@ fn a_chain_that_refuses_everything_needs_no_plugin() {
         (r#""stat_prefix":"x""#, 1),
         (r#""rules":{"action":"DENY"}"#, 1),
         (r#""rules":{"policies":{"a":{}}}"#, 1),
+        (r#""matcher":{}"#, 0),
+        (r#""matcher":{"on_no_match":{"action":{"typed_config":{"action":"DENY"}}}}"#, 0),
+        (r#""matcher":{"on_no_match":{"action":{"typed_config":{"action":"ALLOW"}}}},"rules":{}"#, 1),
     ] {
         let mut dump: Value = serde_json::from_str(DUMP).unwrap();
         let filter =

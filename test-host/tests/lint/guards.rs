@@ -169,3 +169,51 @@ fn a_wasm_plugin_that_is_guarded_under_one_name_is_told_which_one_is_missing() {
         assert_eq!(findings(&format!("{open}---\n{fix}")), Vec::<Value>::new());
     }
 }
+
+const TREE: &str = r#"matcher: {matcher_list: {matchers: [{predicate: {single_predicate: {input: {name: x, typed_config: {"@type": x/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput, key: wasm.wardpoint_mcp_authz}}, value_match: {prefix: "["}}}, on_match: {action: {name: x, typed_config: {"@type": x/envoy.config.rbac.v3.Action, name: x, action: ALLOW}}}}]}}"#;
+
+/// A guard may have a match tree; of one that is not understood it is not said that it is none.
+#[test]
+fn a_guard_may_have_a_matcher() {
+    let (before, rules, behind) = cut(
+        GOOD,
+        "rules: {action: ALLOW, policies: {seen: {permissions: [{any: true}], principals: [{filter_state: {key: wasm.wardpoint_mcp_authz,",
+        "\n",
+    );
+    assert_eq!(GOOD.matches(rules).count(), 1);
+    let with = |tree: &str| format!("{before}{tree}{behind}");
+    assert_eq!(fixes(&with(TREE)).len(), 0);
+    let found = findings(&with(&TREE.replace("mcp_authz}", "mcp_authz.mesh}")));
+    assert!(found.len() == 1 && found.iter().all(|it| it["check"] == "guard-refuses-all"), "{found:#?}");
+    for (tree, noted) in [(TREE.replace("FilterStateInput", "Other"), true), ("rules: {action: DENY}".to_owned(), false)] {
+        let found = findings(&with(&tree));
+        let note = ", unless a matcher does that is not understood here: tools-authz-guard";
+        let says = |it: &Value| it["check"] == "worker-unguarded" && it["text"].as_str().unwrap().ends_with(note) == noted;
+        assert!(found.len() == 1 && found.iter().all(says), "{tree}: {found:#?}");
+    }
+}
+
+/// The same in a dump.
+#[test]
+fn a_guard_of_a_dump_may_have_a_matcher() {
+    let mut dump: Value = serde_json::from_str(crate::dump::DUMP).unwrap();
+    let chain = "/configs/2/dynamic_listeners/0/active_state/listener/filter_chains/1/filters/0/typed_config/http_filters/2";
+    let guard = dump.pointer_mut(chain).unwrap();
+    assert_eq!(guard["name"], "mcp_authz.guard");
+    let tree = |input: &str| {
+        let then = serde_json::json!({ "action": { "typed_config": { "action": "ALLOW" } } });
+        let typed = serde_json::json!({ "@type": format!("x/y.{input}"), "key": "wasm.wardpoint_mcp_authz" });
+        serde_json::json!({ "matcher_tree": { "input": { "typed_config": typed }, "prefix_match_map": { "map": { "[": then } } } })
+    };
+    for (input, texts) in [
+        ("FilterStateInput", &[][..]),
+        ("Other", &["nothing behind it asks for its record, unless a matcher does that is not understood here: mcp_authz.guard"]),
+    ] {
+        let config = serde_json::json!({ "@type": "x/y.RBAC", "matcher": tree(input) });
+        dump.pointer_mut(chain).unwrap().as_object_mut().unwrap().insert("typed_config".to_owned(), config);
+        let (_, out, _) = crate::dump::findings(&dump.to_string(), &["--format", "json", "--config-dump", "dump.json"]);
+        let found: Vec<Value> = serde_json::from_str(&out).unwrap();
+        let said: Vec<_> = found.iter().map(|it| it["text"].as_str().unwrap()).collect();
+        assert_eq!(said, texts, "{found:#?}");
+    }
+}

@@ -7,7 +7,7 @@ use super::Found;
 use super::chain::{Chain, Filter, Plugin};
 use crate::guard::typed_config;
 use crate::lint::finding::Check;
-use crate::lint::rbac::{LEAVE, Names, asks_for, is_record_of};
+use crate::lint::rbac::{LEAVE, Names, asks_for, is_record_of, is_unclear, unless};
 
 pub(super) fn check(chain: &Chain<'_>, found: &mut Found<'_>) {
     let mut told = Vec::new();
@@ -34,7 +34,10 @@ pub(super) fn check(chain: &Chain<'_>, found: &mut Found<'_>) {
             "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config: {}",
             typed_config(&record)
         );
-        found.add(Check::WorkerUnguarded, &object, &filter.spot.path, "nothing behind it asks for its record", fix);
+        let unclear = chain.filters.iter().skip(index + 1).filter(|behind| behind.config.as_ref().is_some_and(is_unclear));
+        let unclear: Vec<&str> = unclear.map(|behind| behind.name).collect();
+        let text = format!("nothing behind it asks for its record{}", unless(&unclear));
+        found.add(Check::WorkerUnguarded, &object, &filter.spot.path, text, fix);
     }
 }
 

@@ -6,7 +6,7 @@ use super::Found;
 use super::chain::{Chain, Dump, Filter, Missing};
 use crate::lint::finding::Check;
 use crate::lint::identity::takes_all;
-use crate::lint::rbac::asks_for;
+use crate::lint::rbac::{asks_for, lets_nothing_through};
 use crate::lint::spot::Spot;
 
 pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
@@ -45,13 +45,13 @@ fn serves(chain: &Chain<'_>) -> bool {
     goes
 }
 
-/// Whether nothing gets through it: rules that allow, and none of them, as a policy of Istio with `ALLOW` and no rules looks; or a guard
-/// without its plugin, which is another finding.
+/// Whether nothing gets through it: rules that allow, and none of them, as a policy of Istio with `ALLOW` and no rules looks, or a match
+/// tree that never does; or a guard without its plugin, which is another finding.
 fn refuses(chain: &Chain<'_>) -> bool {
     chain.filters.iter().filter_map(|filter| filter.config.as_ref()).filter(|config| config.is("RBAC")).any(|config| {
         let allows = config.get("rules").is_some() && config.text("rules.action").is_none_or(|action| action == "ALLOW");
         let none = config.members("rules.policies").is_empty() && config.get("matcher").is_none();
-        allows && none || !asks_for(config).is_empty()
+        allows && none || lets_nothing_through(config) || !asks_for(config).is_empty()
     })
 }
 
