@@ -7,6 +7,8 @@ mod dump;
 mod guards;
 #[path = "lint/mirrors.rs"]
 mod mirrors;
+#[path = "lint/switched.rs"]
+mod switched;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -180,6 +182,32 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     ("worker-unguarded", "key: wasm.wardpoint_mcp_authz,", "key: wasm.other,"),
     ("worker-unguarded", "key: wasm.wardpoint_mcp_authz.approvals", "key: wasm.other"),
+    (
+        "filter-disabled",
+        "value: {name: wardpoint.mcp-authz, config_discovery",
+        "value: {name: wardpoint.mcp-authz, disabled: true, config_discovery",
+    ),
+    (
+        "filter-disabled",
+        "        typed_per_filter_config:\n",
+        "        typed_per_filter_config:\n          wardpoint.mcp-authz: {\"@type\": x/envoy.config.route.v3.FilterConfig, disabled: true}\n",
+    ),
+    (
+        "filter-disabled",
+        "        typed_per_filter_config:\n",
+        "        typed_per_filter_config:\n          extensions.istio.io/trafficextension/tools.tools-authz: {\"@type\": x/envoy.config.route.v3.FilterConfig, disabled: true}\n",
+    ),
+    (
+        "worker-unguarded",
+        "        typed_per_filter_config:\n",
+        "        typed_per_filter_config:\n          tools-authz-guard: {\"@type\": x/envoy.config.route.v3.FilterConfig, disabled: true}\n",
+    ),
+    (
+        "worker-unguarded",
+        "        typed_per_filter_config:\n",
+        "        typed_per_filter_config:\n          exchange-guard: {\"@type\": x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute}\n",
+    ),
+    ("worker-unguarded", "name: tools-authz-guard\n", "name: tools-authz-guard\n        disabled: true\n"),
     ("guard-refuses-all", "key: wasm.wardpoint_mcp_authz,", "key: wasm.wardpoint_mcp_authz.mesh,"),
     ("guard-refuses-all", "key: wasm.wardpoint_mcp_authz.approvals", "key: wasm.wardpoint_mcp_authz.approval"),
     ("guard-refuses-all", "key: wasm.wardpoint_token_exchange,", "key: wasm.wardpoint_token_exchange.mesh,"),

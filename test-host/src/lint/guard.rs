@@ -5,7 +5,7 @@ use super::extension::{Extension, Form};
 use super::finding::{Check, Finding};
 use super::guards::{Guard, Place, guards, places};
 use super::manifest::World;
-use super::rbac::{LEAVE, is_record_of};
+use super::rbac::{LEAVE, is_record_of, unless};
 use crate::guard::{envoy_filter, patch, typed_config};
 use crate::render::yaml;
 
@@ -18,7 +18,7 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], extension: &Ext
         let is_left =
             |record: &str| extensions.iter().filter(at).any(|other| other.leaves_records() && other.filter_state() == record);
         let guards = guards(world, gateway);
-        let mut open = Vec::new();
+        let (mut open, mut unclear) = (Vec::new(), Vec::new());
         for place in places(extension) {
             let behind = || guards.iter().filter(|guard| guard.is_behind(world, extension, &place));
             if let Some(guard) = behind().find(|guard| guard.records.contains(&record)) {
@@ -33,27 +33,42 @@ pub(super) fn check(world: &World, extensions: &[Extension<'_>], extension: &Ext
             };
             let wrong = behind().find_map(|guard| Some((guard, guard.records.iter().find(|it| lost(&guard, it))?)));
             let Some((guard, other)) = wrong else {
+                unclear.extend(behind().filter(|guard| guard.is_unclear).map(|guard| guard.name));
                 open.push(place);
                 continue;
             };
             let text = format!("it asks for {other}, and {} leaves {record}", extension.manifest);
             let fix = format!("typed_config: {}", typed_config(&record));
-            found.push(Finding::new(Check::GuardRefusesAll, guard.manifest, &guard.path, text, fix));
+            found.push(Finding::new(Check::GuardRefusesAll, guard.said.0, &guard.said.1, text, fix));
         }
-        unguarded(extension, gateway, &open, &record, found);
+        unguarded(extension, gateway, &open, (&record, &unclear), found);
     }
 }
 
 /// Tells of the places behind which nothing asks.
-fn unguarded(extension: &Extension<'_>, gateway: (&str, &str), open: &[Place<'_>], record: &str, found: &mut Vec<Finding>) {
+fn unguarded(
+    extension: &Extension<'_>,
+    gateway: (&str, &str),
+    open: &[Place<'_>],
+    (record, unclear): (&str, &[&str]),
+    found: &mut Vec<Finding>,
+) {
     if open.is_empty() {
         return;
     }
     let (manifest, (namespace, name)) = (extension.manifest, gateway);
-    let names: Vec<String> = open.iter().map(|place| place.filter.clone()).collect();
+    let said = |place: &Place<'_>| match place.versions {
+        "" => place.filter.clone(),
+        versions => format!("{} (its name {versions})", place.filter),
+    };
+    let names: Vec<String> = open.iter().map(said).collect();
     let guard = format!("{}-guard", manifest.name);
     let mut fix = match extension.form {
-        Form::Istio => yaml(&[envoy_filter(&guard, gateway, &names, record)]),
+        Form::Istio => {
+            // Under each name, for it takes the place of an object of this name that has one of them.
+            let all: Vec<String> = places(extension).into_iter().map(|place| place.filter).collect();
+            yaml(&[envoy_filter(&guard, gateway, &all, record)])
+        }
         Form::EnvoyFilter => {
             let patches = open.iter().map(|place| patch(&guard, place.operation, place.beside, record));
             let behind = serde_json::json!({ "spec": { "configPatches": patches.collect::<Vec<_>>() } });
@@ -63,6 +78,10 @@ fn unguarded(extension: &Extension<'_>, gateway: (&str, &str), open: &[Place<'_>
     if !extension.leaves_records() {
         fix = format!("{LEAVE}   # in the policy, and\n{fix}");
     }
-    let text = format!("at the waypoint `{namespace}/{name}` nothing behind {} asks for its record", names.join(" and "));
+    let text = format!(
+        "at the waypoint `{namespace}/{name}` nothing behind {} asks for its record{}",
+        names.join(" and "),
+        unless(unclear)
+    );
     found.push(Finding::new(Check::WorkerUnguarded, manifest, &extension.base, text, fix));
 }

@@ -4,19 +4,23 @@ use std::collections::BTreeSet;
 
 use super::extension::{Extension, Form, gateways, targets};
 use super::manifest::{Manifest, World};
-use super::rbac::asks_for;
+use super::rbac::{asks_for, is_unclear};
 use super::spot::Spot;
 use super::target::ALWAYS;
 use crate::guard::extension_filter;
 use crate::scenario::yaml::{Data, Node};
 
-/// A filter that lets pass only what has records of plugins.
+/// A filter that lets pass only what has records of plugins, or may.
 pub(super) struct Guard<'w> {
+    /// What it is called in its chain.
+    pub(super) name: &'w str,
     pub(super) manifest: &'w Manifest,
-    /// Where it stands in that.
-    pub(super) path: String,
+    /// Where what it asks for is said: in what object, and where in that.
+    pub(super) said: (&'w Manifest, String),
     /// What it asks for.
     pub(super) records: BTreeSet<String>,
+    /// It may ask for more, in a way that is not understood here.
+    pub(super) is_unclear: bool,
     put: Put<'w>,
 }
 
@@ -34,33 +38,46 @@ pub(super) struct Place<'w> {
     pub(super) operation: &'w str,
     pub(super) beside: &'w str,
     /// The number of the patch.
-    index: usize,
+    pub(super) index: usize,
+    /// Whether it is asked only where a route says so.
+    pub(super) is_off: bool,
+    /// Which versions of Istio call it so, if not all do.
+    pub(super) versions: &'static str,
 }
 
 /// The guards that are put into the chains of a waypoint.
 pub(super) fn guards<'w>(world: &'w World, gateway: (&str, &str)) -> Vec<Guard<'w>> {
     let wide = |it: &&Manifest| targets(it).iter().all(|target| matches!(target.kind, "Gateway" | "GatewayClass"));
-    let about = world.of("EnvoyFilter").filter(wide).filter(|it| gateways(world, it).contains(&gateway));
-    about.flat_map(|manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(manifest, put, value))).collect()
+    let about = filters(world, gateway).filter(wide);
+    let read = |manifest| puts(manifest).filter_map(move |(put, value)| Guard::read(world, gateway, (manifest, put, value)));
+    about.flat_map(read).collect()
+}
+
+/// The EnvoyFilters about a waypoint.
+pub(super) fn filters<'w>(world: &'w World, gateway: (&str, &str)) -> impl Iterator<Item = &'w Manifest> {
+    world.of("EnvoyFilter").filter(move |it| gateways(world, it).contains(&gateway))
 }
 
 /// Where a plugin stands. Of one WasmPlugin Istio has two names: before 1.30 one of its own.
 pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
     let Manifest { namespace, name, .. } = extension.manifest;
-    let named = |filter| Place { filter, operation: "", beside: "", index: 0 };
+    let named = |filter, versions| Place { filter, operation: "", beside: "", index: 0, is_off: false, versions };
     let full = extension_filter(namespace, name);
     match (extension.form, extension.manifest.kind.as_str()) {
         (Form::Istio, "WasmPlugin") => vec![
-            named(format!("{full}~istio-translated-wasmplugin")),
-            named(format!("extensions.istio.io/wasmplugin/{namespace}.{name}")),
+            named(format!("{full}~istio-translated-wasmplugin"), "since Istio 1.30"),
+            named(format!("extensions.istio.io/wasmplugin/{namespace}.{name}"), "before Istio 1.30"),
         ],
-        (Form::Istio, _) => vec![named(full)],
+        (Form::Istio, _) => vec![named(full, "")],
         (Form::EnvoyFilter, _) => {
             let value = extension.base.strip_suffix(".typed_config.config").unwrap_or(&extension.base);
             let filter = extension.manifest.text(&format!("{value}.name")).unwrap_or_default();
             let own = puts(extension.manifest).filter(|(_, value)| value.get("name").and_then(Node::as_str) == Some(filter));
-            own.map(|(Put { index, operation, beside }, _)| Place { filter: filter.to_owned(), operation, beside, index })
-                .collect()
+            let place = |(Put { index, operation, beside }, value)| {
+                let (filter, is_off) = (filter.to_owned(), is_off(value));
+                Place { filter, operation, beside, index, is_off, versions: "" }
+            };
+            own.map(place).collect()
         }
     }
 }
@@ -77,12 +94,37 @@ fn puts(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, &Node)> {
     })
 }
 
+/// What an EnvoyFilter gives for a filter of that name whose configuration is to come, and with which patch.
+fn extension_config<'w>(manifest: &'w Manifest, name: &str) -> Option<(&'w Manifest, usize, &'w Node)> {
+    manifest.list("spec.configPatches").iter().enumerate().find_map(|(index, patch)| {
+        let is = |path: &str, wanted: &str| patch.locate_node(path).and_then(Node::as_str) == Some(wanted);
+        let gives = is("applyTo", "EXTENSION_CONFIG") && is("patch.operation", "ADD") && is("patch.value.name", name);
+        Some((manifest, index, patch.locate_node("patch.value.typed_config").filter(|_| gives)?))
+    })
+}
+
+/// Whether a filter is put there so that it is asked only where a route says so.
+fn is_off(value: &Node) -> bool {
+    value.get("disabled").is_some_and(|it| it.data == Data::Bool(true))
+}
+
 impl<'w> Guard<'w> {
-    fn read(manifest: &'w Manifest, put: Put<'w>, value: &Node) -> Option<Self> {
-        let config = value.get("typed_config")?.to_json();
-        let records: BTreeSet<String> = asks_for(&Spot::root(&config)).into_iter().map(str::to_owned).collect();
-        let path = format!("spec.configPatches[{}].patch.value", put.index);
-        (!records.is_empty()).then_some(Self { manifest, path, records, put })
+    fn read(world: &'w World, gateway: (&str, &str), filter: (&'w Manifest, Put<'w>, &'w Node)) -> Option<Self> {
+        let (manifest, put, value) = filter;
+        if is_off(value) {
+            return None;
+        }
+        let name = value.get("name").and_then(Node::as_str).unwrap_or_default();
+        let (said, index, config) = match (value.get("typed_config"), value.get("config_discovery")) {
+            (Some(config), _) => (manifest, put.index, config),
+            (None, discovery) => discovery.and_then(|_| filters(world, gateway).find_map(|it| extension_config(it, name)))?,
+        };
+        let config = config.to_json();
+        let root = Spot::root(&config);
+        let records: BTreeSet<String> = asks_for(&root).into_iter().map(str::to_owned).collect();
+        let is_unclear = is_unclear(&root);
+        let said = (said, format!("spec.configPatches[{index}].patch.value"));
+        (is_unclear || !records.is_empty()).then_some(Self { name, manifest, said, records, is_unclear, put })
     }
 
     /// Whether it is put where it is for this plugin and no other.

@@ -12,11 +12,13 @@ mod guard;
 mod guards;
 mod identity;
 mod manifest;
+mod matcher;
 mod mirrors;
 mod rbac;
 mod routes;
 mod services;
 mod spot;
+mod switched;
 mod target;
 
 pub use dump::{NoDump, lint_dump};
@@ -42,6 +44,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
             routes::check(world, extension, &mut found);
             guard::check(world, &extensions, extension, &mut found);
             mirrors::check(world, extension, &mut found);
+            switched::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);

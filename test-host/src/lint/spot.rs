@@ -68,16 +68,18 @@ impl<'d> Spot<'d> {
     /// Shows every value below, itself first.
     pub(super) fn each(&self, visit: &mut dyn FnMut(&Self)) {
         visit(self);
+        self.inner().iter().for_each(|spot| spot.each(visit));
+    }
+
+    /// What it is made of, one step down.
+    pub(super) fn inner(&self) -> Vec<Self> {
         match self.value {
-            Value::Object(members) => {
-                members.keys().filter_map(|name| self.get(name)).for_each(|spot| spot.each(visit));
-            }
+            Value::Object(members) => members.keys().filter_map(|name| self.get(name)).collect(),
             Value::Array(items) => {
-                for (index, value) in items.iter().enumerate() {
-                    Spot { value, path: format!("{}[{index}]", self.path) }.each(visit);
-                }
+                let items = items.iter().enumerate();
+                items.map(|(index, value)| Self { value, path: format!("{}[{index}]", self.path) }).collect()
             }
-            _ => {}
+            _ => Vec::new(),
         }
     }
 }

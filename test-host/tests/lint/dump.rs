@@ -68,6 +68,13 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ),
     ("filter-disabled", Text("{\"name\":\"exchange\",", "{\"name\":\"exchange\",\"disabled\":true,")),
     ("filter-disabled", Text("\"typed_per_filter_config\":{", "\"typed_per_filter_config\":{\"exchange\":{\"disabled\":true},")),
+    (
+        "filter-disabled",
+        Text(
+            "\"domains\":[\"*\"]",
+            "\"domains\":[\"*\"],\"typed_per_filter_config\":{\"tools.mcp-authz\":{\"@type\":\"x/envoy.config.route.v3.FilterConfig\",\"disabled\":true}}",
+        ),
+    ),
     ("cors-wildcard", Text("{\"exact\":\"https://console.example.com\"}", "{\"safe_regex\":{\"regex\":\".*\"}}")),
     ("cors-wildcard", Text("{\"exact\":\"https://console.example.com\"}", "{\"prefix\":\"\"}")),
     ("fail-strategy", Text("\"failure_policy\":\"FAIL_RELOAD\"", "\"fail_open\":true")),
@@ -77,6 +84,21 @@ pub(crate) const BROKEN: &[(&str, Break)] = &[
     ("worker-unguarded", Without("others", &["mcp_authz.guard"])),
     ("worker-unguarded", Without("tools", &["token_exchange.guard"])),
     ("worker-unguarded", Text("\"key\":\"wasm.wardpoint_token_exchange\"", "\"key\":\"wasm.other\"")),
+    ("worker-unguarded", Text("{\"name\":\"mcp_authz.guard\",", "{\"name\":\"mcp_authz.guard\",\"disabled\":true,")),
+    (
+        "worker-unguarded",
+        Text(
+            "\"typed_per_filter_config\":{",
+            "\"typed_per_filter_config\":{\"token_exchange.guard\":{\"@type\":\"x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute\"},",
+        ),
+    ),
+    (
+        "worker-unguarded",
+        Text(
+            "\"domains\":[\"*\"]",
+            "\"domains\":[\"*\"],\"typed_per_filter_config\":{\"mcp_authz.guard\":{\"@type\":\"x/envoy.config.route.v3.FilterConfig\",\"disabled\":true}}",
+        ),
+    ),
     (
         "worker-unguarded",
         Text(
@@ -375,6 +397,9 @@ fn a_chain_that_refuses_everything_needs_no_plugin() {
         (r#""stat_prefix":"x""#, 1),
         (r#""rules":{"action":"DENY"}"#, 1),
         (r#""rules":{"policies":{"a":{}}}"#, 1),
+        (r#""matcher":{}"#, 0),
+        (r#""matcher":{"on_no_match":{"action":{"typed_config":{"action":"DENY"}}}}"#, 0),
+        (r#""matcher":{"on_no_match":{"action":{"typed_config":{"action":"ALLOW"}}}},"rules":{}"#, 1),
     ] {
         let mut dump: Value = serde_json::from_str(DUMP).unwrap();
         let filter =

@@ -214,6 +214,11 @@ impl<'d> Filter<'d> {
         };
         Self { name, spot, config, plugin, missing }
     }
+
+    /// Whether it is asked where no route says otherwise.
+    pub(super) fn is_on(&self) -> bool {
+        !self.spot.is_true("disabled")
+    }
 }
 
 impl Missing {

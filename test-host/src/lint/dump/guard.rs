@@ -7,7 +7,7 @@ use super::Found;
 use super::chain::{Chain, Filter, Plugin};
 use crate::guard::typed_config;
 use crate::lint::finding::Check;
-use crate::lint::rbac::{LEAVE, Names, asks_for, is_record_of};
+use crate::lint::rbac::{LEAVE, Names, asks_for, is_record_of, is_unclear, unless};
 
 pub(super) fn check(chain: &Chain<'_>, found: &mut Found<'_>) {
     let mut told = Vec::new();
@@ -19,23 +19,30 @@ pub(super) fn check(chain: &Chain<'_>, found: &mut Found<'_>) {
     for (index, filter) in chain.filters.iter().enumerate() {
         let Some(plugin) = filter.plugin.as_ref().filter(|_| !told.contains(&index)) else { continue };
         let record = plugin.filter_state();
-        if !chain.filters.iter().skip(index + 1).any(|behind| asked(behind).contains(record.as_str())) {
-            let fix = format!(
-                "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config: {}",
-                typed_config(&record)
-            );
-            found.add(
-                Check::WorkerUnguarded,
-                &chain.says(filter),
-                &filter.spot.path,
-                "nothing behind it asks for its record",
-                fix,
-            );
+        let behind = || chain.filters.iter().skip(index + 1).filter(|behind| asked(behind).contains(record.as_str()));
+        if behind().any(Filter::is_on) {
+            continue;
         }
+        let object = chain.says(filter);
+        if let Some(off) = behind().next() {
+            let text =
+                format!("{} behind it asks for its record and is disabled wherever a route does not switch it on", off.name);
+            found.add(Check::WorkerUnguarded, &object, &format!("{}.disabled", off.spot.path), text, "disabled: false");
+            continue;
+        }
+        let fix = format!(
+            "- name: envoy.filters.http.rbac   # behind it; `accessLog` must be in its `audit.to`\n  typed_config: {}",
+            typed_config(&record)
+        );
+        let unclear = chain.filters.iter().skip(index + 1).filter(|behind| behind.config.as_ref().is_some_and(is_unclear));
+        let unclear: Vec<&str> = unclear.map(|behind| behind.name).collect();
+        let text = format!("nothing behind it asks for its record{}", unless(&unclear));
+        found.add(Check::WorkerUnguarded, &object, &filter.spot.path, text, fix);
     }
 }
 
-fn asked<'d>(filter: &Filter<'d>) -> Names<'d> {
+/// The records without which nothing passes a filter.
+pub(super) fn asked<'d>(filter: &Filter<'d>) -> Names<'d> {
     filter.config.as_ref().map(asks_for).unwrap_or_default()
 }
 

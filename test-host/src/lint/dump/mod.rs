@@ -13,6 +13,7 @@ mod mirrors;
 mod records;
 mod routes;
 mod standing;
+mod switched;
 
 use std::path::Path;
 
@@ -42,6 +43,7 @@ pub fn lint_dump(file: &Path, text: &str, plugins: &[Known]) -> Result<(usize, V
     for chain in &dump.chains {
         identity::check_chain(chain, &mut found);
         guard::check(chain, &mut found);
+        switched::check(&dump, chain, &mut found);
         for (index, filter) in chain.filters.iter().enumerate() {
             let Some(plugin) = &filter.plugin else { continue };
             delivery::check(chain, filter, plugin, plugins, &mut found);

@@ -6,7 +6,7 @@ use super::Found;
 use super::chain::{Chain, Dump, Filter, Missing};
 use crate::lint::finding::Check;
 use crate::lint::identity::takes_all;
-use crate::lint::rbac::asks_for;
+use crate::lint::rbac::{asks_for, lets_nothing_through};
 use crate::lint::spot::Spot;
 
 pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
@@ -33,7 +33,7 @@ pub(super) fn check(dump: &Dump<'_>, found: &mut Found<'_>) {
             filled(chain, filter, found);
         }
     }
-    switched_off(dump, found);
+    browsers(dump, found);
 }
 
 /// Whether requests of this chain go to somebody. A chain that only answers itself has nothing to guard.
@@ -45,13 +45,13 @@ fn serves(chain: &Chain<'_>) -> bool {
     goes
 }
 
-/// Whether nothing gets through it: rules that allow, and none of them, as a policy of Istio with `ALLOW` and no rules looks; or a guard
-/// without its plugin, which is another finding.
+/// Whether nothing gets through it: rules that allow, and none of them, as a policy of Istio with `ALLOW` and no rules looks, or a match
+/// tree that never does; or a guard without its plugin, which is another finding.
 fn refuses(chain: &Chain<'_>) -> bool {
     chain.filters.iter().filter_map(|filter| filter.config.as_ref()).filter(|config| config.is("RBAC")).any(|config| {
         let allows = config.get("rules").is_some() && config.text("rules.action").is_none_or(|action| action == "ALLOW");
         let none = config.members("rules.policies").is_empty() && config.get("matcher").is_none();
-        allows && none || !asks_for(config).is_empty()
+        allows && none || lets_nothing_through(config) || !asks_for(config).is_empty()
     })
 }
 
@@ -68,31 +68,9 @@ fn filled(chain: &Chain<'_>, filter: &Filter<'_>, found: &mut Found<'_>) {
     found.add(Check::ModuleMissing, &chain.says(filter), &filter.spot.path, text, fix);
 }
 
-/// Whether a plugin is there and not asked: by itself, or on a route.
-fn switched_off(dump: &Dump<'_>, found: &mut Found<'_>) {
-    let ours = dump.chains.iter().flat_map(|chain| chain.filters.iter().map(move |filter| (chain, filter)));
-    let mut names = BTreeSet::new();
-    for (chain, filter) in ours.filter(|(_, filter)| filter.plugin.is_some()) {
-        names.insert(filter.name);
-        if filter.spot.is_true("disabled") {
-            let text = "it is disabled wherever a route does not switch it on";
-            found.add(
-                Check::FilterDisabled,
-                &chain.says(filter),
-                &format!("{}.disabled", filter.spot.path),
-                text,
-                "disabled: false",
-            );
-        }
-    }
+/// Whether browsers may come with credentials from everywhere.
+fn browsers(dump: &Dump<'_>, found: &mut Found<'_>) {
     let mut look = |spot: &Spot<'_>| {
-        for (name, own) in spot.members("typed_per_filter_config") {
-            let off = own.is_true("disabled") && names.contains(name);
-            if off {
-                let fix = format!("typed_per_filter_config: {{}}   # without `{name}`");
-                found.add(Check::FilterDisabled, &format!("filter {name}"), &own.path, "it is disabled on this route", fix);
-            }
-        }
         if spot.is_true("allow_credentials")
             && spot.items("allow_origin_string_match").iter().any(|origin| takes_all(|path| origin.text(path)))
         {
