@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use wardpoint_core::filter::{
     CallId, Callout, CalloutError, Chunk, DETAILS, Direction, Event, Flow, Head, HostCall, OURS, Op, Plugin, Properties, Stream,
+    Values,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::{Duration, Timestamp};
@@ -69,14 +70,16 @@ impl<P: Plugin> Exchange<P> {
         let (headers, properties) = match direction {
             Direction::Request => (read_headers(Map::RequestHeaders), self.reads.values()),
             Direction::Response if self.stream.wants_response_headers() => {
-                let early = !self.stream.is_decided();
-                let details = early.then(|| reads::one(DETAILS.join("\0").as_bytes()));
-                (read_headers(Map::ResponseHeaders), details.into_iter().collect())
+                let mut details = Values::default();
+                if !self.stream.is_decided() {
+                    reads::one(DETAILS.join("\0").as_bytes(), &mut details);
+                }
+                (read_headers(Map::ResponseHeaders), details)
             }
-            Direction::Response => (Some(Headers::new()), Vec::new()),
+            Direction::Response => (Some(Headers::new()), Values::default()),
         };
         let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read(direction)), at, proxy) };
-        let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
+        let head = Head { headers: &headers, properties: Properties::inside(&properties), end_of_stream };
         let event = match direction {
             Direction::Request => Event::RequestHeaders(head),
             Direction::Response => Event::ResponseHeaders(head),

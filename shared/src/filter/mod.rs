@@ -16,7 +16,7 @@ pub mod upstream;
 
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
-pub use event::{CalloutError, Chunk, DETAILS, Direction, Event, Head, HostCall, OURS, Properties, PropertyError, Reply};
+pub use event::{CalloutError, Chunk, DETAILS, Direction, Event, Head, HostCall, OURS, Properties, PropertyError, Reply, Values};
 pub use raw::{RawAudit, RawDestination, RawHostProfile, RawMode};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
