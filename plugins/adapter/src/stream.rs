@@ -35,6 +35,8 @@ pub(crate) struct Exchange<P: Plugin> {
     reads: Rc<Reads>,
     /// Body bytes that the proxy holds for us and that were shown before, by direction.
     held: [usize; 2],
+    /// Bytes of the request's body that the proxy holds for us when some of them are still to be shown; else 0.
+    gathered: usize,
     ended: bool,
     /// When the last event came.
     last: Timestamp,
@@ -50,7 +52,7 @@ pub(crate) struct Moment {
 
 impl<P: Plugin> Exchange<P> {
     pub(crate) fn new(id: u32, root: u32, stream: Stream<P::Filter>, reads: Rc<Reads>) -> Self {
-        Self { id, root, stream, reads, held: [0; 2], ended: false, last: Timestamp::default() }
+        Self { id, root, stream, reads, held: [0; 2], gathered: 0, ended: false, last: Timestamp::default() }
     }
 
     pub(crate) fn root(&self) -> u32 {
@@ -91,6 +93,7 @@ impl<P: Plugin> Exchange<P> {
         let direction = at.inside.unwrap_or(Direction::Request);
         let bytes = self.read_body(direction, size);
         *self.held(direction) = size;
+        self.gathered = 0;
         let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
         let event = match (chunk, direction) {
             (Err(_), _) => Event::Failed(HostCall::Read(direction)),
@@ -112,6 +115,24 @@ impl<P: Plugin> Exchange<P> {
     /// Takes a part of a body that nothing depends on; `false`: it is one like any other.
     pub(crate) fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
         self.stream.pass_body(direction, end_of_stream)
+    }
+
+    /// Leaves a part of the request's body in the proxy's hold until the next one comes; `false`: it is one like any other.
+    pub(crate) fn gathers(&mut self, size: usize) -> bool {
+        let new = size.checked_sub(*self.held(Direction::Request));
+        let gathers = new.is_some_and(|new| self.stream.gathers(new));
+        if gathers {
+            self.gathered = size;
+        }
+        gathers
+    }
+
+    pub(crate) fn on_trailers(&mut self, at: Moment, proxy: &mut Proxy) -> Flow {
+        let direction = at.inside.unwrap_or(Direction::Request);
+        if direction == Direction::Request && self.gathered > 0 {
+            let _held = self.on_body(self.gathered, false, at, proxy);
+        }
+        self.feed(Event::Trailers(direction), at, proxy)
     }
 
     pub(crate) fn on_end(&mut self, proxy: &mut Proxy) {

@@ -91,6 +91,13 @@ pub trait Filter {
         Step::Continue
     }
 
+    /// Whether so many bytes more of the request's body, which do not end it, would only be kept. The proxy can do that too, so they
+    /// need not be shown before the next ones.
+    fn gathers(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        false
+    }
+
     /// The answer to this stream's call. Without an own version the stream is reset: nobody asked for it.
     fn on_callout_reply(&mut self, now: Timestamp, reply: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         let _ = (now, reply, fx);
