@@ -29,7 +29,7 @@ pub(crate) struct Listener<'a> {
     pub(crate) verifies: bool,
     /// What stands before the router, and behind `jwt_authn`.
     pub(crate) filters: &'a [Value],
-    /// The filter state that its access log prints: audit records.
+    /// The filter state whose audit records are written to a file.
     pub(crate) audits: Option<&'a str>,
 }
 
@@ -66,7 +66,7 @@ fn listener(wanted: &Listener<'_>, folder: &Path, token: &Token) -> Value {
     all.push(typed("envoy.filters.http.router", "filters.http.router.v3.Router", &json!({})));
     let manager = json!({
         "stat_prefix": "bench",
-        "access_log": [access_log(&folder.join("access"), wanted.audits)],
+        "access_log": logs(folder, wanted.audits),
         "http_filters": all,
         "route_config": { "virtual_hosts": [{
             "name": "all",
@@ -100,10 +100,10 @@ pub(crate) fn jwt_authn(key_set: &str, remembers: bool) -> Value {
     typed("envoy.filters.http.jwt_authn", "filters.http.jwt_authn.v3.JwtAuthentication", &content)
 }
 
-/// What an operator logs of a request to a tool server.
-fn access_log(path: &Path, audits: Option<&str>) -> Value {
+/// What an operator logs of a request to a tool server, the same for all; audit records are lines of a file of their own.
+fn logs(folder: &Path, audits: Option<&str>) -> Vec<Value> {
     let claim = |name: &str| format!("%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:{CLAIMS}:{name})%");
-    let mut fields = json!({
+    let fields = json!({
         "time": "%START_TIME%",
         "id": "%REQ(X-REQUEST-ID)%",
         "method": "%REQ(:METHOD)%",
@@ -117,11 +117,16 @@ fn access_log(path: &Path, audits: Option<&str>) -> Value {
         "user": claim("sub"),
         "agent": claim("azp"),
     });
-    if let (Some(state), Some(fields)) = (audits, fields.as_object_mut()) {
-        fields.insert("audit".to_owned(), format!("%FILTER_STATE({state}:PLAIN)%").into());
-    }
-    let content = json!({ "path": path, "log_format": { "json_format": fields } });
-    typed("envoy.access_loggers.file", "access_loggers.file.v3.FileAccessLog", &content)
+    let file = |name: &str, format: Value| {
+        let content = json!({ "path": folder.join(name), "log_format": format });
+        typed("envoy.access_loggers.file", "access_loggers.file.v3.FileAccessLog", &content)
+    };
+    let record = |state: &str| {
+        let line = format!("%FILTER_STATE({state}:PLAIN)%\n");
+        file("audit", json!({ "text_format_source": { "inline_string": line } }))
+    };
+    let all = file("access", json!({ "json_format": fields }));
+    std::iter::once(all).chain(audits.map(record)).collect()
 }
 
 fn cluster(name: &str, server: SocketAddr, http2: bool) -> Value {

@@ -88,16 +88,16 @@ impl Envoy {
         Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1024)
     }
 
-    /// How many audit records are in the access log.
+    /// How many audit records are in their file.
     pub(crate) fn audited(&self) -> anyhow::Result<usize> {
-        let log = fs::read(self.folder.join("access"))?;
-        Ok(memchr::memmem::find_iter(&log, br#"{\"v\":1,\"time\""#).count())
+        let log = fs::read(self.folder.join("audit"))?;
+        Ok(memchr::memmem::find_iter(&log, br#"{"v":1,"time""#).count())
     }
 
     /// Cuts the logs, so that a run does not fill the disk.
     pub(crate) fn forget_logs(&self) -> anyhow::Result<()> {
-        for name in ["log", "access"] {
-            File::options().write(true).open(self.folder.join(name))?.set_len(0)?;
+        for name in ["log", "access", "audit"] {
+            File::create(self.folder.join(name))?;
         }
         Ok(())
     }

@@ -15,11 +15,11 @@ use crate::work::{self, FORBIDDEN, Load, Shape, TOOL, Work};
 pub(crate) const BASE: &str = "no filter";
 /// Envoy's own filters.
 pub(crate) const NATIVE: &str = "mcp + rbac";
-/// Our plugin; it leaves its audit record for the access log.
+/// Our plugin; it leaves its audit record for an access log of its own.
 pub(crate) const OURS: &str = "mcp-authz";
 /// The same, and the record is written to the log as well: what is configured if nothing is.
 const OURS_LOGS: &str = "mcp-authz, logs too";
-/// The same, and the access log does not print the record: what is left is the plugin's own.
+/// The same, and no access log prints the record: what is left is the plugin's own.
 const OURS_UNPRINTED: &str = "mcp-authz, unprinted";
 const EXT_AUTHZ: &str = "ext_authz";
 pub(crate) const EXT_PROC: &str = "ext_proc";
@@ -56,7 +56,7 @@ pub(crate) struct Variant {
     pub(crate) forged: &'static str,
     /// It asks the gRPC peer.
     pub(crate) asks: bool,
-    /// The filter state with an audit record for each request, which its access log prints.
+    /// The filter state with an audit record for each request, which an access log of its own prints.
     pub(crate) audits: Option<&'static str>,
 }
 
@@ -297,7 +297,7 @@ impl Suite {
     }
 }
 
-/// Where our audit records go: mostly to the access log alone, as one would have it under load.
+/// Where our audit records go: mostly to an access log alone, as one would have it under load.
 const ACCESS_LOG: &[&str] = &["accessLog"];
 const BOTH: &[&str] = &["log", "accessLog"];
 

@@ -52,6 +52,7 @@ func TestWhoseRecordsArePrinted(t *testing.T) {
 		"the Service alone":                  {[]mesh.Object{about("files", "Service", "mcp-server", audit)}, []string{file}, nil, nil},
 		"the mesh":                           {[]mesh.Object{about("istio-system", "", "", audit)}, []string{file}, []string{file}, []string{file}},
 		"the waypoint's namespace":           {[]mesh.Object{about("tools", "", "", audit)}, []string{file}, []string{file}, []string{file}},
+		"the Gateway, as lines":              {[]mesh.Object{about("tools", "Gateway", "waypoint", by("wardpoint-audit-lines"))}, nil, nil, []string{file}},
 		"the services' namespace":            {[]mesh.Object{gateway, about("files", "", "", audit)}, []string{file}, []string{file}, []string{file}},
 		"the class, of which nobody hears":   {[]mesh.Object{about("istio-system", "GatewayClass", "istio-waypoint", audit)}, nil, nil, nil},
 		"another in the place of the first":  {[]mesh.Object{about("tools", "", "", audit), about("files", "Service", "mcp-server", by("wardpoint-audit-otel"))}, []string{otel}, []string{file}, []string{file}},

@@ -33,7 +33,14 @@ func TestTheTiersLive(t *testing.T) {
 	}
 	for _, form := range []string{"traffic-extension", "wasm-plugin", "envoy-filter"} {
 		t.Run(form, func(t *testing.T) {
-			f := stand(t, setup{envoy: envoyOf(t, "1.40"), manifests: []string{"../manifests/tiers/" + form + ".yaml"}}).ready()
+			f := stand(t, setup{envoy: envoyOf(t, "1.40"), manifests: []string{"../manifests/tiers/" + form + ".yaml"}, change: func(objects []mesh.Object) {
+				// Each provider that writes files is at work in one form at least.
+				for _, object := range objects {
+					if logs, is := object.Map("spec")["accessLogging"]; is && form == "envoy-filter" {
+						logs.([]any)[0].(map[string]any)["providers"] = []any{map[string]any{"name": "wardpoint-audit-lines"}}
+					}
+				}
+			}}).ready()
 			f.tokens["narrow"] = must(f.idp.sign(map[string]any{"sub": "alice", "aud": "agents-gate", "scope": "tools:call"}))(t)
 			f.pods[service].Seen()
 			f.wants(all, 200)
@@ -98,14 +105,21 @@ func refuser(t *testing.T, f *field, answer string) (policy string) {
 		Error struct{ Data struct{ DecisionID string } }
 	}
 	check(t, json.Unmarshal([]byte(answer), &refusal))
-	check(t, live.Until("the record of "+refusal.Error.Data.DecisionID, func() (bool, error) {
-		records, err := f.waypoint.Records()
-		for _, record := range records {
-			if record.Request == refusal.Error.Data.DecisionID && record.Decision == "deny" {
-				policy = record.Policy.Name
+	for where, read := range map[string]func() ([]live.Record, error){"log": f.waypoint.Records, "access log": f.waypoint.Printed} {
+		var said string
+		check(t, live.Until("the record of "+refusal.Error.Data.DecisionID+" in the "+where, func() (bool, error) {
+			records, err := read()
+			for _, record := range records {
+				if record.Request == refusal.Error.Data.DecisionID && record.Decision == "deny" {
+					said = record.Policy.Name
+				}
 			}
+			return said != "", err
+		}))
+		if policy != "" && said != policy {
+			t.Errorf("%s says one record and %s the other", policy, said)
 		}
-		return policy != "", err
-	}))
+		policy = said
+	}
 	return policy
 }

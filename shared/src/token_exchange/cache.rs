@@ -145,7 +145,7 @@ mod tests {
     fn key(subject: &str) -> Key {
         let parts = KeyParts {
             policy: "",
-            subject,
+            subject: subject.as_bytes(),
             actor: None,
             agent: "",
             server: [""; 4],

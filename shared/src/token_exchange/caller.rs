@@ -60,11 +60,14 @@ pub(super) struct Asker<'a> {
 
 impl Asker<'_> {
     /// The token, if its claims were verified.
-    pub(super) fn verified(&self) -> Result<&str, Reason> {
+    pub(super) fn verified(&self) -> Result<&[u8], Reason> {
         let token = self.brought.as_ref().map_err(|reason| *reason)?.token();
-        // A token68 is ASCII.
-        let token = core::str::from_utf8(token).map_err(|_| Reason::InvalidToken)?;
         if self.caller.verified { Ok(token) } else { Err(Reason::InvalidToken) }
+    }
+
+    /// The same as text, for where it is sent: a token68 is ASCII, and to see that once more costs a warm exchange what it need not pay.
+    pub(super) fn text(&self) -> Result<&str, Reason> {
+        core::str::from_utf8(self.verified()?).map_err(|_| Reason::InvalidToken)
     }
 
     /// What the token says; `kept`: what it has said when it was read before. It must be the very one that was verified, and
@@ -73,7 +76,7 @@ impl Asker<'_> {
         let token = self.verified()?;
         let stated = match kept {
             Some(stated) => stated.clone(),
-            None => Rc::new(Stated::read(token.as_bytes()).map_err(|_| Reason::InvalidToken)?),
+            None => Rc::new(Stated::read(token).map_err(|_| Reason::InvalidToken)?),
         };
         if stated.bound {
             return Err(Reason::SenderConstrained);

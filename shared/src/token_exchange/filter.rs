@@ -256,7 +256,7 @@ impl ExchangeFilter {
         let about = About { action: Some("exchange".to_owned()), resource: Some(target.resource()), ..about };
         let caller = &asker.caller;
         let prepared = prepare(&exchanger, asker, target, fx);
-        let Prepared { key, server, client, token, found, subject } = match prepared {
+        let Prepared { key, server, client, found, subject } = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return refuse(about, &refused, fx),
         };
@@ -277,7 +277,10 @@ impl ExchangeFilter {
                 let asked = ask(&exchanger, caller, target, server, client, subject);
                 let asked = match asked.and_then(|ask| Ok((exchanger.ready(&ask, fx)?, ask))) {
                     Ok((Some(call), _)) if asker.arrival.waits < MAX_WAITS => return self.wait(call, asker.arrival),
-                    Ok((_, ask)) => exchanger.ask(key, ask, token, fx),
+                    Ok((_, ask)) => match asker.text() {
+                        Ok(token) => exchanger.ask(key, ask, token, fx),
+                        Err(reason) => Err(Refused::plain(reason)),
+                    },
                     Err(refused) => Err(refused),
                 };
                 fx.count("calls.made");

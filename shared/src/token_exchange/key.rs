@@ -17,7 +17,7 @@ pub(super) type Salt = [u8; 16];
 pub(super) struct KeyParts<'a> {
     /// The configuration: its digest.
     pub(super) policy: &'a str,
-    pub(super) subject: &'a str,
+    pub(super) subject: &'a [u8],
     /// The agent's own token, where it is sent.
     pub(super) actor: Option<&'a str>,
     /// The agent that calls: a token says who it is.
@@ -39,9 +39,9 @@ impl Key {
     /// The key of `parts`; with the same `salt` the same parts have the same key, and no others do.
     pub(super) fn new(salt: &Salt, parts: &KeyParts<'_>) -> Self {
         let mut hash = Keyed::new(salt);
+        hash.put(Some(parts.subject));
         let mut put = |part: Option<&str>| hash.put(part.map(str::as_bytes));
         put(Some(parts.policy));
-        put(Some(parts.subject));
         put(parts.actor);
         put(Some(parts.agent));
         parts.server.iter().for_each(|part| put(Some(part)));
@@ -73,7 +73,7 @@ mod tests {
         let (one, two) = (["a".to_owned(), "b".to_owned()], ["a".to_owned()]);
         let base = KeyParts {
             policy: "p",
-            subject: "s",
+            subject: b"s",
             actor: None,
             agent: "g",
             server: ["n", "c", "a", "/t"],
@@ -87,7 +87,7 @@ mod tests {
         let all = [
             base,
             KeyParts { policy: "p2", ..base },
-            KeyParts { subject: "s2", ..base },
+            KeyParts { subject: b"s2", ..base },
             KeyParts { actor: Some(""), ..base },
             KeyParts { actor: Some("a"), ..base },
             KeyParts { agent: "g2", ..base },

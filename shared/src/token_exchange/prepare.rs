@@ -19,7 +19,6 @@ pub(super) struct Prepared<'a> {
     pub(super) server: &'a Server,
     /// Index in [`Server::clients`].
     pub(super) client: usize,
-    pub(super) token: &'a str,
     pub(super) found: Option<Found>,
     /// What the token says.
     pub(super) subject: Rc<Stated>,
@@ -28,7 +27,7 @@ pub(super) struct Prepared<'a> {
 /// Finds out for whom which client would ask, and whether that is kept.
 pub(super) fn prepare<'a>(
     exchanger: &'a Exchanger,
-    asker: &'a Asker<'_>,
+    asker: &Asker<'_>,
     target: &Target,
     fx: &mut Effects<'_>,
 ) -> Result<Prepared<'a>, Refused> {
@@ -66,7 +65,7 @@ pub(super) fn prepare<'a>(
     if policy.source.is_for_another(&subject.audience, caller) {
         return Err(plain(Reason::AgentMismatch));
     }
-    Ok(Prepared { key, server, client, token, found, subject })
+    Ok(Prepared { key, server, client, found, subject })
 }
 
 /// What is asked for this caller; only what it may have is.

@@ -15,7 +15,7 @@ pub(super) fn refer(policy: &Policy, asker: &Asker<'_>, agent: &str, rule: RuleI
     let resource = Resource { kind: "agent", name: agent.to_owned() };
     let about = About { action: Some("reference".to_owned()), resource: Some(resource), ..about };
     let reference = asker.subject(None, fx.now()).and_then(|subject| {
-        let token = Secret::new(asker.verified()?);
+        let token = Secret::new(asker.text()?);
         let expires = subject.expires.ok_or(Reason::InvalidToken)?;
         let references = policy.references.as_ref().and_then(|referring| referring.references(fx.now()));
         references.ok_or(Reason::Internal)?.issue(&Referred { token, expires, agent }, fx.now(), fx.services())

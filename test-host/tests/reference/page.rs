@@ -145,6 +145,9 @@ fn record(plugin: &str) -> String {
     );
     let _ = write!(out, "when the request is over, if its format has `%FILTER_STATE({state}:PLAIN)%`. ");
     out.push_str(
+        "On a line of its own (`text_format_source`) that is JSON as it stands; as a field of a JSON log it is JSON in JSON. ",
+    );
+    out.push_str(
         "Where headers go on before they are judged an empty list is left with them, and another name with `audit.as`. ",
     );
     out.push_str("This is the cheaper place: the proxy's log is written to at once, which costs it more than the decision.\n\n");
