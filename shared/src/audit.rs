@@ -115,9 +115,10 @@ impl Record {
     pub fn push_json(&self, out: &mut String, took: Duration) {
         out.push_str(r#"{"v":1,"time":""#);
         self.time.push_rfc3339(out);
-        out.push_str(r#"","plugin":"#);
-        push_string(out, self.plugin);
-        out.push_str(r#","policy":{"name":"#);
+        // Names that are ours are plain.
+        out.push_str(r#"","plugin":""#);
+        out.push_str(self.plugin);
+        out.push_str(r#"","policy":{"name":"#);
         push_string(out, &self.policy.name);
         out.push_str(r#","digest":"#);
         push_string(out, &self.policy.digest);
@@ -153,9 +154,9 @@ impl Record {
         match &self.about.resource {
             None => out.push_str("null"),
             Some(resource) => {
-                out.push('{');
-                push_string(out, resource.kind);
-                out.push(':');
+                out.push_str(r#"{""#);
+                out.push_str(resource.kind);
+                out.push_str(r#"":"#);
                 push_ascii_bounded(out, &resource.name, PEER_TEXT);
                 out.push('}');
             }
@@ -164,17 +165,17 @@ impl Record {
             out.push_str(r#","exchange":"#);
             out.push_str(exchange);
         }
-        out.push_str(r#","decision":"#);
-        push_string(out, self.outcome.as_str());
-        out.push_str(r#","reason":"#);
+        out.push_str(r#","decision":""#);
+        out.push_str(self.outcome.as_str());
+        out.push_str(r#"","reason":"#);
         push_option(out, self.reason.map(Reason::code));
         out.push_str(r#","rule":"#);
         push_option(out, self.rule.as_ref().map(RuleId::as_str));
         out.push_str(r#","tier":"#);
         push_option(out, self.tier.map(Tier::as_str));
-        out.push_str(r#","mode":"#);
-        push_string(out, self.mode.as_str());
-        out.push_str(if self.late { r#","late":true,"took_us":"# } else { r#","late":false,"took_us":"# });
+        out.push_str(r#","mode":""#);
+        out.push_str(self.mode.as_str());
+        out.push_str(if self.late { r#"","late":true,"took_us":"# } else { r#"","late":false,"took_us":"# });
         push_number(out, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         out.push('}');
     }

@@ -13,14 +13,18 @@ pub fn split(path: &[u8]) -> Option<(&str, Option<&str>)> {
     let inside = path.strip_prefix('/')?;
     let inside = inside.strip_suffix('/').filter(|inside| !inside.is_empty()).unwrap_or(inside);
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'#');
-    let fine = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
-        && path.bytes().all(plain)
+    let fine = path.bytes().all(plain)
+        && query.is_none_or(|query| query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'))
         && (inside.is_empty() || inside.split('/').all(is_plain));
     fine.then_some((path, query))
 }
 
 /// Undoes percent-encoding once; `None` for a `%` that encodes nothing and for what is no UTF-8.
 pub fn decode(text: &str) -> Option<String> {
+    // Nearly every path says what it is.
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return Some(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

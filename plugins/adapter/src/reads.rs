@@ -1,14 +1,11 @@
 //! Reading the host properties that a plugin declares, in as few calls as their paths let us.
 
-use wardpoint_core::filter::{PropertyError, PropertyPath};
-use wardpoint_core::http::tag;
+use wardpoint_core::filter::{PropertyError, PropertyPath, Values};
+use wardpoint_core::http::{Part, Places, tag};
 use wardpoint_core::json::same;
 
 use crate::abi::{self, Status};
 use crate::pairs;
-
-/// The value of a property.
-pub(crate) type Value = Result<Option<Vec<u8>>, PropertyError>;
 
 /// How the declared properties are read, in their order.
 pub(crate) struct Reads(Vec<Read>);
@@ -16,13 +13,16 @@ pub(crate) struct Reads(Vec<Read>);
 enum Read {
     /// Several members of one map. The host says the map as a whole, which costs it less than to find each of them; it
     /// cannot say one that holds a null, then each is read by itself: a claim that cannot be said must not hide the others.
-    Members { map: Vec<u8>, names: Vec<Name> },
+    Members { map: Vec<u8>, names: Names },
     /// One by its path, whose segments are joined with NUL.
     One(Vec<u8>),
 }
 
-/// A name, and what tells it from nearly all others.
-type Name = (u16, Vec<u8>);
+/// Names, and where they are found.
+struct Names {
+    places: Places,
+    texts: Vec<Vec<u8>>,
+}
 
 /// From so many members on their map is read as a whole.
 const SEVERAL: usize = 3;
@@ -41,7 +41,7 @@ impl Reads {
             };
             let (now, later) = rest.split_at(run);
             if run >= SEVERAL {
-                let names = now.iter().filter_map(|path| path.0.last()).map(|name| tagged(name)).collect();
+                let names = Names::new(now.iter().filter_map(|path| path.0.last()));
                 reads.push(Read::Members { map: map.join("\0").into_bytes(), names });
             } else {
                 reads.extend(now.iter().map(|path| Read::One(path.0.join("\0").into_bytes())));
@@ -51,56 +51,84 @@ impl Reads {
         Self(reads)
     }
 
-    pub(crate) fn values(&self) -> Vec<Value> {
-        let mut values = Vec::with_capacity(12);
+    pub(crate) fn values(&self) -> Values {
+        let mut values = Values { texts: Vec::with_capacity(4), places: Vec::with_capacity(16) };
         for read in &self.0 {
             match read {
-                Read::One(path) => values.push(one(path)),
-                Read::Members { map, names } => match abi::property(map) {
-                    Err(Status::NOT_FOUND) => values.extend(names.iter().map(|_| Ok(None))),
-                    Ok(block) if members(&block, names, &mut values) => {}
-                    _ => values.extend(names.iter().map(|name| one(&[map.as_slice(), name.1.as_slice()].join(&0)))),
-                },
+                Read::One(path) => one(path, &mut values),
+                Read::Members { map, names } => {
+                    let said = match abi::property(map) {
+                        Err(Status::NOT_FOUND) => {
+                            values.places.extend(names.texts.iter().map(|_| Ok(None)));
+                            true
+                        }
+                        Ok(block) => members(block, names, &mut values),
+                        Err(_) => false,
+                    };
+                    if !said {
+                        names.texts.iter().for_each(|name| one(&[map.as_slice(), name.as_slice()].join(&0), &mut values));
+                    }
+                }
             }
         }
         values
     }
 }
 
-fn tagged(name: &str) -> Name {
-    (tag(name.as_bytes()), name.as_bytes().to_vec())
+impl Names {
+    fn new<'a>(names: impl Iterator<Item = &'a String>) -> Self {
+        let texts: Vec<Vec<u8>> = names.map(|name| name.as_bytes().to_vec()).collect();
+        let mut places = Places::new();
+        for (number, name) in texts.iter().enumerate() {
+            places.note(number, tag(name));
+        }
+        Self { places, texts }
+    }
 }
 
-/// The value of one property.
-pub(crate) fn one(path: &[u8]) -> Value {
-    match abi::property(path) {
-        Ok(value) => Ok(Some(value)),
+/// Adds the value of one property.
+pub(crate) fn one(path: &[u8], values: &mut Values) {
+    let place = match abi::property(path) {
+        Ok(value) => {
+            let all = Part { start: 0, end: value.len() };
+            values.texts.push(value);
+            Ok(Some((values.texts.len() - 1, all)))
+        }
         Err(Status::NOT_FOUND) => Ok(None),
         Err(_) => Err(PropertyError),
-    }
+    };
+    values.places.push(place);
 }
 
 /// Adds the values of `names`; nothing if `block` is no map.
-fn members(block: &[u8], names: &[Name], values: &mut Vec<Value>) -> bool {
-    let start = values.len();
-    values.extend(names.iter().map(|_| Ok(None)));
-    let read = pairs::walk(block, &mut |name, value| {
-        let name = name.of(block);
-        let tag = tag(name);
-        for ((_, known), slot) in names.iter().zip(values.iter_mut().skip(start)).filter(|((known, _), _)| *known == tag) {
+fn members(block: Vec<u8>, names: &Names, values: &mut Values) -> bool {
+    let (start, text) = (values.places.len(), values.texts.len());
+    values.places.extend(names.texts.iter().map(|_| Ok(None)));
+    let places = values.places.get_mut(start..).unwrap_or_default();
+    let read = pairs::walk(&block, &mut |name, value| {
+        let name = name.of(&block);
+        let Some((mut at, more)) = names.places.find(tag(name)) else { return };
+        while let (Some(known), Some(place)) = (names.texts.get(at), places.get_mut(at)) {
             if same(known, name) {
-                *slot = Ok(Some(value.of(block).to_vec()));
+                *place = Ok(Some((text, value)));
             }
+            if !more {
+                return;
+            }
+            at += 1;
         }
     });
     if read.is_err() {
-        values.truncate(start);
+        values.places.truncate(start);
     }
+    values.texts.push(block);
     read.is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use wardpoint_core::filter::Properties;
+
     use super::*;
 
     fn path(text: &str) -> PropertyPath {
@@ -117,7 +145,9 @@ mod tests {
             .iter()
             .map(|read| match read {
                 Read::One(path) => String::from_utf8_lossy(path).replace('\0', "/"),
-                Read::Members { map, names } => format!("{} of {}", names.len(), String::from_utf8_lossy(map).replace('\0', "/")),
+                Read::Members { map, names } => {
+                    format!("{} of {}", names.texts.len(), String::from_utf8_lossy(map).replace('\0', "/"))
+                }
             })
             .collect();
         assert_eq!(shown, ["connection/mtls", "3 of metadata/f/jwt/p", "metadata/f/jwt/p/r/x"]);
@@ -126,11 +156,14 @@ mod tests {
     #[test]
     fn a_map_gives_what_its_members_are() {
         let block = pairs::encode([(&b"sub"[..], &b"alice"[..]), (b"exp", b"12345678"), (b"iss", b"")]);
-        let names = ["iss", "sub", "azp"].map(tagged);
-        let mut values = Vec::new();
-        assert!(members(&block, &names, &mut values));
-        assert_eq!(values, [Ok(Some(vec![])), Ok(Some(b"alice".to_vec())), Ok(None)]);
-        assert!(!members(b"plain text", &names, &mut values), "no map");
-        assert_eq!(values.len(), 3);
+        let names = Names::new(["iss", "sub", "azp", "sub"].map(str::to_owned).iter());
+        let mut values = Values { texts: vec![b"other".to_vec()], places: vec![Err(PropertyError)] };
+        assert!(members(block, &names, &mut values));
+        assert!(!members(b"plain text".to_vec(), &names, &mut values), "no map");
+        let given = Properties::inside(&values);
+        let shown: Vec<_> = (0..6).map(|at| given.get(at)).collect();
+        let alice = Ok(Some(&b"alice"[..]));
+        assert_eq!(shown, [Err(PropertyError), Ok(Some(&b""[..])), alice, Ok(None), alice, Ok(None)]);
+        assert_eq!(values.places.len(), 5);
     }
 }

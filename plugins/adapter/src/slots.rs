@@ -5,6 +5,8 @@ pub(crate) struct Slots<T> {
     index: Index,
     things: Vec<Option<(u32, T)>>,
     free: Vec<u32>,
+    /// Where the thing stands that was looked for last: nearly always it is looked for again.
+    last: usize,
 }
 
 /// Where the thing of a number stands: a table of `number << 32 | place + 1`, 0 where there is nothing, half empty.
@@ -16,7 +18,7 @@ struct Index {
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { index: Index::default(), things: Vec::new(), free: Vec::new() }
+        Self { index: Index::default(), things: Vec::new(), free: Vec::new(), last: 0 }
     }
 }
 
@@ -42,7 +44,10 @@ impl<T> Slots<T> {
     }
 
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.things.get_mut(self.index.place(number)? as usize)?.as_mut().map(|(_, thing)| thing)
+        if !matches!(self.things.get(self.last), Some(Some((known, _))) if *known == number) {
+            self.last = self.index.place(number)? as usize;
+        }
+        self.things.get_mut(self.last)?.as_mut().map(|(_, thing)| thing)
     }
 
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
@@ -144,6 +149,7 @@ mod tests {
                 assert_eq!(slots.remove(number), map.remove(&number));
             }
             assert_eq!(slots.get(number), map.get(&number));
+            assert_eq!(slots.get_mut(number ^ 1), map.get_mut(&(number ^ 1)));
             assert_eq!(slots.index.count, map.len());
         }
         let mut all = slots.which(|_| true);

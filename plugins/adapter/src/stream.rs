@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use wardpoint_core::filter::{
     CallId, Callout, CalloutError, Chunk, DETAILS, Direction, Event, Flow, Head, HostCall, OURS, Op, Plugin, Properties, Stream,
+    Values,
 };
 use wardpoint_core::http::Headers;
 use wardpoint_core::time::{Duration, Timestamp};
@@ -34,6 +35,8 @@ pub(crate) struct Exchange<P: Plugin> {
     reads: Rc<Reads>,
     /// Body bytes that the proxy holds for us and that were shown before, by direction.
     held: [usize; 2],
+    /// Bytes of the request's body that the proxy holds for us when some of them are still to be shown; else 0.
+    gathered: usize,
     ended: bool,
     /// When the last event came.
     last: Timestamp,
@@ -49,7 +52,7 @@ pub(crate) struct Moment {
 
 impl<P: Plugin> Exchange<P> {
     pub(crate) fn new(id: u32, root: u32, stream: Stream<P::Filter>, reads: Rc<Reads>) -> Self {
-        Self { id, root, stream, reads, held: [0; 2], ended: false, last: Timestamp::default() }
+        Self { id, root, stream, reads, held: [0; 2], gathered: 0, ended: false, last: Timestamp::default() }
     }
 
     pub(crate) fn root(&self) -> u32 {
@@ -69,14 +72,16 @@ impl<P: Plugin> Exchange<P> {
         let (headers, properties) = match direction {
             Direction::Request => (read_headers(Map::RequestHeaders), self.reads.values()),
             Direction::Response if self.stream.wants_response_headers() => {
-                let early = !self.stream.is_decided();
-                let details = early.then(|| reads::one(DETAILS.join("\0").as_bytes()));
-                (read_headers(Map::ResponseHeaders), details.into_iter().collect())
+                let mut details = Values::default();
+                if !self.stream.is_decided() {
+                    reads::one(DETAILS.join("\0").as_bytes(), &mut details);
+                }
+                (read_headers(Map::ResponseHeaders), details)
             }
-            Direction::Response => (Some(Headers::new()), Vec::new()),
+            Direction::Response => (Some(Headers::new()), Values::default()),
         };
         let Some(headers) = headers else { return self.feed(Event::Failed(HostCall::Read(direction)), at, proxy) };
-        let head = Head { headers: &headers, properties: Properties::new(&properties), end_of_stream };
+        let head = Head { headers: &headers, properties: Properties::inside(&properties), end_of_stream };
         let event = match direction {
             Direction::Request => Event::RequestHeaders(head),
             Direction::Response => Event::ResponseHeaders(head),
@@ -88,6 +93,7 @@ impl<P: Plugin> Exchange<P> {
         let direction = at.inside.unwrap_or(Direction::Request);
         let bytes = self.read_body(direction, size);
         *self.held(direction) = size;
+        self.gathered = 0;
         let chunk = bytes.as_ref().map(|bytes| Chunk { bytes, end_of_stream });
         let event = match (chunk, direction) {
             (Err(_), _) => Event::Failed(HostCall::Read(direction)),
@@ -109,6 +115,24 @@ impl<P: Plugin> Exchange<P> {
     /// Takes a part of a body that nothing depends on; `false`: it is one like any other.
     pub(crate) fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
         self.stream.pass_body(direction, end_of_stream)
+    }
+
+    /// Leaves a part of the request's body in the proxy's hold until the next one comes; `false`: it is one like any other.
+    pub(crate) fn gathers(&mut self, size: usize) -> bool {
+        let new = size.checked_sub(*self.held(Direction::Request));
+        let gathers = new.is_some_and(|new| self.stream.gathers(new));
+        if gathers {
+            self.gathered = size;
+        }
+        gathers
+    }
+
+    pub(crate) fn on_trailers(&mut self, at: Moment, proxy: &mut Proxy) -> Flow {
+        let direction = at.inside.unwrap_or(Direction::Request);
+        if direction == Direction::Request && self.gathered > 0 {
+            let _held = self.on_body(self.gathered, false, at, proxy);
+        }
+        self.feed(Event::Trailers(direction), at, proxy)
     }
 
     pub(crate) fn on_end(&mut self, proxy: &mut Proxy) {

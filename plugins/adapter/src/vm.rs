@@ -105,14 +105,19 @@ impl<P: Plugin> Callbacks for Vm<P> {
     }
 
     fn on_body(&mut self, id: u32, side: Side, size: usize, end_of_stream: bool) -> Flow {
-        if self.exchanges.get_mut(id).is_some_and(|e| e.pass_body(direction(side), end_of_stream)) {
-            return Flow::Continue;
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            if exchange.pass_body(direction(side), end_of_stream) {
+                return Flow::Continue;
+            }
+            if side == Side::Request && !end_of_stream && exchange.gathers(size) {
+                return Flow::Pause;
+            }
         }
         self.inside(id, side, |e, at, proxy| e.on_body(size, end_of_stream, at, proxy))
     }
 
     fn on_trailers(&mut self, id: u32, side: Side) -> Flow {
-        self.inside(id, side, |e, at, proxy| e.feed(Event::Trailers(direction(side)), at, proxy))
+        self.inside(id, side, |e, at, proxy| e.on_trailers(at, proxy))
     }
 
     fn on_http_reply(&mut self, _id: u32, token: u32, headers: usize, body_size: usize) {

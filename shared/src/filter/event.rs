@@ -1,7 +1,7 @@
 //! What the proxy tells.
 
 use super::step::CallId;
-use crate::http::Headers;
+use crate::http::{Headers, Part};
 
 /// One thing that happened. See [`super::Stream::handle`].
 #[derive(Debug)]
@@ -53,8 +53,29 @@ pub struct Chunk<'a> {
 }
 
 /// Values of the declared host properties, in the order of [`super::Settings::properties`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Properties<'a>(&'a [Result<Option<Vec<u8>>, PropertyError>]);
+#[derive(Clone, Copy, Debug)]
+pub struct Properties<'a>(Given<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Given<'a> {
+    Each(&'a [Result<Option<Vec<u8>>, PropertyError>]),
+    Inside(&'a Values),
+}
+
+/// Values that stand where the host has put them, several in one text.
+#[derive(Debug, Default)]
+pub struct Values {
+    /// What the host gave.
+    pub texts: Vec<Vec<u8>>,
+    /// Of each value the number of its text, and where it stands there.
+    pub places: Vec<Result<Option<(usize, Part)>, PropertyError>>,
+}
+
+impl Default for Properties<'_> {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
 
 /// The host has the property, but cannot say it (a null claim in a map makes Envoy do that).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,15 +132,27 @@ pub enum HostCall {
 impl<'a> Properties<'a> {
     /// The values in declared order.
     pub const fn new(values: &'a [Result<Option<Vec<u8>>, PropertyError>]) -> Self {
-        Self(values)
+        Self(Given::Each(values))
+    }
+
+    /// The values in declared order.
+    pub const fn inside(values: &'a Values) -> Self {
+        Self(Given::Inside(values))
     }
 
     /// The value at `index`. Absent and undeclared are both `None`.
     pub fn get(&self, index: usize) -> Result<Option<&'a [u8]>, PropertyError> {
-        match self.0.get(index) {
-            None | Some(Ok(None)) => Ok(None),
-            Some(Ok(Some(value))) => Ok(Some(value)),
-            Some(Err(error)) => Err(*error),
+        match self.0 {
+            Given::Each(values) => match values.get(index) {
+                None | Some(Ok(None)) => Ok(None),
+                Some(Ok(Some(value))) => Ok(Some(value)),
+                Some(Err(error)) => Err(*error),
+            },
+            Given::Inside(values) => match values.places.get(index) {
+                None | Some(Ok(None)) => Ok(None),
+                Some(Ok(Some((text, place)))) => values.texts.get(*text).map(|text| Some(place.of(text))).ok_or(PropertyError),
+                Some(Err(error)) => Err(*error),
+            },
         }
     }
 }

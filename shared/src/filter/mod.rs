@@ -16,7 +16,7 @@ pub mod upstream;
 
 pub use counters::{COUNTERS, Counting};
 pub use effects::{Effects, RootEffects, Ruling};
-pub use event::{CalloutError, Chunk, DETAILS, Direction, Event, Head, HostCall, OURS, Properties, PropertyError, Reply};
+pub use event::{CalloutError, Chunk, DETAILS, Direction, Event, Head, HostCall, OURS, Properties, PropertyError, Reply, Values};
 pub use raw::{RawAudit, RawDestination, RawHostProfile, RawMode};
 pub use root::Root;
 pub use services::{Cas, Digest, ServiceError, Services, Shared, Signature};
@@ -89,6 +89,13 @@ pub trait Filter {
     fn on_request_body(&mut self, chunk: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         let _ = (chunk, fx);
         Step::Continue
+    }
+
+    /// Whether so many bytes more of the request's body, which do not end it, would only be kept. The proxy can do that too, so they
+    /// need not be shown before the next ones.
+    fn gathers(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        false
     }
 
     /// The answer to this stream's call. Without an own version the stream is reset: nobody asked for it.

@@ -235,8 +235,12 @@ impl Source {
         if !self.claims {
             return Ok(Caller { client: self.mapped(peer.as_deref()).map(Into::into), agent: peer, ..Caller::default() });
         }
-        let unreadable = |_: ValueError| Reason::ClaimsUnreadable;
-        let text = |value: Result<Value<'_>, ValueError>| value.and_then(Value::into_text).map_err(unreadable);
+        fn unreadable(_: ValueError) -> Reason {
+            Reason::ClaimsUnreadable
+        }
+        fn text(value: Result<Value<'_>, ValueError>) -> Result<Option<&str>, Reason> {
+            value.and_then(Value::into_text).map_err(unreadable)
+        }
         let (issuer, subject) = (text(next())?, text(next())?);
         let scope = next().and_then(granted).map_err(unreadable)?;
         let clients = [text(next())?, text(next())?, text(next())?, text(next())?];
@@ -248,7 +252,7 @@ impl Source {
         let groups = if self.roles { next().and_then(Value::into_texts).map_err(unreadable)? } else { Vec::new() };
         let client = only(clients).map_err(unreadable)?;
         let [idtyp, gty] = kinds.map(Option::unwrap_or_default);
-        let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username.as_deref(), client.as_deref());
+        let machine = idtyp == "app" || gty == "client-credentials" || is_service_account(username, client);
         let scopes = only([scope, scp]).map_err(unreadable)?.unwrap_or_default();
         let [issuer, subject, client] = [issuer, subject, client].map(|text| text.map(Into::into));
         let bearer = Bearer { issuer, subject, scopes, groups, client, actors, machine, expires };
@@ -373,7 +377,7 @@ fn actors(value: &Value<'_>) -> Result<Vec<String>, ValueError> {
         if found.len() == MAX_ACTORS {
             return Err(ValueError);
         }
-        found.push(value.member("sub")?.into_text()?.ok_or(ValueError)?);
+        found.push(value.member("sub")?.into_text()?.ok_or(ValueError)?.to_owned());
         value = value.member("act")?;
     }
     Ok(found)

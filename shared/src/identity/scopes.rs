@@ -53,7 +53,7 @@ pub(super) fn granted(value: Value<'_>) -> Result<Option<Scopes>, ValueError> {
         return Ok(None);
     }
     if let Ok(text) = value.clone().into_text() {
-        return Ok(text.as_deref().map(Scopes::read));
+        return Ok(text.map(Scopes::read));
     }
     Scopes::of_items(&value.into_texts()?).map(Some).ok_or(ValueError)
 }

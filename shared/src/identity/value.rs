@@ -51,10 +51,10 @@ impl<'a> Value<'a> {
     }
 
     /// A string: UTF-8 without control characters. So it cannot be taken for a block of pairs, which has NUL bytes.
-    pub fn into_text(self) -> Result<Option<String>, ValueError> {
+    pub fn into_text(self) -> Result<Option<&'a str>, ValueError> {
         let Some(bytes) = self.0 else { return Ok(None) };
         let text = core::str::from_utf8(bytes).map_err(|_| ValueError)?;
-        if has_control(text) { Err(ValueError) } else { Ok(Some(text.to_owned())) }
+        if has_control(text) { Err(ValueError) } else { Ok(Some(text)) }
     }
 
     /// A list of strings, or one string. The items of a list have empty values; a map is no list of its names.
@@ -63,9 +63,11 @@ impl<'a> Value<'a> {
             None => Ok(Vec::new()),
             Some(bytes) if bytes.contains(&0) => pairs(bytes)?
                 .into_iter()
-                .map(|(item, value)| Value(Some(item).filter(|_| value.is_empty())).into_text()?.ok_or(ValueError))
+                .map(|(item, value)| {
+                    Value(Some(item).filter(|_| value.is_empty())).into_text()?.map(str::to_owned).ok_or(ValueError)
+                })
                 .collect(),
-            Some(_) => Ok(self.into_text()?.into_iter().collect()),
+            Some(_) => Ok(self.into_text()?.map(str::to_owned).into_iter().collect()),
         }
     }
 

@@ -229,7 +229,7 @@ impl Asks for Desk {
         let (Item::Tool(name), Some(user)) = (call.item, &call.caller.user) else { return None };
         let hint = match self.hint {
             None => Some(user.user.to_string()),
-            Some(at) => call.caller.claims.get(at).and_then(|claim| claim.value().ok()?.into_text().ok()?),
+            Some(at) => call.caller.claims.get(at).and_then(|claim| claim.value().ok()?.into_text().ok()?.map(str::to_owned)),
         };
         // One form for all texts that mean the same, so that nothing is approved twice or as something else.
         let tree = parse_tree(call.arguments, Limits::default()).ok()?;

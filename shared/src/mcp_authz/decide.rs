@@ -66,14 +66,16 @@ impl<D: Asks> McpFilter<D> {
         caller: Caller,
         items: &[(Method, Item<'_>)],
         request: Request<'_>,
-        about: About,
+        mut about: About,
         fx: &mut Effects<'_>,
     ) -> Step {
         let wire = Wire::JsonRpc(request.id.map(Into::into));
         let mut approval = false;
         let mut allowed: Option<(Decision, About)> = None;
         let mut observed = Vec::new();
+        let mut left = items.len();
         for (method, item) in items {
+            left -= 1;
             let ask = Ask { method: *method, item: *item, arguments: request.arguments, request: request.facts, result: None };
             let mut verdict = self.policy.decide(&caller, &ask);
             if let (Item::Tool(tool), Decision::Allow { .. }, Some(tools)) = (item, &verdict.decision, &self.policy.tools)
@@ -82,7 +84,8 @@ impl<D: Asks> McpFilter<D> {
                 verdict.decision = Decision::deny(Reason::ToolChanged);
             }
             let resource = item.resource().map(|(kind, name)| Resource { kind, name });
-            let about = About { resource, ..about.clone() };
+            let own = if left == 0 { core::mem::take(&mut about) } else { about.clone() };
+            let about = About { resource, ..own };
             if let Decision::Deny(deny) = &verdict.decision {
                 let challenge = self.challenge(deny.reason, verdict.needed);
                 let denial = self.denial(*item);

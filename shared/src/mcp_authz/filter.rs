@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::answer::{Body, Inspection, Request};
 use super::approve::{Asked, Asks, TICKET, ticket};
 use super::policy::{DenialForm, Item, Policy, RequestFacts};
-use super::request::{BadBody, Kind, accepts_legacy, declared_length, has_bearer, judge_head, judge_message, routing};
+use super::request::{BadBody, Kind, accepts_legacy, has_bearer, judge_head, judge_message, routing};
 use super::session;
 use crate::audit::About;
 use crate::filter::{CalloutError, Chunk, Effects, Filter, Head, Reply, Ruling, Step};
@@ -41,13 +41,8 @@ struct Pending {
     caller: Caller,
     routing: Headers,
     facts: Option<RequestFacts>,
-    /// As the headers say; 0 if they don't.
-    length: usize,
     body: Vec<u8>,
 }
-
-/// So much is set aside for a body when its first part comes: a client that only says that it is long costs no more.
-const FIRST_PIECE: usize = 128 << 10;
 
 impl<D: Asks> McpFilter<D> {
     pub(super) fn new(policy: Rc<Policy>, desk: Option<D>) -> Self {
@@ -99,13 +94,12 @@ impl<D: Asks> Filter for McpFilter<D> {
         let action = match kind {
             Kind::Message => {
                 let facts = self.policy.request_facts(head.headers, head.properties);
-                let length = declared_length(head.headers).unwrap_or_default();
                 match head.headers.one(TICKET) {
                     _ if !D::ASKS => {}
                     Ok(value) => self.ticket = value.and_then(ticket),
                     Err(_) => return self.refuse(fx, about(&caller), Reason::RepeatedHeader, None),
                 }
-                let pending = Pending { caller, routing: routing(head.headers), facts, length, body: Vec::new() };
+                let pending = Pending { caller, routing: routing(head.headers), facts, body: Vec::new() };
                 self.state = State::ExpectBody(Box::new(pending));
                 return Step::Hold;
             }
@@ -124,19 +118,28 @@ impl<D: Asks> Filter for McpFilter<D> {
         if pending.body.len() + chunk.bytes.len() > self.policy.max_body {
             return self.refuse(fx, about(&pending.caller), Reason::BodyTooLarge, None);
         }
-        if pending.body.is_empty() {
-            pending.body.reserve_exact(pending.length.min(FIRST_PIECE).max(chunk.bytes.len()));
-        }
-        pending.body.extend_from_slice(chunk.bytes);
         if !chunk.end_of_stream {
+            pending.body.extend_from_slice(chunk.bytes);
             self.state = State::ExpectBody(pending);
             return Step::Hold;
         }
-        let Pending { caller, routing, facts, body, .. } = *pending;
-        match judge_message(&self.policy, &body, &routing) {
+        let Pending { caller, routing, facts, body: mut kept } = *pending;
+        // Mostly it comes in one piece, which is not copied.
+        let body = if kept.is_empty() {
+            chunk.bytes
+        } else {
+            kept.extend_from_slice(chunk.bytes);
+            kept.as_slice()
+        };
+        match judge_message(&self.policy, body, &routing) {
             Err(bad) => self.refuse_as(fx, about(&caller), bad),
-            Ok((message, era)) => self.decide(caller, &message, &body, era, facts, fx),
+            Ok((message, era)) => self.decide(caller, &message, body, era, facts, fx),
         }
+    }
+
+    fn gathers(&self, bytes: usize) -> bool {
+        let kept = |pending: &Pending| pending.body.len().saturating_add(bytes);
+        matches!(&self.state, State::ExpectBody(pending) if kept(pending) <= self.policy.max_body)
     }
 
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {

@@ -65,11 +65,7 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
         return Err(Reason::UnsupportedEncoding);
     }
     let content_type = headers.one("content-type").ok().flatten().unwrap_or_default();
-    let (essence, parameters) = media_type(content_type);
-    let utf8 = parameters.is_empty()
-        || parameters.eq_ignore_ascii_case(b"charset=utf-8")
-        || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\"");
-    if essence != b"application/json" || !utf8 {
+    if content_type != b"application/json" && !is_json(content_type) {
         return Err(Reason::UnsupportedMediaType);
     }
     if declared_length(headers).is_some_and(|length| length > policy.max_body) {
@@ -78,9 +74,18 @@ fn judge_headers(policy: &Policy, headers: &Headers, end_of_stream: bool, legacy
     if end_of_stream { Err(Reason::MalformedJson) } else { Ok(Kind::Message) }
 }
 
+/// Whether it is JSON in UTF-8, however that is written.
+fn is_json(content_type: &[u8]) -> bool {
+    let (essence, parameters) = media_type(content_type);
+    essence == b"application/json"
+        && (parameters.is_empty()
+            || parameters.eq_ignore_ascii_case(b"charset=utf-8")
+            || parameters.eq_ignore_ascii_case(b"charset=\"utf-8\""))
+}
+
 /// The headers that [`judge_message`] needs, kept until the body is there.
 pub(super) fn routing(headers: &Headers) -> Headers {
-    headers.iter().filter(|(name, _)| ROUTING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))).collect()
+    ROUTING.iter().flat_map(|name| headers.all(name).map(move |value| (name, value))).collect()
 }
 
 /// Why a body is not judged by the rules.
@@ -144,7 +149,7 @@ fn has_token(query: &str) -> bool {
     })
 }
 
-pub(super) fn declared_length(headers: &Headers) -> Option<usize> {
+fn declared_length(headers: &Headers) -> Option<usize> {
     core::str::from_utf8(headers.one("content-length").ok()??).ok()?.parse().ok()
 }
 

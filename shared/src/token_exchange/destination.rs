@@ -19,12 +19,13 @@ impl Destination {
     /// Reads where a request goes; `cluster` is what the proxy says. What two readers could read in two ways is refused.
     pub(super) fn read(headers: &Headers, cluster: Option<&str>) -> Result<Self, Reason> {
         let authority = headers.one(":authority").map_err(|_| Reason::RepeatedHeader)?.unwrap_or_default();
-        let text = core::str::from_utf8(authority).map_err(|_| Reason::InvalidHost)?.to_ascii_lowercase();
+        let text = core::str::from_utf8(authority).map_err(|_| Reason::InvalidHost)?;
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (text.as_str(), None),
+            _ => (text, None),
         };
-        if !is_host(host) {
+        let host = host.to_ascii_lowercase();
+        if !is_host(&host) {
             return Err(Reason::InvalidHost);
         }
         let port = match (port, headers.one(":scheme").ok().flatten()) {
@@ -41,7 +42,7 @@ impl Destination {
         }
         // A segment that is written with `%` is the same to a server, so it is here.
         let path = path::decode(path).ok_or(Reason::InvalidPath)?;
-        Ok(Self { cluster: cluster.map(str::to_owned), host: host.to_owned(), port, path })
+        Ok(Self { cluster: cluster.map(str::to_owned), host, port, path })
     }
 }
 
@@ -51,7 +52,13 @@ pub(super) fn is_host(text: &str) -> bool {
         return address.contains(':') && address.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b':' | b'.'));
     }
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_');
-    !text.is_empty() && text.len() <= 253 && text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
+    // No label is empty.
+    let mut before = b'.';
+    let labels = text.bytes().all(|c| {
+        let last = core::mem::replace(&mut before, c);
+        plain(c) || c == b'.' && last != b'.'
+    });
+    labels && before != b'.' && text.len() <= 253
 }
 
 /// Whether a query has a token, where logs and referrers show it (MCP-Z-04, RFC 6750 section 5.3).

@@ -11,10 +11,19 @@ use crate::json::same;
 pub struct Headers {
     text: Vec<u8>,
     lines: Vec<Line>,
-    /// A bit for each name that may be there, and may be there twice: most that are looked for are not.
-    seen: u64,
-    twice: u64,
+    places: Places,
 }
+
+/// Where to begin to look for a name among many: nearly always it is there, or nowhere.
+#[derive(Clone)]
+pub struct Places {
+    /// One more than the number of the first name of a place, 0 for none.
+    first: [u8; PLACES],
+    /// A bit for each place that several names have.
+    shared: u64,
+}
+
+const PLACES: usize = 64;
 
 /// Where one name and its value stand in the text of a block.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +46,41 @@ pub fn tag(name: &[u8]) -> u16 {
     (name.len() as u16) << 8 | u16::from(last)
 }
 
-/// The bit of a tag in [`Headers::seen`].
-fn bit(tag: u16) -> u64 {
-    1 << ((tag ^ tag >> 7) & 63)
+impl Places {
+    /// Of no names.
+    pub const fn new() -> Self {
+        Self { first: [0; PLACES], shared: 0 }
+    }
+
+    /// Notes that the name of this number, which comes behind all that were noted, has this tag.
+    #[inline]
+    pub fn note(&mut self, number: usize, tag: u16) {
+        let place = Self::of(tag);
+        match self.first.get_mut(place) {
+            // Names beyond what a place can say are looked for from the last one on that it can.
+            Some(first @ 0) => *first = u8::try_from(number.wrapping_add(1)).unwrap_or(u8::MAX),
+            _ => self.shared |= 1 << place,
+        }
+    }
+
+    /// The number from which on names of this tag stand, if there are any, and whether there may be more than one.
+    #[inline]
+    pub fn find(&self, tag: u16) -> Option<(usize, bool)> {
+        let place = Self::of(tag);
+        let first = usize::from(*self.first.get(place)?).checked_sub(1)?;
+        Some((first, self.shared >> place & 1 != 0 || first + 1 == usize::from(u8::MAX)))
+    }
+
+    #[inline(always)]
+    fn of(tag: u16) -> usize {
+        usize::from(tag ^ tag >> 7) % PLACES
+    }
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Where a name or a value stands in the text of a block.
@@ -65,13 +106,16 @@ pub struct RepeatedHeader;
 impl Headers {
     /// No headers.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), lines: Vec::new(), seen: 0, twice: 0 }
+        Self { text: Vec::new(), lines: Vec::new(), places: Places::new() }
     }
 
     /// The names and values that stand in a text, each [`Line`] made with it.
     pub fn over(text: Vec<u8>, lines: Vec<Line>) -> Self {
-        let (seen, twice) = lines.iter().fold((0, 0), |(seen, twice), line| (seen | bit(line.tag), twice | seen & bit(line.tag)));
-        Self { text, lines, seen, twice }
+        let mut places = Places::new();
+        for (number, line) in lines.iter().enumerate() {
+            places.note(number, line.tag);
+        }
+        Self { text, lines, places }
     }
 
     /// Adds a pair behind the others.
@@ -83,8 +127,7 @@ impl Headers {
         };
         let (name, value) = (put(name.as_ref()), put(value.as_ref()));
         let line = Line::new(&self.text, name, value);
-        self.twice |= self.seen & bit(line.tag);
-        self.seen |= bit(line.tag);
+        self.places.note(self.lines.len(), line.tag);
         self.lines.push(line);
     }
 
@@ -95,40 +138,52 @@ impl Headers {
 
     /// The values of one name, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let mut lines = self.lines.as_slice();
-        core::iter::from_fn(move || self.find(&mut lines, name))
+        let mut next = Some(0);
+        core::iter::from_fn(move || {
+            let (value, behind) = self.find(next?, name)?;
+            next = behind;
+            Some(value)
+        })
     }
 
     /// The value of a name that may come once at the most. Two lines of it are an error, not a choice.
     pub fn one(&self, name: &str) -> Result<Option<&[u8]>, RepeatedHeader> {
-        let mut lines = self.lines.as_slice();
-        let first = self.find(&mut lines, name);
-        let repeated = first.is_some() && self.twice & bit(tag(name.as_bytes())) != 0 && self.find(&mut lines, name).is_some();
-        if repeated { Err(RepeatedHeader) } else { Ok(first) }
+        match self.find(0, name) {
+            None => Ok(None),
+            Some((value, None)) => Ok(Some(value)),
+            Some((value, Some(behind))) => {
+                if self.find(behind, name).is_some() {
+                    Err(RepeatedHeader)
+                } else {
+                    Ok(Some(value))
+                }
+            }
+        }
     }
 
     /// Whether a name is there at all.
     pub fn has(&self, name: &str) -> bool {
-        self.find(&mut self.lines.as_slice(), name).is_some()
+        self.find(0, name).is_some()
     }
 
-    /// The value of the next line of this name; `lines` are those behind it then. Every request looks for some twenty names.
+    /// The value of the first line of this name from that number on, and from which number on there may be more. Every request looks
+    /// for some thirty names.
     #[inline(never)]
-    fn find(&self, lines: &mut &[Line], name: &str) -> Option<&[u8]> {
+    fn find(&self, from: usize, name: &str) -> Option<(&[u8], Option<usize>)> {
         let (tag, name) = (tag(name.as_bytes()), name.as_bytes());
-        if self.seen & bit(tag) == 0 {
-            return None;
-        }
-        let mut rest = *lines;
-        while let Some((line, behind)) = rest.split_first() {
-            rest = behind;
+        let (first, more) = self.places.find(tag)?;
+        let mut at = from.max(first);
+        while let Some(line) = self.lines.get(at) {
+            at = at.wrapping_add(1);
             // Nearly always it is written alike, and comparing without case costs a multiple.
             if line.tag == tag
                 && let found = line.name.of(&self.text)
                 && (same(found, name) || found.eq_ignore_ascii_case(name))
             {
-                *lines = rest;
-                return Some(line.value.of(&self.text));
+                return Some((line.value.of(&self.text), more.then_some(at)));
+            }
+            if !more {
+                break;
             }
         }
         None
@@ -205,6 +260,22 @@ mod tests {
             assert_eq!(headers.one(first), if repeated { Err(RepeatedHeader) } else { Ok(Some(&b"1"[..])) });
             assert_eq!(headers.all(second).count(), 1 + usize::from(repeated));
             assert!(headers.has(&first.to_uppercase()) && !headers.has(&format!("{first}{second}")));
+        }
+    }
+
+    #[test]
+    fn each_of_many_lines_is_found() {
+        let names: Vec<String> =
+            (0..600).map(|number| format!("x-{number}-{}", char::from(b'a' + (number % 26) as u8))).collect();
+        let pushed: Headers = names.iter().chain(&names[..2]).chain(&names[598..]).map(|name| (name, name)).collect();
+        let over = Headers::over(pushed.text.clone(), pushed.lines.clone());
+        for headers in [pushed, over] {
+            for (number, name) in names.iter().enumerate() {
+                let twice = !(2..598).contains(&number);
+                assert_eq!(headers.one(name), if twice { Err(RepeatedHeader) } else { Ok(Some(name.as_bytes())) });
+                assert_eq!(headers.all(name).count(), 1 + usize::from(twice));
+                assert!(!headers.has(&name.replace('-', "_")));
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "calls through a C ABI, exports and memory that the host fills; nowhere else in what ships")]
 
 pub mod callbacks;
+pub mod memory;
 
 use core::ptr::null_mut;
 

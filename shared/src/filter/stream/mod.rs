@@ -184,6 +184,24 @@ impl<F: Filter> Stream<F> {
         plain
     }
 
+    /// Takes a part of the request's body that the filter would only keep, so many bytes that were not shown and do not end it: they
+    /// stay in the proxy, and are shown with what comes behind them. `false`: it is an event like any other.
+    pub fn gathers(&mut self, bytes: usize) -> bool {
+        let side = &mut self.exchange.request;
+        let plain = self.closed.is_none()
+            && self.waiting.is_none()
+            && !(self.exchange.broken || side.ended || side.swallows || side.skips_body)
+            && side.begun
+            && self.filter.gathers(bytes);
+        if plain {
+            side.holding = true;
+            if self.held_since.take().is_some() {
+                self.hold_proven.set(true);
+            }
+        }
+        plain
+    }
+
     /// Whether the passing of time means anything to the stream; most need not be told.
     pub fn wants_tick(&self) -> bool {
         self.waiting.is_some() || (self.held_since.is_some() && !self.hold_proven.get())

@@ -106,6 +106,9 @@ impl Filter for Scripted {
     fn on_request_body(&mut self, _: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         self.act(fx)
     }
+    fn gathers(&self, bytes: usize) -> bool {
+        bytes <= 4
+    }
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         self.act(fx)
     }
@@ -247,6 +250,24 @@ fn hold_holds_headers_if_the_host_can() {
     assert_eq!(d.request(), "Pause");
     assert_eq!(d.body(Request, "a", false), "Pause");
     assert_eq!(d.body(Request, "", true), "Continue, +x, audit allow -");
+}
+
+#[test]
+fn what_would_only_be_kept_stays_in_the_proxy() {
+    let mut d = drive(true, &[Do::Hold, Do::SetHeader]);
+    assert!(!d.stream.gathers(1), "there are no headers");
+    assert_eq!(d.request(), "Pause");
+    assert!(!d.stream.gathers(5), "the filter wants to see them");
+    assert!(d.stream.wants_tick());
+    assert!(d.stream.gathers(4));
+    assert!(!d.stream.wants_tick(), "a body has come: this host does hold headers");
+    assert_eq!(d.body(Request, "abcd", true), "Continue, +x, audit allow -");
+    assert!(!d.stream.gathers(0), "the body has ended");
+    for other in [[Do::Call], [Do::Deny], [Do::Skip]] {
+        let mut d = drive(true, &other);
+        d.request();
+        assert!(!d.stream.gathers(1), "{other:?}");
+    }
 }
 
 #[test]

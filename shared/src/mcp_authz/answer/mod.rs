@@ -97,9 +97,9 @@ impl Inspection {
                     || request.method == Method::ToolsList && policy.tools.is_some()
             }
         };
-        let decision_id = Rc::from("");
         needed.then(|| {
             let asked = Asked::new(request, results);
+            let decision_id = Rc::from("");
             Self { policy: policy.clone(), caller, about: about.clone(), asked, decision_id, results }
         })
     }

@@ -127,7 +127,7 @@ fn claim(caller: &Caller, index: usize, kind: FieldKind) -> Fact<'_> {
     let fact = match kind {
         FieldKind::Bool => value.into_bool().map(|value| value.map(Fact::Bool)),
         FieldKind::Number => value.into_number().map(|value| value.map(|value| Fact::Number(Num::Double(value)))),
-        FieldKind::Text => value.into_text().map(|value| value.map(|value| Fact::Text(Cow::Owned(value)))),
+        FieldKind::Text => value.into_text().map(|value| value.map(|value| Fact::Text(Cow::Borrowed(value)))),
         FieldKind::Texts => value.into_texts().map(|value| Some(Fact::Texts(Cow::Owned(value)))),
         // Only whether it is there.
         _ => Ok(Some(Fact::Bool(true))),

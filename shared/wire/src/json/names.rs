@@ -52,7 +52,7 @@ const FEW: usize = 8;
 impl Names {
     /// Room for the names of a usual request.
     pub(super) fn new() -> Self {
-        Self { entries: Vec::with_capacity(24), unescaped: Vec::new(), table: Vec::new() }
+        Self { entries: Vec::with_capacity(10), unescaped: Vec::new(), table: Vec::new() }
     }
 
     #[inline]
