@@ -36,6 +36,8 @@ pub(super) struct Side {
     headers_gone: bool,
     held: Vec<u8>,
     shown: usize,
+    /// What is held and still to be shown.
+    gathered: Vec<u8>,
     ended: bool,
     /// What went on.
     pub(super) gone: Vec<u8>,
@@ -105,6 +107,16 @@ impl<'a, F: Filter> Proxy<'a, F> {
         }
     }
 
+    /// Shows what is held and was not shown.
+    fn show(&mut self, direction: Direction, end_of_stream: bool) {
+        let wanted = self.stream.wants_body(direction);
+        let side = self.side(direction);
+        side.shown = side.held.len();
+        let bytes = core::mem::take(&mut side.gathered);
+        let chunk = Chunk { bytes: if wanted { &bytes } else { b"" }, end_of_stream };
+        self.inside(direction, if direction == Request { Event::RequestBody(chunk) } else { Event::ResponseBody(chunk) });
+    }
+
     /// One thing happens.
     pub(super) fn happens(&mut self, what: &Happening<'_>) {
         match what {
@@ -119,24 +131,29 @@ impl<'a, F: Filter> Proxy<'a, F> {
                 self.inside(*direction, event);
             }
             Happening::Body(direction, bytes, end_of_stream) => {
-                let wanted = self.stream.wants_body(*direction);
                 let side = self.side(*direction);
                 side.held.extend_from_slice(bytes);
+                side.gathered.extend_from_slice(bytes);
                 side.ended |= end_of_stream;
-                side.shown = side.held.len();
-                let chunk = Chunk { bytes: if wanted { bytes } else { b"" }, end_of_stream: *end_of_stream };
-                let event = if *direction == Request { Event::RequestBody(chunk) } else { Event::ResponseBody(chunk) };
-                self.inside(*direction, event);
+                let new = side.gathered.len();
+                // As the adapter does: what would only be kept is not shown yet.
+                if *direction == Response || *end_of_stream || !self.stream.gathers(new) {
+                    self.show(*direction, *end_of_stream);
+                }
             }
             // What cannot be read after an answer is the answer: Envoy does not call back for a request that was answered.
             Happening::Unreadable(Request, ..) if self.answered => {}
             Happening::Unreadable(direction, bytes, end_of_stream) => {
                 let side = self.side(*direction);
                 side.held.extend_from_slice(bytes);
+                side.gathered.clear();
                 side.ended |= end_of_stream;
                 self.inside(*direction, Event::Failed(HostCall::Read(*direction)));
             }
             Happening::Trailers(direction) => {
+                if !self.side(*direction).gathered.is_empty() {
+                    self.show(*direction, false);
+                }
                 self.side(*direction).ended = true;
                 self.inside(*direction, Event::Trailers(*direction));
             }

@@ -91,6 +91,9 @@ impl Filter for Scripted {
     fn on_request_body(&mut self, _: Chunk<'_>, fx: &mut Effects<'_>) -> Step {
         self.act(fx)
     }
+    fn gathers(&self, bytes: usize) -> bool {
+        bytes.is_multiple_of(2)
+    }
     fn on_callout_reply(&mut self, _: Timestamp, _: Result<Reply<'_>, CalloutError>, fx: &mut Effects<'_>) -> Step {
         self.act(fx)
     }
