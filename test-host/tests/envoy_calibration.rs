@@ -23,6 +23,11 @@ const ENDS: [&str; 3] = ["log", "done", "delete"];
 /// tell on a machine that has nothing else to do.
 const DEADLINES: [Duration; 3] = [Duration::from_millis(500), Duration::from_millis(1300), Duration::from_millis(2600)];
 
+/// How often a probe is played at the most until it shows what is recorded, each time after a longer rest: what keeps a machine busy
+/// for a while joined the same two parts three times running.
+const ATTEMPTS: u32 = 8;
+const REST: Duration = Duration::from_millis(100);
+
 /// Envoys at work at a time: most of a hanging probe is waiting.
 const ENVOYS: usize = 4;
 
@@ -36,7 +41,7 @@ fn envoy_does_what_was_recorded() {
         return;
     }
     let play = |engine: &mut Envoy, probe: &Value, attempt: usize| {
-        engine.set_deadline(DEADLINES[attempt]);
+        engine.set_deadline(DEADLINES[attempt.min(DEADLINES.len() - 1)]);
         seen(engine, probe)
     };
     if let Some(file) = std::env::var_os("WARDPOINT_RECORD") {
@@ -61,7 +66,10 @@ fn envoy_does_what_was_recorded() {
     let recorded = record_of(&record);
     // A wire may join two parts, and a machine may be busy; a probe that differs is played again.
     let rows = everywhere(|engine, probe, row| {
-        let mut rows = (0..DEADLINES.len()).map(|attempt| play(engine, probe, attempt));
+        let mut rows = (0..ATTEMPTS).map(|attempt| {
+            std::thread::sleep(REST * attempt);
+            play(engine, probe, attempt as usize)
+        });
         let first = rows.next().unwrap();
         if first == recorded[row] { first } else { rows.find(|again| *again == recorded[row]).unwrap_or(first) }
     });
