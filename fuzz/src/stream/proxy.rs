@@ -204,14 +204,13 @@ impl<'a, F: Filter> Proxy<'a, F> {
             assert!(!late, "after an answer or a reset: {op:?}");
             let Err(next) = self.perform(op, inside) else { continue };
             failures += 1;
-            if failures > FAILURES {
-                while self.stream.poll_op().is_some() {}
-                return Flow::Pause;
-            }
             while let Some(op) = self.stream.poll_op() {
                 if matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)) {
                     let _done = self.perform(op, inside);
                 }
+            }
+            if failures > FAILURES {
+                return Flow::Pause;
             }
             flow = self.stream.handle(next, self.now, &mut Luck(true));
         }

@@ -152,15 +152,14 @@ impl<P: Plugin> Exchange<P> {
         while let Some(op) = self.stream.poll_op() {
             let Err(next) = self.perform(op, at, proxy) else { continue };
             failures += 1;
-            if failures > FAILURES {
-                while self.stream.poll_op().is_some() {}
-                return Flow::Pause;
-            }
             // What was still to be done belonged to what failed; what others see or wait for stands.
             while let Some(op) = self.stream.poll_op() {
                 if matches!(op, Op::Audit(_) | Op::Count(..) | Op::CallOutShared(..)) {
                     let _done = self.perform(op, at, proxy);
                 }
+            }
+            if failures > FAILURES {
+                return Flow::Pause;
             }
             flow = self.stream.handle(next, at.now, &mut HostServices::<P>::new());
         }
