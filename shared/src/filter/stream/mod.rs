@@ -2,6 +2,7 @@
 
 mod exchange;
 mod settle;
+mod spare;
 #[cfg(test)]
 mod tests;
 
@@ -142,64 +143,9 @@ impl<F: Filter> Stream<F> {
         self.trail.write(&self.exchange.settings.audit, record, took, sink);
     }
 
-    /// Whether body bytes of this direction need to be read at all.
-    pub fn wants_body(&self, direction: Direction) -> bool {
-        let side = self.exchange.side_ref(direction);
-        self.closed.is_none() && !side.skips_body && !side.swallows
-    }
-
-    /// Whether the headers of the answer need to be read at all. If not, [`Event::ResponseHeaders`] may come with none.
-    pub fn wants_response_headers(&self) -> bool {
-        self.closed.is_none() && !(self.exchange.skips_response && self.exchange.decided)
-    }
-
     /// Whether a decision was made, so that the end of the stream brings no record.
     pub fn is_decided(&self) -> bool {
         self.exchange.decided
-    }
-
-    /// Takes the headers of an answer that nobody wants to see. `false`: they are an event like any other.
-    pub fn pass_response(&mut self, end_of_stream: bool) -> bool {
-        let decided = self.exchange.decided && self.closed.is_none() && self.waiting.is_none() && self.held_since.is_none();
-        let plain = decided && self.exchange.skips_response && !self.exchange.response.begun;
-        if plain {
-            let side = &mut self.exchange.response;
-            (side.begun, side.ended, side.headers_gone, side.skips_body) = (true, end_of_stream, true, true);
-        }
-        plain
-    }
-
-    /// Takes a part of a body that nothing depends on: not the filter, no wait and no hold. `false`: it is an event like
-    /// any other. Saves a driver the clock and the reading for what is most of the traffic.
-    pub fn pass_body(&mut self, direction: Direction, end_of_stream: bool) -> bool {
-        let decided = self.exchange.decided && self.closed.is_none() && self.waiting.is_none() && self.held_since.is_none();
-        let side = self.exchange.side(direction);
-        let plain =
-            decided && side.skips_body && side.begun && side.headers_gone && !(side.ended || side.swallows || side.holding);
-        if plain {
-            side.ended = end_of_stream;
-            side.bytes_gone = true;
-            side.replaced = None;
-        }
-        plain
-    }
-
-    /// Takes a part of the request's body that the filter would only keep, so many bytes that were not shown and do not end it: they
-    /// stay in the proxy, and are shown with what comes behind them. `false`: it is an event like any other.
-    pub fn gathers(&mut self, bytes: usize) -> bool {
-        let side = &mut self.exchange.request;
-        let plain = self.closed.is_none()
-            && self.waiting.is_none()
-            && !(self.exchange.broken || side.ended || side.swallows || side.skips_body)
-            && side.begun
-            && self.filter.gathers(bytes);
-        if plain {
-            side.holding = true;
-            if self.held_since.take().is_some() {
-                self.hold_proven.set(true);
-            }
-        }
-        plain
     }
 
     /// Whether the passing of time means anything to the stream; most need not be told.
@@ -210,6 +156,13 @@ impl<F: Filter> Stream<F> {
     /// Whether the stream waits for this call.
     pub fn awaits(&self, call: CallId) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.call == call)
+    }
+
+    /// A part of the body has come while headers are held: this host delivers bodies meanwhile.
+    fn prove_hold(&mut self) {
+        if self.held_since.take().is_some() {
+            self.hold_proven.set(true);
+        }
     }
 
     fn on_request_headers(&mut self, head: Head<'_>, now: Timestamp, services: &mut dyn Services) -> Flow {
@@ -288,8 +241,8 @@ impl<F: Filter> Stream<F> {
         }
         side.ended |= chunk.end_of_stream;
         side.replaced = None;
-        if direction == Direction::Request && self.held_since.take().is_some() {
-            self.hold_proven.set(true);
+        if direction == Direction::Request {
+            self.prove_hold();
         }
         if self.exchange.side(direction).skips_body {
             if self.waiting.is_some() {
