@@ -108,6 +108,14 @@ fn list() -> String {
     json!({"jsonrpc": "2.0", "id": 7, "result": {"tools": (0..80).map(tool).collect::<Vec<_>>()}}).to_string()
 }
 
+/// Says what it costs, and that it is no more than this.
+fn bounded(name: &str, cost: &Cost, instructions: u64, calls: u64) {
+    let count: u64 = cost.host_calls.values().sum();
+    println!("{name:28} {:8} instructions, {count:2} host calls {:?}", cost.instructions, cost.host_calls);
+    assert!(cost.instructions <= instructions, "{name}: {} instructions, not {instructions} at the most", cost.instructions);
+    assert!(count <= calls, "{name}: {count} host calls, not {calls} at the most: {:?}", cost.host_calls);
+}
+
 #[test]
 fn no_path_is_longer_than_this() -> anyhow::Result<()> {
     let done = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#;
@@ -127,11 +135,7 @@ fn no_path_is_longer_than_this() -> anyhow::Result<()> {
         .replace("\"user\":\"any\"", "\"user\":\"any\",\"when\":\"has(request.cluster)\"");
     let where_to = ("call of 256 B, by cluster", Play { config: rules.into_bytes(), ..where_to }, 77_500, 11);
     for (name, play, instructions, calls) in works.into_iter().chain([where_to]) {
-        let cost = cost(&play)?;
-        let count: u64 = cost.host_calls.values().sum();
-        println!("{name:28} {:8} instructions, {count:2} host calls {:?}", cost.instructions, cost.host_calls);
-        assert!(cost.instructions <= instructions, "{name}: {} instructions, not {instructions} at the most", cost.instructions);
-        assert!(count <= calls, "{name}: {count} host calls, not {calls} at the most: {:?}", cost.host_calls);
+        bounded(name, &cost(&play)?, instructions, calls);
     }
     Ok(())
 }
@@ -150,10 +154,7 @@ fn a_warm_exchange_is_no_longer_than_this() -> anyhow::Result<()> {
     play.config = config.to_string().into_bytes();
     play.peer = None;
     let cost = cost(&play)?;
-    let count: u64 = cost.host_calls.values().sum();
-    println!("{:28} {:8} instructions, {count:2} host calls {:?}", "warm exchange", cost.instructions, cost.host_calls);
     assert!(!cost.host_calls.contains_key("proxy_http_call"), "it was asked for again");
-    assert!(cost.instructions <= 71_500, "{} instructions", cost.instructions);
-    assert!(count <= 10, "{count} host calls: {:?}", cost.host_calls);
+    bounded("warm exchange", &cost, 71_500, 10);
     Ok(())
 }

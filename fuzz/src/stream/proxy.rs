@@ -35,7 +35,6 @@ pub(super) struct Side {
     headers: Option<Headers>,
     headers_gone: bool,
     held: Vec<u8>,
-    shown: usize,
     /// What is held and still to be shown.
     gathered: Vec<u8>,
     ended: bool,
@@ -111,7 +110,6 @@ impl<'a, F: Filter> Proxy<'a, F> {
     fn show(&mut self, direction: Direction, end_of_stream: bool) {
         let wanted = self.stream.wants_body(direction);
         let side = self.side(direction);
-        side.shown = side.held.len();
         let bytes = core::mem::take(&mut side.gathered);
         let chunk = Chunk { bytes: if wanted { &bytes } else { b"" }, end_of_stream };
         self.inside(direction, if direction == Request { Event::RequestBody(chunk) } else { Event::ResponseBody(chunk) });

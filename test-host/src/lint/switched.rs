@@ -36,6 +36,11 @@ impl<'d> Said<'d> {
     }
 }
 
+/// What routes should say instead.
+pub(super) fn without(name: &str) -> String {
+    format!("{MEMBER}: {{}}   # without `{name}`")
+}
+
 pub(super) fn check(world: &World, extension: &Extension<'_>, found: &mut Vec<Finding>) {
     let record = extension.filter_state();
     for place in places(extension).iter().filter(|place| place.is_off) {
@@ -66,7 +71,7 @@ fn look(
 ) {
     if let Some(entry) = said.get(&place.filter).filter(|entry| matches!(Said::read(entry), Said::Off)) {
         let text = format!("{} is disabled on these routes", extension.manifest);
-        let fix = format!("{MEMBER}: {{}}   # without `{}`", place.filter);
+        let fix = without(&place.filter);
         found.push(Finding::new(Check::FilterDisabled, manifest, &entry.path, text, fix));
         return;
     }
@@ -84,7 +89,7 @@ fn look(
     if let Some((name, entry)) = first.filter(|_| gone.count() + 1 == behind.len()) {
         let text =
             format!("{name}, which asks for the record of {}, is disabled or another one on these routes", extension.manifest);
-        let fix = format!("{MEMBER}: {{}}   # without `{name}`");
+        let fix = without(name);
         found.push(Finding::new(Check::WorkerUnguarded, manifest, &entry.path, text, fix));
     }
 }

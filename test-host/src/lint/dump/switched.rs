@@ -8,7 +8,7 @@ use super::guard::asked;
 use crate::lint::finding::Check;
 use crate::lint::rbac::{Names, asks_for};
 use crate::lint::spot::Spot;
-use crate::lint::switched::{MEMBER, Said};
+use crate::lint::switched::{MEMBER, Said, without};
 
 /// What holds for the requests of one way to an upstream, by names of filters.
 type Own<'d> = BTreeMap<&'d str, Spot<'d>>;
@@ -57,7 +57,7 @@ fn look<'d>(chain: &Chain<'d>, own: &Own<'d>, found: &mut Found<'_>) {
                 None => "it is disabled on this route, and nobody judges what goes there".to_owned(),
                 Some(guard) => format!("it is disabled on this route, where {} refuses what has no record", guard.name),
             };
-            let fix = format!("{MEMBER}: {{}}   # without `{}`", filter.name);
+            let fix = without(filter.name);
             found.add(Check::FilterDisabled, &object, &entry.path, text, fix);
             continue;
         }
@@ -71,7 +71,7 @@ fn look<'d>(chain: &Chain<'d>, own: &Own<'d>, found: &mut Found<'_>) {
             Said::Other(_) => format!("on this route {} behind it is another one, which does not ask for its record", gone.name),
             _ => format!("{} behind it, which asks for its record, is disabled on this route", gone.name),
         };
-        let fix = format!("{MEMBER}: {{}}   # without `{}`", gone.name);
+        let fix = without(gone.name);
         found.add(Check::WorkerUnguarded, &object, &entry.path, text, fix);
     }
 }
