@@ -4,6 +4,8 @@
 #![expect(unsafe_code, reason = "calls through a C ABI, exports and memory that the host fills; nowhere else in what ships")]
 
 pub mod callbacks;
+#[cfg(any(target_arch = "wasm32", test))]
+mod heap;
 pub mod memory;
 
 use core::ptr::null_mut;
