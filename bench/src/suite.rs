@@ -26,6 +26,12 @@ pub(crate) const EXT_PROC: &str = "ext_proc";
 const LUA: &str = "lua";
 /// A plugin that does nothing.
 pub(crate) const NOOP: &str = "noop plugin";
+/// A plugin that decides nothing and calls the proxy for what ours calls it for: what is above it is our own work.
+pub(crate) const SAME_CALLS: &str = "noop, same host calls";
+/// Where that one leaves as many bytes as a record has.
+pub(crate) const NOOP_AUDITS: &str = "wasm.bench_record";
+/// What `mcp-authz` calls the proxy for when it lets a call pass.
+const CALLS_OF_OURS: &str = "clock headers payload shared hold body state count count";
 
 /// All suites that put load on a proxy, in their order.
 pub(crate) const NAMES: [&str; 7] = ["calls", "large", "deny", "lists", "rules", tokens::NAME, "parts"];
@@ -228,6 +234,7 @@ impl Suite {
         let variants = vec![
             variant(BASE, Vec::new(), Want::Pass),
             variant(NOOP, filters::noop(&modules.noop, ""), Want::Pass),
+            Variant { audits: Some(NOOP_AUDITS), ..variant(SAME_CALLS, filters::noop(&modules.noop, CALLS_OF_OURS), Want::Pass) },
             variant(LUA, filters::lua(TOOL), refuse(403, "denied by Lua")),
             variant(NATIVE, filters::native(&[TOOL]), refuse(403, "RBAC: access denied")),
             variant(EXT_AUTHZ, filters::ext_authz(), refuse(403, "")),
@@ -235,7 +242,8 @@ impl Suite {
             variant(OURS, filters::ours(&modules.ours, &tools, ACCESS_LOG), refuse(403, "no_matching_rule")),
             variant(OURS_LOGS, filters::ours(&modules.ours, &tools, BOTH), refuse(403, "no_matching_rule")),
         ];
-        let ratios = [NATIVE, EXT_AUTHZ, EXT_PROC].map(|under| (OURS.to_owned(), under.to_owned())).into();
+        let ratios = [(OURS, NATIVE), (OURS, EXT_AUTHZ), (OURS, EXT_PROC), (SAME_CALLS, NATIVE)];
+        let ratios = ratios.map(|(over, under)| (over.to_owned(), under.to_owned())).into();
         let probes = (says == Says::Allow).then(|| Probes::new(token));
         Self { says, probes, ..Self::plain(name, works, variants, ratios) }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, CLAIMS};
 use crate::filters::{self, STS, Sees, TARGET};
-use crate::suite::{BASE, Modules, NOOP, Service, Suite, Variant, Want, variant};
+use crate::suite::{BASE, Modules, NOOP, NOOP_AUDITS, SAME_CALLS, Service, Suite, Variant, Want, variant};
 use crate::token::{AGENT, AUDIENCE, Algorithm, ISSUER, Keys, SCOPE, USER, claims};
 use crate::work::{Load, Request, Work};
 
@@ -31,6 +31,9 @@ pub(crate) const EXCHANGE: &str = "exchange";
 const EXCHANGE_BEHIND: &str = "jwt_authn, cache + exchange";
 /// The name of ext_proc here: it sees headers only, as all others do.
 pub(crate) const EXT_PROC_HEADERS: &str = "ext_proc, headers";
+
+/// What an exchange calls the proxy for when the issued token is there already.
+const CALLS_OF_OURS: &str = "clock headers put state count count count answer";
 
 /// The cluster of the server of keys.
 const KEYS: &str = "keys";
@@ -79,6 +82,7 @@ pub(crate) fn suite(modules: &Modules, callers: &Callers<'_>) -> anyhow::Result<
     let mut variants = vec![
         pass(BASE, Vec::new()),
         pass(NOOP, filters::noop(&modules.noop, "")),
+        Variant { audits: Some(NOOP_AUDITS), ..pass(SAME_CALLS, filters::noop(&modules.noop, CALLS_OF_OURS)) },
         pass(EXT_PROC_HEADERS, filters::ext_proc(Sees::Headers)),
         Variant { load: Load::Cold, ..pass(NATIVE, vec![native(false)]) },
         pass(NATIVE_WARM, vec![native(true)]),
@@ -98,6 +102,7 @@ pub(crate) fn suite(modules: &Modules, callers: &Callers<'_>) -> anyhow::Result<
     let ratios = [
         (EXCHANGE, EXT_PROC_HEADERS),
         (EXCHANGE, NATIVE_INJECTOR),
+        (SAME_CALLS, EXT_PROC_HEADERS),
         (COLD, NATIVE),
         (WARM, NATIVE_WARM),
         (FORGED, COLD),

@@ -19,8 +19,12 @@ enum Part {
     Claims,
     /// Read all claims at once.
     Payload,
-    /// Read the clock at each event.
+    /// Read the clock when headers and a whole body come, and for the record.
     Clock,
+    /// Look something up in shared data.
+    Shared,
+    /// Put another token in the place of the request's.
+    Put,
     /// Write a line to the log.
     Log,
     /// Leave that line in filter state.
@@ -29,7 +33,7 @@ enum Part {
     Count,
 }
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 12] = [
     ("hold", Part::Hold),
     ("body", Part::Body),
     ("headers", Part::Headers),
@@ -37,6 +41,8 @@ const PARTS: [(&str, Part); 10] = [
     ("claims", Part::Claims),
     ("payload", Part::Payload),
     ("clock", Part::Clock),
+    ("shared", Part::Shared),
+    ("put", Part::Put),
     ("log", Part::Log),
     ("state", Part::State),
     ("count", Part::Count),
@@ -46,9 +52,16 @@ const PAYLOAD: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0
 
 const CLAIMS: [&str; 6] = ["iss", "sub", "scope", "azp", "client_id", "act"];
 
+/// What stands there is as long as the owner of a session.
+const SHARED: &[u8] = b"bench.shared";
+const KEPT: [u8; 32] = [7; 32];
+
+/// As long as a token.
+const TOKEN: [u8; 512] = [b'a'; 512];
+
 /// As long as an audit record.
 const RECORD: &str = concat!(
-    r#"bench.record {"v":1,"time":"2026-11-21T09:00:00.123Z","plugin":"mcp-authz","policy":{"name":"mcp-authz","digest":"#,
+    r#"{"v":1,"time":"2026-11-21T09:00:00.123Z","plugin":"mcp-authz","policy":{"name":"mcp-authz","digest":"#,
     r#""0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"},"trace":null,"#,
     r#""request":"f6c3a1a0-6d5c-4d0e-9c55-0d8e8f5d6b1e","subject":{"issuer":"https://idp.example.com/realms/agents","#,
     r#""user":"248289761001","owner":null},"agent":"planner","actors":[],"action":"tools/call","#,
@@ -69,14 +82,18 @@ impl Noop {
 
     /// What a policy does when it has decided.
     fn record(&self) {
+        self.tell_time();
+        if self.does(Part::Put) {
+            let _put = abi::set_header(Map::RequestHeaders, b"authorization", &TOKEN);
+        }
         if self.does(Part::Log) {
             let _written = abi::log(Level::Info, RECORD);
         }
         if self.does(Part::State) {
             let _left = abi::set_property(b"bench_record", RECORD.as_bytes());
         }
-        if let Some(counter) = self.counter {
-            let _counted = abi::increment(counter, 1);
+        for _ in self.parts.iter().filter(|part| **part == Part::Count) {
+            let _counted = self.counter.map(|counter| abi::increment(counter, 1));
         }
     }
 
@@ -103,6 +120,9 @@ impl Callbacks for Noop {
         if self.does(Part::Payload) {
             self.paths.push(PAYLOAD.into());
         }
+        if self.does(Part::Shared) && abi::set_shared_data(SHARED, &KEPT, 0).is_err() {
+            return false;
+        }
         self.counter = if self.does(Part::Count) { abi::define_counter(b"bench.count").ok() } else { None };
         true
     }
@@ -110,12 +130,12 @@ impl Callbacks for Noop {
     fn on_tick(&mut self, _id: u32) {}
 
     fn on_headers(&mut self, _id: u32, side: Side, end_of_stream: bool) -> Flow {
-        self.tell_time();
         let (map, wanted) = match side {
             Side::Request => (Map::RequestHeaders, Part::Headers),
             Side::Response => (Map::ResponseHeaders, Part::Answer),
         };
         if self.does(wanted) {
+            self.tell_time();
             let _pairs = abi::map(map);
         }
         if matches!(side, Side::Response) {
@@ -123,6 +143,9 @@ impl Callbacks for Noop {
         }
         for path in &self.paths {
             let _claim = abi::property(path);
+        }
+        if self.does(Part::Shared) {
+            let _kept = abi::shared_data(SHARED);
         }
         if self.does(Part::Hold) && !end_of_stream {
             return Flow::Pause;
@@ -132,13 +155,13 @@ impl Callbacks for Noop {
     }
 
     fn on_body(&mut self, _id: u32, side: Side, size: usize, end_of_stream: bool) -> Flow {
-        self.tell_time();
         if matches!(side, Side::Response) || !self.does(Part::Hold) {
             return Flow::Continue;
         }
         if !end_of_stream {
             return Flow::Pause;
         }
+        self.tell_time();
         if self.does(Part::Body) {
             let _bytes = abi::buffer(Buffer::RequestBody, 0, size);
         }
@@ -156,9 +179,7 @@ impl Callbacks for Noop {
 
     fn on_grpc_close(&mut self, _id: u32, _token: u32, _status: u32) {}
 
-    fn on_log(&mut self, _id: u32) {
-        self.tell_time();
-    }
+    fn on_log(&mut self, _id: u32) {}
 
     fn on_delete(&mut self, _id: u32) {}
 }
