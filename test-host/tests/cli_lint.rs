@@ -9,6 +9,8 @@ mod guards;
 mod mirrors;
 #[path = "lint/switched.rs"]
 mod switched;
+#[path = "lint/taken.rs"]
+mod taken;
 
 use std::collections::BTreeSet;
 use std::fs;

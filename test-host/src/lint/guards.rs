@@ -24,12 +24,12 @@ pub(super) struct Guard<'w> {
     put: Put<'w>,
 }
 
-/// A patch that puts a filter beside another one.
+/// A patch that puts a filter beside another one, or does something to that one.
 #[derive(Clone, Copy)]
-struct Put<'w> {
-    index: usize,
-    operation: &'w str,
-    beside: &'w str,
+pub(super) struct Put<'w> {
+    pub(super) index: usize,
+    pub(super) operation: &'w str,
+    pub(super) beside: &'w str,
 }
 
 /// A name under which a plugin stands in a chain, and, if an EnvoyFilter put it there, beside what.
@@ -84,14 +84,28 @@ pub(super) fn places<'w>(extension: &Extension<'w>) -> Vec<Place<'w>> {
 
 /// The filters that an EnvoyFilter puts into the chains of a waypoint.
 fn puts(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, &Node)> {
+    patches(manifest).filter_map(|(put, value)| Some((put, value?)))
+}
+
+/// What an EnvoyFilter does to filters in the chains of a waypoint.
+pub(super) fn patches(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, Option<&Node>)> {
     manifest.list("spec.configPatches").iter().enumerate().filter_map(|(index, patch)| {
         let text = |path: &str| patch.locate_node(path).and_then(Node::as_str);
         let here = text("match.context").is_none_or(|context| matches!(context, "SIDECAR_INBOUND" | "ANY"))
             && text("match.listener.name").is_none_or(|name| name == "main_internal");
-        let value = patch.locate_node("patch.value").filter(|_| here && text("applyTo") == Some("HTTP_FILTER"))?;
-        let beside = text("match.listener.filterChain.filter.subFilter.name")?;
-        Some((Put { index, operation: text("patch.operation")?, beside }, value))
+        let beside = text("match.listener.filterChain.filter.subFilter.name");
+        let beside = beside.filter(|_| here && text("applyTo") == Some("HTTP_FILTER"))?;
+        Some((Put { index, operation: text("patch.operation")?, beside }, patch.locate_node("patch.value")))
     })
+}
+
+/// Where an EnvoyFilter stands in the order of them all: the mesh's come first, then by priority.
+pub(super) fn rank(world: &World, manifest: &Manifest) -> (bool, i64) {
+    let priority = match manifest.at("spec.priority").map(|node| &node.data) {
+        Some(Data::Number(priority)) => priority.as_i64().unwrap_or_default(),
+        _ => 0,
+    };
+    (manifest.namespace != world.root(), priority)
 }
 
 /// What an EnvoyFilter gives for a filter of that name whose configuration is to come, and with which patch.
@@ -106,6 +120,13 @@ fn extension_config<'w>(manifest: &'w Manifest, name: &str) -> Option<(&'w Manif
 /// Whether a filter is put there so that it is asked only where a route says so.
 fn is_off(value: &Node) -> bool {
     value.get("disabled").is_some_and(|it| it.data == Data::Bool(true))
+}
+
+impl Place<'_> {
+    /// Under which versions of Istio, to be said behind what happens there.
+    pub(super) fn when(&self) -> String {
+        if self.versions.is_empty() { String::new() } else { format!(" ({})", self.versions) }
+    }
 }
 
 impl<'w> Guard<'w> {
@@ -151,15 +172,16 @@ impl<'w> Guard<'w> {
         }
     }
 
-    /// Whether its patch is applied behind that of a plugin: the mesh's come first, then by priority, then in their order.
+    /// The number of its patch.
+    pub(super) fn index(&self) -> usize {
+        self.put.index
+    }
+
+    /// Whether its patch is surely applied behind that of a plugin.
     fn is_later(&self, world: &World, extension: &Extension<'_>, place: &Place<'_>) -> bool {
         if std::ptr::eq(self.manifest, extension.manifest) {
             return self.put.index > place.index;
         }
-        let rank = |manifest: &Manifest| match manifest.at("spec.priority").map(|node| &node.data) {
-            Some(Data::Number(priority)) => (manifest.namespace != world.root(), priority.as_i64().unwrap_or_default()),
-            _ => (manifest.namespace != world.root(), 0),
-        };
-        rank(self.manifest) > rank(extension.manifest)
+        rank(world, self.manifest) > rank(world, extension.manifest)
     }
 }

@@ -19,6 +19,7 @@ mod routes;
 mod services;
 mod spot;
 mod switched;
+mod taken;
 mod target;
 
 pub use dump::{NoDump, lint_dump};
@@ -45,6 +46,7 @@ pub fn lint(world: &World) -> Vec<Finding> {
             guard::check(world, &extensions, extension, &mut found);
             mirrors::check(world, extension, &mut found);
             switched::check(world, extension, &mut found);
+            taken::check(world, extension, &mut found);
         }
     }
     identity::check_requests(world, &extensions, &mut found);
