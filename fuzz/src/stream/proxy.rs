@@ -208,7 +208,11 @@ impl<'a, F: Filter> Proxy<'a, F> {
                 }
             }
             if failures > FAILURES {
-                return Flow::Pause;
+                flow = self.stream.give_up(self.now, &mut Luck(true));
+                while let Some(op) = self.stream.poll_op() {
+                    let _done = self.perform(op, inside);
+                }
+                return flow;
             }
             flow = self.stream.handle(next, self.now, &mut Luck(true));
         }

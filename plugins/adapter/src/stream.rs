@@ -15,7 +15,7 @@ use crate::host::{self, Counters, HostServices};
 use crate::pairs;
 use crate::reads::{self, Reads};
 
-/// Host calls of one event that may fail before the stream is left paused.
+/// Host calls of one event that may fail before the stream is given up.
 const FAILURES: usize = 16;
 
 /// What all contexts of a VM use.
@@ -159,7 +159,11 @@ impl<P: Plugin> Exchange<P> {
                 }
             }
             if failures > FAILURES {
-                return Flow::Pause;
+                flow = self.stream.give_up(at.now, &mut HostServices::<P>::new());
+                while let Some(op) = self.stream.poll_op() {
+                    let _done = self.perform(op, at, proxy);
+                }
+                return flow;
             }
             flow = self.stream.handle(next, at.now, &mut HostServices::<P>::new());
         }

@@ -49,7 +49,7 @@ const AWAIT_LIMIT: Duration = Duration::from_secs(10);
 /// 11. Trailers end the body. What the host can no longer emit then resets the stream.
 /// 12. `End` without a decision is recorded as `client_left`.
 /// 13. Headers held on a host that delivers no body are answered with `host_profile_wrong` within a second.
-/// 14. An op that fails, closes: with an answer if one can still be given, else with a reset.
+/// 14. An op that fails, closes: with an answer if one can still be given, else with a reset, also where the driver gives up.
 pub struct Stream<F> {
     filter: F,
     exchange: Exchange,
@@ -131,6 +131,16 @@ impl<F: Filter> Stream<F> {
             Event::Tick => self.on_tick(now, services),
             Event::Trailers(direction) => self.on_body(direction, Chunk { bytes: &[], end_of_stream: true }, true, now, services),
         }
+    }
+
+    /// Instead of the next event, where a driver could do nothing of what it was told, again and again: nothing passes any more.
+    /// Then drain [`Stream::poll_op`]; whether that can be done changes nothing.
+    pub fn give_up(&mut self, now: Timestamp, services: &mut dyn Services) -> Flow {
+        if !self.exchange.decided {
+            let _unsaid = self.effects(Direction::Request, false, now, services).fail(Reason::HostFailed);
+        }
+        self.ops.push_back(Op::Reset);
+        self.close(Closed::Dead)
     }
 
     /// What is to be done next.

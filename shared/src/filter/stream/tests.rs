@@ -165,6 +165,10 @@ fn of(stream: Stream<Scripted>) -> Drive {
 impl Drive {
     fn event(&mut self, event: Event<'_>) -> String {
         let flow = self.stream.handle(event, self.now, &mut NoServices);
+        self.told(flow)
+    }
+
+    fn told(&mut self, flow: Flow) -> String {
         let mut seen = vec![format!("{flow:?}")];
         while let Some(op) = self.stream.poll_op() {
             seen.push(match op {
@@ -503,6 +507,25 @@ fn a_failed_op_closes() {
     assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause, audit deny host_failed late, respond 500");
     assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause", "nothing of the request goes on");
     assert_eq!(d.event(Event::Failed(HostCall::Read(Response))), "Continue", "our own answer comes by, readable or not");
+}
+
+#[test]
+fn where_the_driver_gives_up_nothing_passes() {
+    let give_up = |d: &mut Drive| {
+        let flow = d.stream.give_up(d.now, &mut NoServices);
+        d.told(flow)
+    };
+    // The answer was never given, and what the upstream says is not ours.
+    let mut d = drive(false, &[Do::Hold, Do::Deny]);
+    let _ = (d.request(), d.body(Request, "a", true));
+    assert_eq!(give_up(&mut d), "Pause, reset");
+    assert_eq!((d.response("200"), d.body(Response, "a", true)), ("Pause".into(), "Pause".into()));
+    assert_eq!(d.event(Event::End), "Continue");
+    let mut d = drive(false, &[Do::Call]);
+    let _ = d.request();
+    assert_eq!(give_up(&mut d), "Pause, audit deny host_failed, reset");
+    assert_eq!((d.reply(CalloutError::NotDispatched), d.response("200")), ("Pause".into(), "Pause".into()));
+    assert_eq!(d.event(Event::End), "Continue", "it was recorded");
 }
 
 #[test]
