@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`abi`] | host calls and callbacks of proxy-wasm 0.2.1; the one file with `unsafe` |
+//! | [`abi`] | host calls and callbacks of proxy-wasm 0.2.1, and memory; the one folder with `unsafe` |
 //! | [`vm`] | which callback belongs to which root or stream |
 //! | `stream` | one exchange: callbacks to events, ops to host calls |
 //! | `calls` | callouts and their tokens |

@@ -308,8 +308,10 @@ impl<F: Filter> Stream<F> {
                 self.close(Closed::Dead)
             }
             HostCall::Reset | HostCall::Resume => self.close(Closed::Dead),
-            HostCall::ReplaceBody if self.exchange.response.headers_gone => {
-                // An error would have to be written in the same place.
+            HostCall::Read(Direction::Request) | HostCall::ReplaceBody | HostCall::SetHeader
+                if self.exchange.response.headers_gone =>
+            {
+                // An error would have to be written in the same place, and a request that it may be about must not go on.
                 self.ops.retain(|op| matches!(op, Op::Audit(_) | Op::Count(..)));
                 let _unsaid = self.effects(Direction::Response, false, now, services).fail(Reason::HostFailed);
                 self.ops.push_back(Op::Reset);

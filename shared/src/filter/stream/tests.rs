@@ -14,6 +14,7 @@ use crate::time::{Duration, Timestamp};
 #[derive(Clone, Debug)]
 enum Do {
     Allow,
+    AllowAndAwaitShared,
     AwaitShared,
     Call,
     Continue,
@@ -57,6 +58,10 @@ impl Scripted {
         let todo = self.0.borrow_mut().pop_front();
         match todo.unwrap_or(Do::Continue) {
             Do::Allow => fx.enforce(Ruling::new(Decision::allow("r"))),
+            Do::AllowAndAwaitShared => {
+                let _allowed = fx.enforce(Ruling::new(Decision::allow("r")));
+                Step::Await(fx.call_out_shared(call()))
+            }
             Do::AwaitShared => Step::Await(fx.call_out_shared(call())),
             Do::Call => Step::CallOut(call()),
             Do::Continue => Step::Continue,
@@ -507,6 +512,16 @@ fn a_failed_op_closes() {
     assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause, audit deny host_failed late, respond 500");
     assert_eq!(d.event(Event::Failed(HostCall::Read(Request))), "Pause", "nothing of the request goes on");
     assert_eq!(d.event(Event::Failed(HostCall::Read(Response))), "Continue", "our own answer comes by, readable or not");
+}
+
+#[test]
+fn a_request_that_waits_does_not_go_on_for_an_error_in_the_answer() {
+    for what in [HostCall::Read(Request), HostCall::SetHeader, HostCall::ReplaceBody] {
+        let mut d = drive(true, &[Do::AllowAndAwaitShared, Do::EditBodyAndContinue]);
+        assert_eq!(d.request(), "Pause, audit allow -, shared call");
+        assert!(d.response("200").starts_with("Continue, "));
+        assert_eq!(d.event(Event::Failed(what)), "Pause, audit deny host_failed, reset", "{what:?}");
+    }
 }
 
 #[test]
