@@ -1,5 +1,6 @@
 //! Where EnvoyFilters put filters that ask for records of plugins, and where a plugin stands that they may be behind.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::extension::{Extension, Form, gateways, targets};
@@ -99,13 +100,17 @@ pub(super) fn patches(manifest: &Manifest) -> impl Iterator<Item = (Put<'_>, Opt
     })
 }
 
-/// Where an EnvoyFilter stands in the order of them all: the mesh's come first, then by priority.
-pub(super) fn rank(world: &World, manifest: &Manifest) -> (bool, i64) {
-    let priority = match manifest.at("spec.priority").map(|node| &node.data) {
-        Some(Data::Number(priority)) => priority.as_i64().unwrap_or_default(),
-        _ => 0,
+/// In which order two patches are applied, each with its number: the mesh's objects come first, then it goes by priority. Of equal rank
+/// the older object comes first, and how old they are is not known.
+pub(super) fn order(world: &World, one: (&Manifest, usize), other: (&Manifest, usize)) -> Option<Ordering> {
+    let rank = |manifest: &Manifest| match manifest.at("spec.priority").map(|node| &node.data) {
+        Some(Data::Number(priority)) => (manifest.namespace != world.root(), priority.as_i64().unwrap_or_default()),
+        _ => (manifest.namespace != world.root(), 0),
     };
-    (manifest.namespace != world.root(), priority)
+    if std::ptr::eq(one.0, other.0) {
+        return Some(one.1.cmp(&other.1));
+    }
+    Some(rank(one.0).cmp(&rank(other.0))).filter(|order| order.is_ne())
 }
 
 /// What an EnvoyFilter gives for a filter of that name whose configuration is to come, and with which patch.
@@ -172,16 +177,13 @@ impl<'w> Guard<'w> {
         }
     }
 
-    /// The number of its patch.
-    pub(super) fn index(&self) -> usize {
-        self.put.index
+    /// The patch that puts it there.
+    pub(super) fn patch(&self) -> (&'w Manifest, usize) {
+        (self.manifest, self.put.index)
     }
 
     /// Whether its patch is surely applied behind that of a plugin.
     fn is_later(&self, world: &World, extension: &Extension<'_>, place: &Place<'_>) -> bool {
-        if std::ptr::eq(self.manifest, extension.manifest) {
-            return self.put.index > place.index;
-        }
-        rank(world, self.manifest) > rank(world, extension.manifest)
+        order(world, self.patch(), (extension.manifest, place.index)).is_some_and(Ordering::is_gt)
     }
 }

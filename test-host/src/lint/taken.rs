@@ -1,9 +1,11 @@
 //! Whether EnvoyFilters take plugins, or what stands behind them, out of their chains again. istiod puts plugins of its own in before it
 //! applies any patch, and applies patches in their order; what is merged comes last.
 
+use std::cmp::Ordering;
+
 use super::extension::Extension;
 use super::finding::{Check, Finding};
-use super::guards::{Guard, Place, Put, filters, guards, patches, places, rank};
+use super::guards::{Guard, Place, Put, filters, guards, order, patches, places};
 use super::manifest::{Manifest, World};
 use super::rbac::asks_for;
 use super::spot::Spot;
@@ -56,7 +58,7 @@ fn changes(manifest: &Manifest) -> impl Iterator<Item = Change<'_>> {
 impl Change<'_> {
     /// Whether it takes a plugin out of where it stands.
     fn takes(&self, world: &World, extension: &Extension<'_>, place: &Place<'_>) -> bool {
-        let finds = place.operation.is_empty() || self.is_later(world, extension.manifest, place.index);
+        let finds = place.operation.is_empty() || self.is_later(world, (extension.manifest, place.index));
         self.put.operation != "MERGE" && self.put.beside == place.filter && finds
     }
 
@@ -71,17 +73,14 @@ impl Change<'_> {
         match self.put.operation {
             // To rules that are there others are added: each must ask.
             "MERGE" => asks || config.is_none_or(|config| config.get("rules").is_none() && config.get("matcher").is_none()),
-            "REPLACE" => asks || !self.is_later(world, guard.manifest, guard.index()),
-            _ => !self.is_later(world, guard.manifest, guard.index()),
+            "REPLACE" => asks || !self.is_later(world, guard.patch()),
+            _ => !self.is_later(world, guard.patch()),
         }
     }
 
-    /// Whether it may be applied behind this patch: of equal rank the older object comes first, and its age is not known.
-    fn is_later(&self, world: &World, manifest: &Manifest, index: usize) -> bool {
-        if std::ptr::eq(self.manifest, manifest) {
-            return self.put.index > index;
-        }
-        rank(world, self.manifest) >= rank(world, manifest)
+    /// Whether it may be applied behind this patch.
+    fn is_later(&self, world: &World, patch: (&Manifest, usize)) -> bool {
+        order(world, (self.manifest, self.put.index), patch).is_none_or(Ordering::is_gt)
     }
 
     fn finding(&self, check: Check, text: String) -> Finding {
