@@ -12,7 +12,13 @@ import (
 	"wardpoint/istio/xds/proof"
 )
 
-const matrix = "testdata/matrix"
+const (
+	matrix = "testdata/matrix"
+	// The chain of its server, and what stands there: a plugin that istiod puts in, and one that an EnvoyFilter of priority 10 does.
+	serverChain = "inbound-vip|8080|http|mcp-server.tools.svc.cluster.local"
+	authzFilter = "extensions.istio.io/trafficextension/tools.mcp-authz"
+	heldFilter  = "wardpoint.mcp-authz"
+)
 
 // Istiod would fetch the keys of an identity provider; nothing here depends on them.
 const noKeys = `{"keys":[]}`
@@ -53,20 +59,18 @@ func TestWhatTheManifestsSayIsInTheChains(t *testing.T) {
 func TestTheOrderOfEveryChain(t *testing.T) {
 	const (
 		everywhere = "extensions.istio.io/trafficextension/istio-system.everywhere"
-		authz      = "extensions.istio.io/trafficextension/tools.mcp-authz"
 		second     = "extensions.istio.io/trafficextension/tools.second-opinion~istio-translated-wasmplugin"
 		exchange   = "extensions.istio.io/trafficextension/tools.token-exchange"
 		provider   = "extensions.istio.io/trafficextension/tools.provider-only"
-		held       = "wardpoint.mcp-authz"
 		jwt        = "envoy.filters.http.jwt_authn"
 		rbac       = "envoy.filters.http.rbac"
 	)
-	rest := []string{held, "envoy.filters.http.grpc_stats", "envoy.filters.http.fault", "envoy.filters.http.cors",
+	rest := []string{heldFilter, "envoy.filters.http.grpc_stats", "envoy.filters.http.fault", "envoy.filters.http.cors",
 		"waypoint_upstream_peer_metadata", "envoy.filters.http.router"}
 	wanted := map[string][]string{
-		"inbound-vip|8080|http|mcp-server.tools.svc.cluster.local": append([]string{jwt, everywhere, authz, second, exchange, rbac}, rest...),
-		"inbound-vip|80|http|api.llm.example":                      append([]string{provider, jwt, everywhere, authz, second}, rest...),
-		"direct-http":                                              append([]string{jwt, everywhere, authz, second}, rest...),
+		serverChain:                           append([]string{jwt, everywhere, authzFilter, second, exchange, rbac}, rest...),
+		"inbound-vip|80|http|api.llm.example": append([]string{provider, jwt, everywhere, authzFilter, second}, rest...),
+		"direct-http":                         append([]string{jwt, everywhere, authzFilter, second}, rest...),
 	}
 	chains, err := snapshots(t, read(t, matrix))[0].Chains()
 	if err != nil {

@@ -9,13 +9,7 @@ import (
 
 // What `wardpoint lint` says of filters that an EnvoyFilter takes out of their chains again: when that is so.
 func TestWhatAnEnvoyFilterTakesOutOfItsChain(t *testing.T) {
-	const (
-		chain = "inbound-vip|8080|http|mcp-server.tools.svc.cluster.local"
-		authz = "extensions.istio.io/trafficextension/tools.mcp-authz"
-		// An EnvoyFilter of priority 10 puts it there.
-		held  = "wardpoint.mcp-authz"
-		other = "envoy.filters.http.buffer"
-	)
+	const other = "envoy.filters.http.buffer"
 	value := map[string]any{"name": other, "typed_config": map[string]any{
 		"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 4096.0,
 	}}
@@ -25,15 +19,15 @@ func TestWhatAnEnvoyFilterTakesOutOfItsChain(t *testing.T) {
 		value             any
 		stays             bool
 	}{
-		"a plugin that istiod puts in is there before any patch": {authz, "REMOVE", -10, nil, false},
-		"another filter takes its place":                         {authz, "REPLACE", 0, value, false},
-		"nothing is merged into what comes by discovery":         {authz, "MERGE", 20, value, true},
-		"what a patch put in can be taken out behind it":         {held, "REMOVE", 20, nil, false},
-		"and be replaced":                  {held, "REPLACE", 20, value, false},
-		"before it, it is not there yet":   {held, "REMOVE", 0, nil, true},
-		"and there is nothing to replace":  {held, "REPLACE", 0, value, true},
+		"a plugin that istiod puts in is there before any patch": {authzFilter, "REMOVE", -10, nil, false},
+		"another filter takes its place":                         {authzFilter, "REPLACE", 0, value, false},
+		"nothing is merged into what comes by discovery":         {authzFilter, "MERGE", 20, value, true},
+		"what a patch put in can be taken out behind it":         {heldFilter, "REMOVE", 20, nil, false},
+		"and be replaced":                  {heldFilter, "REPLACE", 20, value, false},
+		"before it, it is not there yet":   {heldFilter, "REMOVE", 0, nil, true},
+		"and there is nothing to replace":  {heldFilter, "REPLACE", 0, value, true},
 		"of a filter that is in no chain":  {"no.such.filter", "REMOVE", 20, nil, true},
-		"another one's name is not enough": {authz + ".v2", "REMOVE", 20, nil, true},
+		"another one's name is not enough": {authzFilter + ".v2", "REMOVE", 20, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			patch := map[string]any{"operation": change.operation}
@@ -43,9 +37,9 @@ func TestWhatAnEnvoyFilterTakesOutOfItsChain(t *testing.T) {
 			objects := append(read(t, matrix), filterChange(change.filter, change.priority, patch))
 			chains, err := snapshots(t, objects)[0].Chains()
 			check(t, err)
-			at := slices.IndexFunc(chains, func(it mesh.Chain) bool { return it.Name == chain })
+			at := slices.IndexFunc(chains, func(it mesh.Chain) bool { return it.Name == serverChain })
 			names := chains[at].Names()
-			if stays := slices.Contains(names, authz) && slices.Contains(names, held); stays != change.stays {
+			if stays := slices.Contains(names, authzFilter) && slices.Contains(names, heldFilter); stays != change.stays {
 				t.Errorf("%v", names)
 			}
 			if took := slices.Contains(names, other); took != (change.operation == "REPLACE" && !change.stays) {
